@@ -1,0 +1,2 @@
+//! The `hivecast` binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! What a consumer of a Hivecast topic needs and no more

@@ -1,0 +1,1 @@
+//! Editions: shards, description, store, retention, merge, gates

@@ -1,0 +1,1 @@
+//! Plan in, edition out: the embedded engine

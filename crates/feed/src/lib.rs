@@ -1,0 +1,1 @@
+//! The feed and project files: as written, checked, and the document's shape

@@ -1,0 +1,1 @@
+//! The Kafka target and its ledger

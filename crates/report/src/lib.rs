@@ -1,0 +1,1 @@
+//! Run events to the terminal, to log lines and to JSON

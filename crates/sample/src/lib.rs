@@ -1,0 +1,1 @@
+//! A realistic MDM export in Hive layout

@@ -1,0 +1,1 @@
+//! Test support: the naive interpreter, random feeds, scratch services

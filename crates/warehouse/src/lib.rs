@@ -1,0 +1,1 @@
+//! Where partitions are, and how their files are read
