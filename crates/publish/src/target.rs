@@ -1,0 +1,179 @@
+//! What a target is: somewhere that records are committed to in transactions, with a ledger that
+//! commits with them, and from which they can be read back.
+//!
+//! The contract that every implementation keeps, and that one conformance suite proves:
+//! - [`Target::open`] fences every earlier session of the same feed and writer, finishes or rolls
+//!   back what they left, and only then reads the ledger.
+//! - Between [`Session::begin`] and [`Session::commit`] nothing is visible to committed readers;
+//!   after `commit` returns `Ok`, all of it is, and survives a crash of the process (and, as far as
+//!   the target promises, of the machine).
+//! - When `commit` returns an error its outcome may be unknown: the session is dead, and the caller
+//!   opens a new one and reads the ledger.
+//! - A session that was fenced fails with `Class::Held` at its next `begin`, `send` or `commit`.
+
+use std::collections::BTreeMap;
+
+use hivecast_contract::{LedgerKey, LedgerRecord, LoadDate, Manifest, PartitionTotals, Progress, WriterId};
+use hivecast_run::Result;
+
+/// The topic as the feed wants it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicSpec {
+    /// The feed's name: with the writer it names the `transactional.id`.
+    pub feed: String,
+    /// The topic's name.
+    pub topic: String,
+    /// How many partitions it is created with, and must have.
+    pub partitions: u32,
+    /// Settings that it is created with; where an existing topic differs, a warning.
+    pub settings: BTreeMap<String, String>,
+}
+
+/// What the target can take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TargetLimits {
+    /// Most bytes in one record, as the broker and topic limit them, if they do.
+    pub record_bytes: Option<u64>,
+}
+
+/// The headers that every record of a run carries besides `hivecast.op`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Headers {
+    /// `hivecast.feed`
+    pub feed: String,
+    /// `hivecast.load_date`
+    pub load_date: LoadDate,
+    /// `hivecast.edition`
+    pub edition: String,
+}
+
+/// One record read back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// Topic partition.
+    pub partition: u32,
+    /// Offset in it.
+    pub offset: i64,
+    /// The key.
+    pub key: &'a [u8],
+    /// The JSON, or `None` for a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// `hivecast.edition`, where the record has it.
+    pub edition: Option<&'a str>,
+    /// `hivecast.op`, where the record has it.
+    pub op: Option<&'a str>,
+}
+
+/// The ledger's last word for each key of one feed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ledger {
+    /// By writer.
+    pub progress: BTreeMap<WriterId, Progress>,
+    /// By load_date.
+    pub manifests: BTreeMap<LoadDate, Manifest>,
+}
+
+impl Ledger {
+    /// Takes one record, in ledger order; a later record of the same key replaces the earlier.
+    pub fn apply(&mut self, record: LedgerRecord) {
+        match record {
+            LedgerRecord::Progress(progress) => {
+                self.progress.insert(progress.writer, progress);
+            }
+            LedgerRecord::Manifest(manifest) => {
+                self.manifests.insert(manifest.load_date, manifest);
+            }
+        }
+    }
+
+    /// Takes the removal of a key.
+    pub fn remove(&mut self, key: &LedgerKey) {
+        match key {
+            LedgerKey::Progress { writer, .. } => {
+                self.progress.remove(writer);
+            }
+            LedgerKey::Manifest { load_date, .. } => {
+                self.manifests.remove(load_date);
+            }
+        }
+    }
+
+    /// The manifest that was written last, whatever its load_date.
+    pub fn latest(&self) -> Option<&Manifest> {
+        self.manifests.values().max_by_key(|manifest| manifest.sequence)
+    }
+}
+
+/// What one transaction put where: by topic partition, for this chunk alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// One for each topic partition, in order.
+    pub partitions: Vec<PartitionTotals>,
+}
+
+/// Somewhere that documents go.
+pub trait Target: Send + Sync {
+    /// How people know it: `dir ./topics` or `kafka localhost:9092`. Never holds a secret.
+    fn name(&self) -> String;
+
+    /// What can be known without writing anything: reachable, allowed, the topic's partitions (None
+    /// while it does not exist), limits. Warnings (settings that differ, replication 1) are told to
+    /// the context.
+    fn preflight(&self, topic: &TopicSpec, context: &hivecast_run::Context<'_>) -> Result<TargetLimits>;
+
+    /// Creates the topic and the ledger where missing, fences earlier sessions of this feed and
+    /// writer, and reads the ledger.
+    fn open<'a>(
+        &'a self,
+        topic: &TopicSpec,
+        writer: WriterId,
+        context: &hivecast_run::Context<'a>,
+    ) -> Result<Box<dyn Session + 'a>>;
+
+    /// The ledger as committed readers see it, without fencing anyone. Empty where there is none.
+    fn ledger(&self, feed: &str) -> Result<Ledger>;
+
+    /// Reads what is committed to one topic partition from `from` up to and including `to` (offsets),
+    /// in order, handing each record to `each`; stops at its first error. Records that are no longer
+    /// there (compacted) are passed over.
+    fn read(
+        &self,
+        topic: &str,
+        partition: u32,
+        from: i64,
+        to: i64,
+        each: &mut dyn FnMut(Record<'_>) -> Result<()>,
+    ) -> Result<()>;
+}
+
+/// One writer's hold on a feed's topic.
+pub trait Session {
+    /// The ledger as it was when the session opened.
+    fn ledger(&self) -> &Ledger;
+
+    /// The target's own identity of the topic.
+    fn topic_id(&self) -> &str;
+
+    /// Whether the topic holds records that committed readers can see.
+    fn topic_has_records(&self) -> Result<bool>;
+
+    /// The next offset of each partition as committed readers see it.
+    fn end_offsets(&self) -> Result<Vec<i64>>;
+
+    /// Starts a transaction.
+    fn begin(&mut self, headers: &Headers) -> Result<()>;
+
+    /// Adds a record; `None` is a tombstone. May block while the target takes what came before.
+    fn send(&mut self, partition: u32, key: &[u8], value: Option<&[u8]>) -> Result<()>;
+
+    /// Waits until every record is acknowledged (as many as were sent, or it fails), asks
+    /// `ledger_records` for what the ledger should say about them, adds that, and commits all of it
+    /// at once.
+    fn commit(
+        &mut self,
+        ledger_records: &mut dyn FnMut(&Committed) -> Vec<LedgerRecord>,
+    ) -> Result<Committed>;
+
+    /// Drops the transaction: none of its records is ever visible to committed readers.
+    fn abort(&mut self) -> Result<()>;
+}

@@ -1,0 +1,180 @@
+use std::error::Error;
+use std::fmt;
+
+/// The result of anything that can fail a run.
+pub type Result<T, E = Fault> = std::result::Result<T, E>;
+
+/// What kind of failure it is, and so the process's exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Our bug: exit 1.
+    Bug,
+    /// Usage or feed mistake: exit 2.
+    Usage,
+    /// Infrastructure, try again: exit 10.
+    Infrastructure,
+    /// The data is not fit: missing, corrupt, or stopped by a gate: exit 20.
+    Data,
+    /// Access denied: exit 30.
+    Denied,
+    /// Another run holds the feed: exit 40.
+    Held,
+    /// Conflict with what is published: exit 50.
+    Conflict,
+    /// Stopped by Ctrl-C or SIGTERM: exit 130.
+    Interrupted,
+}
+
+impl Class {
+    /// The process's exit code for this class.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Class::Bug => 1,
+            Class::Usage => 2,
+            Class::Infrastructure => 10,
+            Class::Data => 20,
+            Class::Denied => 30,
+            Class::Held => 40,
+            Class::Conflict => 50,
+            Class::Interrupted => 130,
+        }
+    }
+}
+
+/// A failure of the run: what could not be done ("failed to X", naming feed, table, partition or
+/// path), why, what to do about it, and the class that decides the exit code.
+#[derive(Debug)]
+pub struct Fault {
+    class: Class,
+    what: String,
+    cause: Option<Box<dyn Error + Send + Sync>>,
+    advice: Option<String>,
+}
+
+impl Fault {
+    /// A failure of `class`; `what` reads "failed to …" or states the plain fact.
+    pub fn new(class: Class, what: impl Into<String>) -> Self {
+        Fault { class, what: what.into(), cause: None, advice: None }
+    }
+
+    /// Exit 1.
+    pub fn bug(what: impl Into<String>) -> Self {
+        Fault::new(Class::Bug, what)
+    }
+
+    /// Exit 2.
+    pub fn usage(what: impl Into<String>) -> Self {
+        Fault::new(Class::Usage, what)
+    }
+
+    /// Exit 10.
+    pub fn infrastructure(what: impl Into<String>) -> Self {
+        Fault::new(Class::Infrastructure, what)
+    }
+
+    /// Exit 20.
+    pub fn data(what: impl Into<String>) -> Self {
+        Fault::new(Class::Data, what)
+    }
+
+    /// Exit 30.
+    pub fn denied(what: impl Into<String>) -> Self {
+        Fault::new(Class::Denied, what)
+    }
+
+    /// Exit 40.
+    pub fn held(what: impl Into<String>) -> Self {
+        Fault::new(Class::Held, what)
+    }
+
+    /// Exit 50.
+    pub fn conflict(what: impl Into<String>) -> Self {
+        Fault::new(Class::Conflict, what)
+    }
+
+    /// A failed read or write of `path`: permission is [`Class::Denied`], all else
+    /// [`Class::Infrastructure`].
+    pub fn io(what: impl Into<String>, error: std::io::Error) -> Self {
+        let class = match error.kind() {
+            std::io::ErrorKind::PermissionDenied => Class::Denied,
+            _ => Class::Infrastructure,
+        };
+        Fault::new(class, what).because(error)
+    }
+
+    /// Keeps the cause.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// Says what to do about it.
+    #[must_use]
+    pub fn advise(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+
+    /// Puts this fault under a wider one: "failed to publish feed contracts: failed to …". The
+    /// class stays, the advice too.
+    #[must_use]
+    pub fn within(self, what: impl Into<String>) -> Self {
+        let class = self.class;
+        let advice = self.advice.clone();
+        Fault { class, what: what.into(), cause: Some(Box::new(self)), advice }
+    }
+
+    /// The class, and so the exit code.
+    pub fn class(&self) -> Class {
+        self.class
+    }
+
+    /// What to do about it.
+    pub fn advice(&self) -> Option<&str> {
+        self.advice.as_deref()
+    }
+
+    /// What happened and every cause, in one line, without the advice.
+    pub fn chain(&self) -> String {
+        let mut text = self.what.clone();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            let next = error.to_string();
+            // Some libraries repeat their source in their own text.
+            if !text.ends_with(&next) {
+                text.push_str(": ");
+                text.push_str(&next);
+            }
+            cause = error.source();
+        }
+        text
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl Error for Fault {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.as_deref().map(|cause| cause as &(dyn Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wider_fault_keeps_class_advice_and_the_whole_chain() {
+        let inner =
+            Fault::data("failed to read table accounts").because("no footer").advise("export it again");
+        let outer = inner.within("failed to build feed contracts");
+        assert_eq!(outer.class().exit_code(), 20);
+        assert_eq!(outer.advice(), Some("export it again"));
+        assert_eq!(outer.chain(), "failed to build feed contracts: failed to read table accounts: no footer");
+    }
+}
