@@ -2,14 +2,19 @@
 //! commits with them, and from which they can be read back.
 //!
 //! The contract that every implementation keeps, and that one conformance suite proves:
-//! - [`Target::open`] fences every earlier session of the same feed and writer, finishes or rolls
-//!   back what they left, and only then reads the ledger.
+//! - [`Target::open`] ends every earlier session of the same feed and writer, finishes or rolls back
+//!   what they left, and only then reads the ledger. Of two live sessions one wins: either the
+//!   earlier is fenced, or `open` itself fails with `Class::Held` while the earlier lives.
 //! - Between [`Session::begin`] and [`Session::commit`] nothing is visible to committed readers;
 //!   after `commit` returns `Ok`, all of it is, and survives a crash of the process (and, as far as
 //!   the target promises, of the machine).
 //! - When `commit` returns an error its outcome may be unknown: the session is dead, and the caller
 //!   opens a new one and reads the ledger.
-//! - A session that was fenced fails with `Class::Held` at its next `begin`, `send` or `commit`.
+//! - A session that was fenced fails with `Class::Held` at its next `begin`, `send` or `commit`, and
+//!   nothing of its open transaction ever becomes visible.
+//! - A session that is dropped without `abort` leaves what a killed process would leave.
+//! - A topic with another number of partitions than the feed's is refused with `Class::Conflict`,
+//!   by `preflight` and by `open`.
 
 use std::collections::BTreeMap;
 
@@ -135,7 +140,8 @@ pub trait Target: Send + Sync {
 
     /// Reads what is committed to one topic partition from `from` up to and including `to` (offsets),
     /// in order, handing each record to `each`; stops at its first error. Records that are no longer
-    /// there (compacted) are passed over.
+    /// there (compacted) are passed over. A `to` beyond the last committed record, `i64::MAX` for
+    /// one, means up to what is committed when the call begins.
     fn read(
         &self,
         topic: &str,
@@ -168,10 +174,11 @@ pub trait Session {
 
     /// Waits until every record is acknowledged (as many as were sent, or it fails), asks
     /// `ledger_records` for what the ledger should say about them, adds that, and commits all of it
-    /// at once.
+    /// at once. When `ledger_records` fails nothing is committed, and its error is returned as it is.
+    /// A transaction may hold ledger records alone.
     fn commit(
         &mut self,
-        ledger_records: &mut dyn FnMut(&Committed) -> Vec<LedgerRecord>,
+        ledger_records: &mut dyn FnMut(&Committed) -> Result<Vec<LedgerRecord>>,
     ) -> Result<Committed>;
 
     /// Drops the transaction: none of its records is ever visible to committed readers.
