@@ -1,1 +1,26 @@
-//! Run events to the terminal, to log lines and to JSON
+//! What people and programs see of a run: progress bars on a terminal ([`Bars`]), log lines
+//! elsewhere ([`Lines`]), the [`Summary`] as text or JSON, previews, and the table of past runs.
+//!
+//! Must not know: feeds' definitions, warehouses, engines, targets. It is handed events and
+//! results, decides nothing, and never fails a run.
+
+mod bars;
+mod format;
+mod history;
+mod journal;
+mod lines;
+mod memory;
+mod preview;
+mod summary;
+
+pub use bars::Bars;
+pub use format::{bytes, count, seconds};
+pub use history::{PastRun, StepTime, runs_table};
+pub use journal::Journal;
+pub use lines::Lines;
+pub use memory::peak_memory_bytes;
+pub use preview::pretty;
+pub use summary::{
+    EditionSummary, ErrorReport, Outcome, PublishSummary, REPORT_VERSION, Report, Summary, TableRows,
+    VerifySummary,
+};
