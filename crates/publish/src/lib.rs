@@ -2,6 +2,14 @@
 //!
 //! Must not know: Kafka, DataFusion, the warehouse.
 
+mod ahead;
+mod chunk;
+pub mod decide;
+pub mod entries;
+pub mod run;
 pub mod target;
 
+pub use decide::Mode;
+pub use entries::{Block, Blocks, Entries};
+pub use run::{Job, Outcome, Sent, Summary, publish};
 pub use target::{Committed, Headers, Ledger, Record, Session, Target, TargetLimits, TopicSpec};

@@ -1,0 +1,386 @@
+//! What to do with an edition, given what the ledger says of the topic: a pure function.
+
+use hivecast_contract::{EditionId, LoadDate, Manifest, PartitionTotals, Progress, WriterId};
+use hivecast_run::{Fault, Result};
+
+use crate::Ledger;
+
+#[cfg(test)]
+mod tests;
+
+/// Whether what is published may be corrected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Anything that contradicts what is published is a conflict.
+    Normal,
+    /// `--replace`: this edition is to be on the topic, whatever is there.
+    Replace,
+}
+
+/// Everything that the decision rests on.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// The feed's name, for messages.
+    pub feed: &'a str,
+    /// What is to be published.
+    pub edition: &'a EditionId,
+    /// Its day.
+    pub load_date: LoadDate,
+    /// Who publishes.
+    pub writer: WriterId,
+    /// May it contradict what is published?
+    pub mode: Mode,
+    /// What the ledger says of the feed.
+    pub ledger: &'a Ledger,
+    /// The topic as it is.
+    pub topic: TopicState<'a>,
+}
+
+/// The topic as a session sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct TopicState<'a> {
+    /// The topic's name, for messages.
+    pub name: &'a str,
+    /// The target's own identity of the topic.
+    pub id: &'a str,
+    /// The next offset of each partition as committed readers see it.
+    pub end_offsets: &'a [i64],
+    /// Whether committed readers find records. It matters only while the ledger is empty, and need
+    /// not be asked otherwise.
+    pub has_records: bool,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decision {
+    /// The edition is published whole: nothing is sent.
+    AlreadyComplete(Manifest),
+    /// Publish from the first entry. `bases` are the editions whose keys may be on the topic.
+    Start {
+        /// The editions whose keys may be on the topic: what these have and the edition lacks gets
+        /// a tombstone.
+        bases: Vec<EditionId>,
+    },
+    /// Go on behind the last committed chunk.
+    Resume(Progress),
+}
+
+/// A decision, with what a person should be told about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// What is to be done.
+    pub decision: Decision,
+    /// One sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// Decides. A [`hivecast_run::Class::Conflict`] means that nothing may be sent.
+///
+/// Only ledger records that carry the topic's own id are believed: the others speak of a topic that
+/// is gone.
+pub fn decide(question: &Question<'_>) -> Result<Verdict> {
+    let here = Here::of(question);
+    if here.manifests.is_empty() && here.progress.is_empty() {
+        return unknown_topic(question);
+    }
+    let unfinished = here.unfinished();
+    let mut warnings = Vec::new();
+    for objection in [
+        other_writers(question, &unfinished),
+        other_partitions(question, &here, &unfinished),
+        beyond_the_end(question, &here, &unfinished),
+    ] {
+        warnings.extend(refuse_or_warn(question, objection)?);
+    }
+    let is_own = |progress: &Progress| {
+        progress.edition == *question.edition && progress.load_date == question.load_date
+    };
+    // Whoever overrules one of these three starts over: no position or manifest can be relied on.
+    if warnings.is_empty() {
+        if let Some(progress) = unfinished.iter().find(|p| p.writer == question.writer && is_own(p)) {
+            return Ok(Verdict { decision: Decision::Resume((*progress).clone()), warnings });
+        }
+        if let Some(manifest) = already_complete(question, &here, &unfinished) {
+            return Ok(Verdict { decision: Decision::AlreadyComplete(manifest.clone()), warnings });
+        }
+    }
+    warnings.extend(refuse_or_warn(question, contradiction(question, &here, &unfinished))?);
+    for progress in unfinished.iter().filter(|progress| !is_own(progress)) {
+        warnings.push(format!(
+            "load_date {} of feed {} was left partly published ({} entries); its keys that edition {} \
+             lacks get tombstones",
+            progress.load_date, question.feed, progress.position, question.edition
+        ));
+    }
+    Ok(Verdict { decision: Decision::Start { bases: bases(question, &here, &unfinished) }, warnings })
+}
+
+/// The ledger's records that speak of the topic as it is.
+struct Here<'a> {
+    writer: WriterId,
+    manifests: Vec<&'a Manifest>,
+    progress: Vec<&'a Progress>,
+}
+
+impl<'a> Here<'a> {
+    fn of(question: &Question<'a>) -> Self {
+        let id = question.topic.id;
+        Here {
+            writer: question.writer,
+            manifests: question.ledger.manifests.values().filter(|m| m.topic_id == id).collect(),
+            progress: question.ledger.progress.values().filter(|p| p.topic_id == id).collect(),
+        }
+    }
+
+    /// The edition that was completed last.
+    fn latest(&self) -> Option<&'a Manifest> {
+        self.manifests.iter().copied().max_by_key(|manifest| manifest.sequence)
+    }
+
+    fn manifest(&self, load_date: LoadDate) -> Option<&'a Manifest> {
+        self.manifests.iter().copied().find(|manifest| manifest.load_date == load_date)
+    }
+
+    /// What was begun and neither completed nor overtaken by a completed edition.
+    fn unfinished(&self) -> Vec<&'a Progress> {
+        self.progress.iter().copied().filter(|progress| !self.is_settled(progress)).collect()
+    }
+
+    /// Whether some manifest accounts for everything that this progress speaks of.
+    ///
+    /// The asking writer's own progress is rewritten with each of its commits, so it is settled only
+    /// by being complete. Another writer's may be stale: a later edition counts the keys of an
+    /// unfinished one among its bases and so touches each of them again, and once it is complete no
+    /// partition ends with the unfinished one's records.
+    fn is_settled(&self, progress: &Progress) -> bool {
+        let overtaken = |manifest: &&Manifest| {
+            progress.partitions.iter().enumerate().all(|(index, totals)| {
+                totals.last_offset <= manifest.partitions.get(index).and_then(|whole| whole.last_offset)
+            })
+        };
+        self.is_completed(progress)
+            || (progress.writer != self.writer && self.manifests.iter().any(overtaken))
+    }
+
+    /// What was said last of the topic's partitions: a run under way speaks after the last manifest.
+    fn last_words(&self, unfinished: &[&'a Progress]) -> Option<&'a [PartitionTotals]> {
+        match unfinished.iter().find(|progress| progress.writer == self.writer) {
+            Some(progress) => Some(&progress.partitions),
+            None => self.latest().map(|manifest| manifest.partitions.as_slice()),
+        }
+    }
+
+    /// Whether the manifest of the same day says exactly what the writers' progress adds up to. The
+    /// same edition may be published again over a later one, so the edition's name is not enough.
+    fn is_completed(&self, progress: &Progress) -> bool {
+        let Some(manifest) = self.manifest(progress.load_date) else { return false };
+        if manifest.edition != progress.edition {
+            return false;
+        }
+        let writers = self.progress.iter().filter(|other| {
+            other.writer.of == progress.writer.of
+                && other.edition == progress.edition
+                && other.load_date == progress.load_date
+        });
+        let mut sum: Vec<PartitionTotals> = Vec::new();
+        for writer in writers {
+            sum.resize_with(sum.len().max(writer.partitions.len()), Default::default);
+            for (sum, part) in sum.iter_mut().zip(&writer.partitions) {
+                let last = sum.last_offset.max(part.last_offset);
+                sum.add(part);
+                sum.last_offset = last;
+            }
+        }
+        sum.len() == manifest.partitions.len()
+            && sum.iter().zip(&manifest.partitions).all(|(sum, whole)| {
+                sum.documents == whole.documents
+                    && sum.tombstones == whole.tombstones
+                    && sum.checksum == whole.checksum
+                    && sum.last_offset == whole.last_offset
+            })
+    }
+}
+
+/// A reason not to publish, unless it is to replace what is there.
+struct Objection {
+    what: String,
+    advice: String,
+    /// What a person is told when it is overruled.
+    overruled: String,
+}
+
+fn refuse_or_warn(question: &Question<'_>, objection: Option<Objection>) -> Result<Option<String>> {
+    match (objection, question.mode) {
+        (None, _) => Ok(None),
+        (Some(objection), Mode::Replace) => Ok(Some(objection.overruled)),
+        (Some(objection), Mode::Normal) => Err(Fault::conflict(objection.what).advise(objection.advice)),
+    }
+}
+
+/// The ledger has no word about the topic as it is.
+fn unknown_topic(question: &Question<'_>) -> Result<Verdict> {
+    let Question { feed, ledger, topic, .. } = question;
+    let gone = ledger.latest().map(|manifest| manifest.topic.as_str());
+    let ledger_is_empty = ledger.manifests.is_empty() && ledger.progress.is_empty();
+    let objection = if !ledger_is_empty {
+        let what = match gone.filter(|gone| *gone != topic.name) {
+            Some(gone) => {
+                format!("feed {feed} was published to topic {gone}, and now names topic {}", topic.name)
+            }
+            None => format!(
+                "topic {} is not the one that feed {feed} was published to: it was deleted and made again",
+                topic.name
+            ),
+        };
+        Some(Objection {
+            overruled: format!("{what}; starting anew, as --replace asks"),
+            what,
+            advice:
+                "if that was meant, publish with --replace: the edition is sent whole, as on the first day"
+                    .to_owned(),
+        })
+    } else if topic.has_records {
+        let what = format!("topic {} holds records, and the ledger knows of none by feed {feed}", topic.name);
+        Some(Objection {
+            overruled: format!("{what}; they stay, since --replace cannot know their keys"),
+            what,
+            advice: "use another topic, or publish with --replace to add to what is there".to_owned(),
+        })
+    } else {
+        None
+    };
+    let warnings = refuse_or_warn(question, objection)?.into_iter().collect();
+    Ok(Verdict { decision: Decision::Start { bases: Vec::new() }, warnings })
+}
+
+/// A run with another number of writers is under way: its positions mean other ranges.
+fn other_writers(question: &Question<'_>, unfinished: &[&Progress]) -> Option<Objection> {
+    let other = unfinished.iter().find(|progress| progress.writer.of != question.writer.of)?;
+    let what = format!(
+        "load_date {} of feed {} is partly published by {} writers, and this run has {}",
+        other.load_date, question.feed, other.writer.of, question.writer.of
+    );
+    Some(Objection {
+        advice: format!(
+            "finish it with {} writers, or publish with --replace to start over",
+            other.writer.of
+        ),
+        overruled: format!("{what}; starting over"),
+        what,
+    })
+}
+
+/// The topic's partitions were added to: a key's newest record may lie in another partition than
+/// its older ones.
+fn other_partitions(question: &Question<'_>, here: &Here<'_>, unfinished: &[&Progress]) -> Option<Objection> {
+    let now = question.topic.end_offsets.len();
+    let then = here.last_words(unfinished)?.len();
+    if then == now {
+        return None;
+    }
+    let what = format!(
+        "topic {} has {now} partitions, and had {then} when feed {} was last published to it",
+        question.topic.name, question.feed
+    );
+    Some(Objection {
+        advice: "keys move between partitions, so consumers may apply old records last: publish to a new \
+                 topic, or with --replace once every consumer has read the old records"
+            .to_owned(),
+        overruled: format!("{what}; starting over"),
+        what,
+    })
+}
+
+/// Records that the ledger says are committed are not on the topic.
+fn beyond_the_end(question: &Question<'_>, here: &Here<'_>, unfinished: &[&Progress]) -> Option<Objection> {
+    let words = here.last_words(unfinished)?;
+    let (partition, last, end) =
+        words.iter().zip(question.topic.end_offsets).enumerate().find_map(|(partition, (totals, end))| {
+            totals.last_offset.filter(|last| last >= end).map(|last| (partition, last, *end))
+        })?;
+    let what = format!(
+        "topic {} partition {partition} ends at offset {end}, and the ledger speaks of offset {last}: \
+         the topic was deleted and made again, or lost records",
+        question.topic.name
+    );
+    Some(Objection {
+        advice: "find out what happened to the topic; then publish with --replace: the edition is sent whole"
+            .to_owned(),
+        overruled: format!("{what}; starting over"),
+        what,
+    })
+}
+
+fn already_complete<'a>(
+    question: &Question<'_>,
+    here: &Here<'a>,
+    unfinished: &[&Progress],
+) -> Option<&'a Manifest> {
+    let manifest = here.manifest(question.load_date).filter(|m| m.edition == *question.edition)?;
+    let superseded = here.latest().is_some_and(|latest| latest.sequence > manifest.sequence);
+    let disputed = match question.mode {
+        // Whoever repeats a day that is done asks for nothing new, unless a correction of that very
+        // day is half sent.
+        Mode::Normal => unfinished.iter().any(|progress| progress.load_date == question.load_date),
+        // Whoever replaces wants this edition to be what is on the topic now.
+        Mode::Replace => superseded || !unfinished.is_empty(),
+    };
+    (!disputed).then_some(manifest)
+}
+
+/// What is published, or begun, speaks against this edition.
+fn contradiction(question: &Question<'_>, here: &Here<'_>, unfinished: &[&Progress]) -> Option<Objection> {
+    let Question { feed, edition, load_date, .. } = question;
+    if let Some(manifest) = here.manifest(*load_date).filter(|m| m.edition != **edition) {
+        let what = format!(
+            "load_date {load_date} of feed {feed} is published as edition {}, and this is edition {edition}: \
+             its input or the feed changed since",
+            manifest.edition
+        );
+        return Some(Objection {
+            advice: "publish with --replace to send this edition as a correction".to_owned(),
+            overruled: format!(
+                "load_date {load_date}: edition {} is replaced by {edition}",
+                manifest.edition
+            ),
+            what,
+        });
+    }
+    if let Some(begun) = unfinished.iter().find(|p| p.load_date == *load_date && p.edition != **edition) {
+        let what = format!(
+            "load_date {load_date} of feed {feed} is partly published as edition {}, and this is edition \
+             {edition}: its input or the feed changed since",
+            begun.edition
+        );
+        return Some(Objection {
+            advice: format!("publish edition {} to its end, or this one with --replace", begun.edition),
+            overruled: format!("load_date {load_date}: unfinished edition {} gives way", begun.edition),
+            what,
+        });
+    }
+    let published = here.latest().map(|manifest| (manifest.load_date, "published"));
+    let begun = unfinished.iter().map(|progress| (progress.load_date, "partly published"));
+    let (newer, how) = begun.chain(published).filter(|(date, _)| date > load_date).max()?;
+    Some(Objection {
+        what: format!(
+            "load_date {newer} of feed {feed} is {how} already: publishing {load_date} would overwrite newer data"
+        ),
+        advice: "publish with --replace to put the topic back to the older day".to_owned(),
+        overruled: format!("load_date {load_date} overwrites {newer}, which is {how}"),
+    })
+}
+
+/// The editions whose keys may be on the topic: the one completed last, and those begun since, with
+/// what they themselves were replacing. A topic that lost its newest records still has the older
+/// ones, so that starting over there has the same bases.
+fn bases(question: &Question<'_>, here: &Here<'_>, unfinished: &[&Progress]) -> Vec<EditionId> {
+    let latest = here.latest().map(|manifest| &manifest.edition);
+    let begun = unfinished.iter().flat_map(|progress| progress.bases.iter().chain([&progress.edition]));
+    let mut bases: Vec<EditionId> = Vec::new();
+    for base in latest.into_iter().chain(begun) {
+        if base != question.edition && !bases.contains(base) {
+            bases.push(base.clone());
+        }
+    }
+    bases
+}
