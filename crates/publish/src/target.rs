@@ -63,6 +63,10 @@ pub struct Record<'a> {
     pub key: &'a [u8],
     /// The JSON, or `None` for a tombstone.
     pub value: Option<&'a [u8]>,
+    /// `hivecast.feed`, where the record has it.
+    pub feed: Option<&'a str>,
+    /// `hivecast.load_date`, where the record has it.
+    pub load_date: Option<&'a str>,
     /// `hivecast.edition`, where the record has it.
     pub edition: Option<&'a str>,
     /// `hivecast.op`, where the record has it.
