@@ -84,9 +84,10 @@ pub struct ShardDescription {
     pub first: Option<(u32, String)>,
     /// See `first`.
     pub last: Option<(u32, String)>,
-    /// The most bytes of text and binary values in one document, before escaping.
+    /// The most bytes of text and binary values in one document, its key counted twice (a record has
+    /// it in its own key and in its value), before escaping.
     pub max_text_bytes: u64,
-    /// The most leaf values (scalars, array elements and objects counted each) in one document.
+    /// The most values in one document: scalars, nulls, arrays, their elements and objects count one each.
     pub max_values: u64,
 }
 

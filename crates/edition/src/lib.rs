@@ -2,8 +2,27 @@
 //!
 //! Must not know: warehouses' files, engines, targets, JSON of documents.
 
+mod content;
 mod description;
+mod edition;
+mod exclusion;
+mod files;
+pub mod gates;
+mod merge;
+mod reader;
+pub mod schema;
+mod shard;
+mod store;
+mod temporary;
+mod writer;
 
 pub use description::{
     Description, EDITION_FORMAT, GateResult, InputDescription, Outcome, ShardDescription, TableDescription,
 };
+pub use edition::Edition;
+pub use exclusion::{Excluded, Exclusion};
+pub use merge::{KeyCounts, KeyMerge, MissingKeys, Presence, count_keys, missing_keys};
+pub use reader::{Batch, Columns, EditionReader};
+pub use shard::ShardWriter;
+pub use store::{PruneMode, Store, Survey};
+pub use writer::{Draft, EditionWriter, Quarantined};

@@ -1,0 +1,156 @@
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_schema::Fields;
+use hivecast_contract::{LoadDate, key_hash};
+use hivecast_run::{Fault, Result};
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::description::{Description, EDITION_FORMAT, ShardDescription};
+use crate::exclusion::{Excluded, Exclusion, Exclusions};
+use crate::files::read_if_there;
+use crate::reader::{Batch, Columns, EditionReader, Source, locate};
+use crate::schema;
+use crate::writer::{DESCRIPTION_FILE, QUARANTINE_FILE};
+
+/// Bytes read at a time while a shard is verified.
+const VERIFY_BYTES: usize = 1024 * 1024;
+
+/// A whole edition in the store.
+#[derive(Clone, Debug)]
+pub struct Edition {
+    /// What `edition.json` says.
+    pub description: Description,
+    /// Its directory.
+    pub path: PathBuf,
+    source: Arc<Source>,
+    exclusions: Arc<Exclusions>,
+}
+
+impl Edition {
+    /// Reads the description in `path`, and which documents are set aside. Fails with `Class::Data`
+    /// where there is none, it is damaged, or a newer program wrote it.
+    pub fn open(path: &Path) -> Result<Edition> {
+        let file = path.join(DESCRIPTION_FILE);
+        let json =
+            read_if_there(&file)?.ok_or_else(|| Fault::data(format!("{} is not there", file.display())))?;
+        let damaged = |cause: serde_json::Error| {
+            Fault::data(format!("failed to read {}", file.display())).because(cause).advise(rebuild(path))
+        };
+        let value: serde_json::Value = serde_json::from_slice(&json).map_err(damaged)?;
+        let format = value.get("format").and_then(serde_json::Value::as_u64);
+        if format.is_some_and(|format| format > u64::from(EDITION_FORMAT)) {
+            let format = format.unwrap_or_default();
+            return Err(Fault::data(format!(
+                "{} has format {format}, newer than this program's {EDITION_FORMAT}",
+                file.display()
+            ))
+            .advise("use a newer hivecast"));
+        }
+        let description: Description = serde_json::from_value(value).map_err(damaged)?;
+        let fields = schema::from_json(&description.schema)?;
+        let source = Arc::new(Source::new(path.to_owned(), description.shards.clone(), fields));
+        let exclusions = Arc::new(Exclusions::read(path)?);
+        Ok(Edition { description, path: path.to_owned(), source, exclusions })
+    }
+
+    /// Documents that are sent: all but the excluded ones.
+    pub fn documents(&self) -> u64 {
+        self.description.documents - self.exclusions.len()
+    }
+
+    /// The document column's fields, as readers get them.
+    pub fn fields(&self) -> &Fields {
+        &self.source.fields
+    }
+
+    /// Where the rows lie that gates set aside while it was built, if there are any.
+    pub fn quarantine_file(&self) -> Option<PathBuf> {
+        Some(self.path.join(QUARANTINE_FILE)).filter(|path| path.exists())
+    }
+
+    /// The documents that are set aside, in the edition's order.
+    pub fn excluded(&self) -> &[Excluded] {
+        self.exclusions.as_slice()
+    }
+
+    /// Sets documents aside, before the first is sent: readers leave them out and ordinals count
+    /// without them. It is for once: the same list again changes nothing, and another one fails
+    /// with `Class::Conflict`, since part of the edition may have been sent by the first.
+    pub fn exclude(&mut self, exclusions: Vec<Exclusion>) -> Result<()> {
+        let wanted = Exclusions::resolve(self, exclusions)?;
+        self.exclusions = Arc::new(wanted.write(&self.path)?);
+        Ok(())
+    }
+
+    /// Documents from the net ordinal `start` (0 is the first) to the end, in the edition's order.
+    pub fn reader(&self, start: u64, columns: Columns) -> Result<EditionReader> {
+        EditionReader::new(Arc::clone(&self.source), Arc::clone(&self.exclusions), start, columns)
+    }
+
+    /// As [`Edition::reader`], with excluded documents, and ordinals that count them.
+    pub fn reader_of_all(&self, start: u64, columns: Columns) -> Result<EditionReader> {
+        EditionReader::new(Arc::clone(&self.source), Arc::default(), start, columns)
+    }
+
+    /// The document with this key as a batch of one row, if the edition has it and it is not
+    /// excluded. Reads one row group's keys and one page a column.
+    pub fn find(&self, key: &str) -> Result<Option<Batch>> {
+        let Some(ordinal) = locate(&self.source, key_hash(key.as_bytes()), key)? else { return Ok(None) };
+        let Some(ordinal) = self.exclusions.net(ordinal) else { return Ok(None) };
+        let batch = self.reader(ordinal, Columns::Documents)?.with_batch_rows(1).next();
+        batch.transpose()
+    }
+
+    /// Holds each shard's size and checksum against the description. Fails with `Class::Data`,
+    /// naming the first shard that is missing, truncated or altered.
+    pub fn verify_files(&self) -> Result<()> {
+        self.description.shards.iter().try_for_each(|shard| self.verify_shard(shard))
+    }
+
+    fn verify_shard(&self, shard: &ShardDescription) -> Result<()> {
+        let path = self.path.join(&shard.file);
+        let unfit =
+            |why: String| Err(Fault::data(format!("{} {why}", path.display())).advise(rebuild(&self.path)));
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return unfit("is missing".to_owned()),
+            Err(error) => return Err(Fault::io(format!("failed to open {}", path.display()), error)),
+        };
+        let (bytes, checksum) = checksum_of(file)
+            .map_err(|error| Fault::io(format!("failed to read {}", path.display()), error))?;
+        if bytes != shard.bytes {
+            return unfit(format!("has {bytes} bytes, not the {} that were written", shard.bytes));
+        }
+        if checksum != shard.file_checksum {
+            return unfit("has the size but not the checksum that it was written with".to_owned());
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is(&self, feed: &str, load_date: LoadDate, id: &str) -> bool {
+        let description = &self.description;
+        description.feed == feed && description.load_date == load_date && description.id.0 == id
+    }
+}
+
+fn checksum_of(mut file: File) -> std::io::Result<(u64, String)> {
+    let mut buffer = vec![0; VERIFY_BYTES];
+    let mut hash = Xxh3::new();
+    let mut bytes = 0;
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            return Ok((bytes, format!("{:016x}", hash.digest())));
+        }
+        bytes += read as u64;
+        hash.update(&buffer[..read]);
+    }
+}
+
+/// What to do about a damaged edition.
+pub(crate) fn rebuild(path: &Path) -> String {
+    format!("remove {} and run the same command again: it is built anew from the same inputs", path.display())
+}

@@ -1,0 +1,217 @@
+//! Where editions lie, which of them are whole, and how long they are kept.
+//!
+//! ```text
+//! <root>/<feed>/load_date=2026-11-22/edition-<id>/edition.json, shard-0000.parquet, …
+//! <root>/<feed>/.tmp-2026-11-22-<pid>-<n>/        being written, or left by a crash
+//! <root>/<feed>/.lock                             held for moments, while names change
+//! ```
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use hivecast_contract::{EditionId, LoadDate};
+use hivecast_run::{Fault, Result};
+
+use crate::Edition;
+use crate::files::sync_dir;
+use crate::temporary::{self, TEMPORARY_PREFIX};
+use crate::writer::EditionWriter;
+
+/// Prefix of a load_date's directory.
+const LOAD_DATE_PREFIX: &str = "load_date=";
+/// Prefix of an edition's directory.
+const EDITION_PREFIX: &str = "edition-";
+
+/// A directory of editions, by feed and load_date.
+#[derive(Clone, Debug)]
+pub struct Store {
+    root: PathBuf,
+}
+
+/// What lies in a feed's part of the store.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// The whole editions, by load_date, then by when they were built.
+    pub editions: Vec<Edition>,
+    /// One sentence for each directory that was passed over because it is no whole edition.
+    pub warnings: Vec<String>,
+}
+
+/// Whether [`Store::prune`] removes or only tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PruneMode {
+    /// Only tell what would be removed.
+    DryRun,
+    /// Remove.
+    Remove,
+}
+
+impl Store {
+    /// The store under `root`, which need not exist yet. Fails with `Class::Usage` where `root` is
+    /// something other than a directory.
+    pub fn open(root: &Path) -> Result<Store> {
+        match fs::metadata(root) {
+            Ok(metadata) if !metadata.is_dir() => {
+                Err(Fault::usage(format!("the store {} is no directory", root.display()))
+                    .advise("name a directory as `store` in the project file"))
+            }
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(Fault::io(format!("failed to open the store {}", root.display()), error))
+            }
+            _ => Ok(Store { root: root.to_owned() }),
+        }
+    }
+
+    /// Starts an edition under a temporary name, after removing what dead processes left. It becomes
+    /// visible only through [`EditionWriter::finish`].
+    pub fn begin(&self, feed: &str, load_date: LoadDate) -> Result<EditionWriter> {
+        let feed_dir = self.feed_dir(feed)?;
+        let fresh = !feed_dir.exists();
+        fs::create_dir_all(&feed_dir)
+            .map_err(|error| Fault::io(format!("failed to make directory {}", feed_dir.display()), error))?;
+        if fresh {
+            sync_dir(&self.root)?;
+        }
+        let lock = temporary::lock_names(&feed_dir)?;
+        temporary::sweep(&feed_dir, &lock)?;
+        let temporary = temporary::Temporary::create(&feed_dir, load_date, &lock)?;
+        Ok(EditionWriter::new(feed.to_owned(), load_date, feed_dir.clone(), temporary))
+    }
+
+    /// The feed's whole editions, by load_date, then by when they were built.
+    pub fn list(&self, feed: &str) -> Result<Vec<Edition>> {
+        Ok(self.survey(feed)?.editions)
+    }
+
+    /// The feed's whole editions, and what lies beside them that is none.
+    pub fn survey(&self, feed: &str) -> Result<Survey> {
+        let mut survey = Survey::default();
+        for (load_date, date_dir) in self.load_dates(feed)? {
+            for path in entries(&date_dir)? {
+                let Some(id) = name_of(&path).strip_prefix(EDITION_PREFIX) else { continue };
+                match Edition::open(&path) {
+                    Ok(edition) if edition.is(feed, load_date, id) => survey.editions.push(edition),
+                    Ok(_) => survey.warnings.push(format!(
+                        "passed over {}: its edition.json speaks of another edition",
+                        path.display()
+                    )),
+                    Err(fault) => survey.warnings.push(format!(
+                        "passed over {}, which is no whole edition: {}",
+                        path.display(),
+                        fault.chain()
+                    )),
+                }
+            }
+        }
+        let age = |edition: &Edition| {
+            (edition.description.load_date, edition.description.built_ms, edition.description.id.clone())
+        };
+        survey.editions.sort_by_key(age);
+        Ok(survey)
+    }
+
+    /// The edition with this id, if the store has it whole.
+    pub fn find(&self, feed: &str, id: &EditionId) -> Result<Option<Edition>> {
+        Ok(self.list(feed)?.into_iter().find(|edition| edition.description.id == *id))
+    }
+
+    /// The whole editions of one load_date, by when they were built.
+    pub fn of_date(&self, feed: &str, load_date: LoadDate) -> Result<Vec<Edition>> {
+        let mut editions = self.list(feed)?;
+        editions.retain(|edition| edition.description.load_date == load_date);
+        Ok(editions)
+    }
+
+    /// Removes the editions of all but the newest `keep` load_dates, sparing `protect`, and what dead
+    /// processes left. Returns the ids of the editions that are gone, or that [`PruneMode::Remove`]
+    /// would remove, oldest first. A crash leaves each edition whole or hidden.
+    pub fn prune(
+        &self,
+        feed: &str,
+        keep: usize,
+        protect: &[EditionId],
+        mode: PruneMode,
+    ) -> Result<Vec<EditionId>> {
+        let feed_dir = self.feed_dir(feed)?;
+        if !feed_dir.exists() {
+            return Ok(Vec::new());
+        }
+        let lock = temporary::lock_names(&feed_dir)?;
+        let editions = self.list(feed)?;
+        let dates: BTreeSet<LoadDate> =
+            editions.iter().map(|edition| edition.description.load_date).collect();
+        let kept: BTreeSet<LoadDate> = dates.into_iter().rev().take(keep).collect();
+        let gone: Vec<Edition> = editions
+            .into_iter()
+            .filter(|edition| !kept.contains(&edition.description.load_date))
+            .filter(|edition| !protect.contains(&edition.description.id))
+            .collect();
+        if mode == PruneMode::Remove {
+            for edition in &gone {
+                hide(&feed_dir, edition.description.load_date, &edition.path, &lock)?;
+            }
+            temporary::sweep(&feed_dir, &lock)?;
+        }
+        Ok(gone.into_iter().map(|edition| edition.description.id).collect())
+    }
+
+    fn feed_dir(&self, feed: &str) -> Result<PathBuf> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if feed.is_empty() || feed.starts_with('.') || !feed.chars().all(plain) {
+            return Err(Fault::usage(format!("{feed:?} can't name a feed"))
+                .advise("use letters, digits, `-`, `_` and `.`, and no `.` in front"));
+        }
+        Ok(self.root.join(feed))
+    }
+
+    fn load_dates(&self, feed: &str) -> Result<Vec<(LoadDate, PathBuf)>> {
+        let dated = |path: PathBuf| {
+            let date = name_of(&path).strip_prefix(LOAD_DATE_PREFIX)?.parse().ok()?;
+            Some((date, path))
+        };
+        Ok(entries(&self.feed_dir(feed)?)?.into_iter().filter_map(dated).collect())
+    }
+}
+
+/// The directory that a whole edition has.
+pub(crate) fn edition_dir(feed_dir: &Path, load_date: LoadDate, id: &EditionId) -> PathBuf {
+    feed_dir.join(format!("{LOAD_DATE_PREFIX}{load_date}")).join(format!("{EDITION_PREFIX}{id}"))
+}
+
+/// Takes an edition's directory out of sight with one rename; the next sweep deletes it.
+pub(crate) fn hide(feed_dir: &Path, load_date: LoadDate, path: &Path, lock: &File) -> Result<()> {
+    let hidden = temporary::free_name(feed_dir, load_date, lock);
+    fs::rename(path, &hidden)
+        .map_err(|error| Fault::io(format!("failed to remove edition {}", path.display()), error))?;
+    if let Some(date_dir) = path.parent() {
+        sync_dir(date_dir)?;
+        // Another edition of the same load_date may still be there.
+        let _ = fs::remove_dir(date_dir);
+    }
+    sync_dir(feed_dir)
+}
+
+/// Sorted; empty where the directory is not there.
+pub(crate) fn entries(dir: &Path) -> Result<Vec<PathBuf>> {
+    let failed = |error| Fault::io(format!("failed to list {}", dir.display()), error);
+    let listing = match fs::read_dir(dir) {
+        Ok(listing) => listing,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut paths =
+        listing.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>().map_err(failed)?;
+    paths.sort();
+    Ok(paths)
+}
+
+fn name_of(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+}
+
+/// Whether the entry is a temporary directory's.
+pub(crate) fn is_temporary(path: &Path) -> bool {
+    name_of(path).starts_with(TEMPORARY_PREFIX)
+}
