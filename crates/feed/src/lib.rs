@@ -1,13 +1,40 @@
-//! The feed and project files: as written ([`model`]), parsed with places ([`parse`]), checked
-//! against real schemas ([`check`]), and the shape of the document that follows ([`document`]).
+//! The feed and project files: as written ([`model`], [`Project`]), parsed with places ([`parse()`],
+//! [`parse_project`]), checked against real schemas ([`check()`]), and the shape of the document that
+//! follows ([`document`]).
 //!
 //! Must not know: files of the warehouse, engines, targets. It does no I/O: callers hand it text,
-//! schemas, and a [`Binder`] that knows SQL.
+//! schemas, a [`Binder`] that knows SQL, and [`Secrets`] that know the environment.
 
 pub mod document;
 pub mod model;
+pub mod schema;
 
 mod binder;
+mod check;
+mod diagnostic;
+mod feed_settings;
+mod fingerprint;
+mod nearest;
+mod parse;
+mod project;
+mod scalars;
+mod section;
+mod settings;
+mod source;
+mod tree;
+mod words;
 
 pub use binder::{BindError, Binder};
+pub use check::{Checked, check, type_name};
+pub use diagnostic::{Color, Diagnostic, Diagnostics};
+pub use fingerprint::fingerprint;
 pub use model::*;
+pub use nearest::nearest;
+pub use parse::{
+    DEFAULT_CHUNK_BYTES, DEFAULT_CHUNK_RECORDS, DEFAULT_DATE, DEFAULT_TIMESTAMP, Draft, draft, parse,
+};
+pub use project::{
+    DEFAULT_LEDGER, Engine, Environment, KafkaSettings, LOCAL_ENVIRONMENT, Project, Property, Secret,
+    Secrets, Target, Warehouse, parse_project,
+};
+pub use source::SourceText;

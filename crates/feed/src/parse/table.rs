@@ -1,0 +1,136 @@
+use crate::diagnostic::Mistakes;
+use crate::feed_settings::{LAYOUT_SETTINGS, TABLE, TEXT_SETTINGS};
+use crate::model::{ColumnType, FileFormat, Header, Layout, Ready, Source, Spanned, Table, TextLayout};
+use crate::scalars;
+use crate::section::{self, Section};
+use crate::tree::{Entry, Node};
+
+/// Hive's text for null.
+const DEFAULT_NULL: &str = r"\N";
+/// The directory or column that holds the load_date where the table does not say.
+const DEFAULT_PARTITION: &str = "load_date";
+/// The word for "no such character".
+const NONE: &str = "none";
+
+pub(super) fn tables(node: &Node, mistakes: &mut Mistakes) -> Vec<Table> {
+    let Some(entries) = section::mapping(node, "`tables`", mistakes) else { return Vec::new() };
+    if entries.is_empty() {
+        mistakes.add(&node.span, "`tables` names no table");
+    }
+    entries.into_iter().filter_map(|entry| table(entry, mistakes)).collect()
+}
+
+fn table(entry: &Entry, mistakes: &mut Mistakes) -> Option<Table> {
+    if !is_name(&entry.name) {
+        let message = format!("a table's name must be a plain SQL name, and is `{}`", entry.name);
+        mistakes.add_with_help(&entry.span, message, "letters, digits and `_`, not a digit first".to_owned());
+    }
+    let section = Section::open(&entry.value, &TABLE, mistakes)?;
+    let query = super::setting_sql(&section, "sql", mistakes);
+    if section.has("sql") && !section.has("source") {
+        for setting in LAYOUT_SETTINGS.into_iter().filter(|name| section.has(name)) {
+            let message = format!("`{setting}` says how files lie, and a table with `sql` has none");
+            mistakes.add(&section.place(setting), message);
+        }
+    }
+    let source = section.text("source", mistakes).and_then(|text| warehouse(&text, mistakes));
+    Some(Table {
+        name: entry.name.clone(),
+        span: entry.span.clone(),
+        filter: super::setting_sql(&section, "where", mistakes),
+        layout: layout(&section, mistakes),
+        source: source.or(query.map(Source::Query))?,
+    })
+}
+
+/// A name that SQL takes unquoted, in this case or folded to lower case.
+fn is_name(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+}
+
+fn warehouse(text: &Spanned<String>, mistakes: &mut Mistakes) -> Option<Source> {
+    let parts: Vec<&str> = text.value.split('.').collect();
+    let fits = |part: &&str| {
+        !part.is_empty() && part.chars().all(|letter| letter.is_alphanumeric() || matches!(letter, '_' | '-'))
+    };
+    match parts.as_slice() {
+        [table] if fits(table) => Some(Source::Warehouse { database: None, table: (*table).to_owned() }),
+        [database, table] if fits(database) && fits(table) => {
+            Some(Source::Warehouse { database: Some((*database).to_owned()), table: (*table).to_owned() })
+        }
+        _ => {
+            let message = format!("`source` must be `database.table` or `table`, and is `{}`", text.value);
+            mistakes.add(&text.span, message);
+            None
+        }
+    }
+}
+
+fn layout(section: &Section<'_>, mistakes: &mut Mistakes) -> Layout {
+    let format: Option<FileFormat> = section.word("format", mistakes);
+    if format == Some(FileFormat::Parquet) {
+        for setting in TEXT_SETTINGS.into_iter().filter(|name| section.has(name)) {
+            mistakes.add(&section.place(setting), format!("only `format: text` has `{setting}`"));
+        }
+    }
+    let partition = section.parsed("partition", partition, mistakes);
+    Layout {
+        format,
+        text: text_layout(section, mistakes),
+        columns: section.get("columns").and_then(|node| columns(node, mistakes)),
+        partition: partition.unwrap_or_else(|| DEFAULT_PARTITION.to_owned()),
+        ready: section.word("ready", mistakes).unwrap_or(Ready::Exists),
+    }
+}
+
+/// A directory `name=value` or a column: no path may come out of it.
+fn partition(text: &str) -> Result<String, String> {
+    if is_name(text) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("must be a column's name such as load_date, and is `{text}`"))
+    }
+}
+
+fn text_layout(section: &Section<'_>, mistakes: &mut Mistakes) -> TextLayout {
+    let optional = |name: &str, or: Option<u8>, mistakes: &mut Mistakes| {
+        section.parsed(name, optional_byte, mistakes).unwrap_or(or)
+    };
+    let layout = TextLayout {
+        delimiter: section.parsed("delimiter", scalars::byte, mistakes).unwrap_or(b','),
+        header: section.word("header", mistakes).unwrap_or(Header::Absent),
+        quote: optional("quote", Some(b'"'), mistakes),
+        escape: optional("escape", None, mistakes),
+        null: section.exact_text("null", mistakes).map_or_else(|| DEFAULT_NULL.to_owned(), |text| text.value),
+    };
+    for (name, byte) in [("quote", layout.quote), ("escape", layout.escape)] {
+        if section.has(name) && byte == Some(layout.delimiter) {
+            mistakes.add(&section.place(name), format!("`{name}` is the same character as `delimiter`"));
+        }
+    }
+    layout
+}
+
+fn optional_byte(text: &str) -> Result<Option<u8>, String> {
+    if text == NONE { Ok(None) } else { scalars::byte(text).map(Some) }
+}
+
+fn columns(node: &Node, mistakes: &mut Mistakes) -> Option<Vec<(String, ColumnType)>> {
+    let entries = section::mapping(node, "`columns`", mistakes)?;
+    if entries.is_empty() {
+        mistakes.add(&node.span, "`columns` names no column");
+    }
+    let column = |entry: &Entry, mistakes: &mut Mistakes| {
+        let what = format!("column `{}`", entry.name);
+        let text = section::text(&entry.value, &what, mistakes)?;
+        match scalars::column_type(&text.value) {
+            Ok(kind) => Some((entry.name.clone(), kind)),
+            Err(error) => {
+                mistakes.add(&text.span, format!("{what} {error}"));
+                None
+            }
+        }
+    };
+    Some(entries.into_iter().filter_map(|entry| column(entry, mistakes)).collect())
+}
