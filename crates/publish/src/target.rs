@@ -178,8 +178,8 @@ pub trait Session {
 
     /// Waits until every record is acknowledged (as many as were sent, or it fails), asks
     /// `ledger_records` for what the ledger should say about them, adds that, and commits all of it
-    /// at once. When `ledger_records` fails nothing is committed, and its error is returned as it is.
-    /// A transaction may hold ledger records alone.
+    /// at once. When `ledger_records` fails nothing is committed, its error is returned as it is, and
+    /// `abort` may follow. A transaction may hold ledger records alone.
     fn commit(
         &mut self,
         ledger_records: &mut dyn FnMut(&Committed) -> Result<Vec<LedgerRecord>>,

@@ -1,1 +1,3 @@
 //! Test support: the naive interpreter, random feeds, scratch services
+
+pub mod conformance;

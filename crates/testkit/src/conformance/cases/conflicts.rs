@@ -1,0 +1,146 @@
+//! What contradicts what is published, and what `--replace` does about it.
+
+use hivecast_publish::{Mode, Outcome};
+use hivecast_run::Class;
+
+use super::{CHUNK_RECORDS, Case, assert_outcome, two_days};
+use crate::conformance::Fixture;
+use crate::conformance::editions::Edition;
+use crate::conformance::faulty::{Effect, Point, Trip};
+
+const AFTER_FIRST_CHUNK: Trip = Trip { point: Point::AfterCommit, nth: 1, effect: Effect::Crash };
+
+/// Another edition of a load_date that is published, or partly published, is refused.
+pub fn changed_input_is_refused(fixture: &dyn Fixture) {
+    let mut case = Case::new(fixture, "changed", two_days());
+    case.editions.add(Edition::numbered("e22b", 22, 1..12));
+    case.crash("e22", Mode::Normal, AFTER_FIRST_CHUNK);
+    case.assert_refused("e22b", Class::Conflict);
+    case.publish("e22");
+    case.assert_refused("e22b", Class::Conflict);
+    case.assert_log(&[case.whole("e22", &[])]);
+}
+
+/// A day before the one that is published is refused.
+pub fn older_day_is_refused(fixture: &dyn Fixture) {
+    let mut case = Case::new(fixture, "older", two_days());
+    case.editions.add(Edition::numbered("e21", 21, 0..3));
+    case.publish("e22");
+    case.assert_refused("e21", Class::Conflict);
+}
+
+/// A correction of the same day: every document, and tombstones for the keys that it lacks.
+pub fn replaced_edition(fixture: &dyn Fixture) {
+    let mut case = Case::new(fixture, "replace", two_days());
+    case.editions.add(Edition::numbered("e22b", 22, 4..12));
+    case.publish("e22");
+    let summary = case.replace("e22b");
+    assert_outcome(&summary, Outcome::Published);
+    assert_eq!(summary.manifest.sequence, 2);
+    case.assert_log(&[case.whole("e22", &[]), case.whole("e22b", &["e22"])]);
+    case.assert_manifest(&summary.manifest);
+    assert_eq!(case.log().live(), case.editions.get("e22b").live());
+    case.assert_refused("e22", Class::Conflict);
+    assert_outcome(&case.publish("e22b"), Outcome::AlreadyComplete);
+    let next = case.publish("e23");
+    case.assert_manifest(&next.manifest);
+    assert_eq!(case.log().live(), case.editions.get("e23").live());
+}
+
+/// A correction that dies is finished by the same command, and also without `--replace`, since it
+/// was asked for once. What it corrects is refused meanwhile.
+pub fn replacement_goes_on_after_a_crash(fixture: &dyn Fixture) {
+    for mode in [Mode::Normal, Mode::Replace] {
+        let mut case = Case::new(fixture, "replacecrash", two_days());
+        case.editions.add(Edition::numbered("e22b", 22, 4..12));
+        case.publish("e22");
+        case.crash("e22b", Mode::Replace, AFTER_FIRST_CHUNK);
+        case.assert_refused("e22", Class::Conflict);
+        let summary = case.run(case.target.as_ref(), "e22b", mode).expect("the rest is sent");
+        assert_outcome(&summary, Outcome::Resumed { position: CHUNK_RECORDS });
+        case.assert_log(&[case.whole("e22", &[]), case.whole("e22b", &["e22"])]);
+        case.assert_manifest(&summary.manifest);
+    }
+}
+
+/// `--replace` with an older day puts the topic back to it, though that day was published before.
+pub fn rolled_back_to_an_older_day(fixture: &dyn Fixture) {
+    let case = Case::new(fixture, "rollback", two_days());
+    case.publish("e22");
+    case.publish("e23");
+    case.crash("e22", Mode::Replace, AFTER_FIRST_CHUNK);
+    let summary = case.replace("e22");
+    assert_outcome(&summary, Outcome::Resumed { position: CHUNK_RECORDS });
+    assert_eq!(summary.manifest.sequence, 3);
+    case.assert_log(&[case.whole("e22", &[]), case.whole("e23", &["e22"]), case.whole("e22", &["e23"])]);
+    assert_eq!(case.log().live(), case.editions.get("e22").live());
+    assert_outcome(&case.replace("e22"), Outcome::AlreadyComplete);
+}
+
+/// The topic is deleted behind the ledger's back: refused, published whole with `--replace`, and as
+/// usual from then on.
+pub fn deleted_topic_is_refused(fixture: &dyn Fixture) {
+    let case = Case::new(fixture, "deleted", two_days());
+    case.publish("e22");
+    case.fixture.delete_topic(&case.topic.topic);
+    for edition in ["e22", "e23"] {
+        let fault = case.run(case.target.as_ref(), edition, Mode::Normal).expect_err("a refusal");
+        assert_eq!(fault.class(), Class::Conflict, "{}", fault.chain());
+    }
+    assert!(case.log().is_empty());
+    case.crash("e22", Mode::Replace, AFTER_FIRST_CHUNK);
+    let summary = case.replace("e22");
+    assert_outcome(&summary, Outcome::Resumed { position: CHUNK_RECORDS });
+    case.assert_log(&[case.whole("e22", &[])]);
+    case.assert_manifest(&summary.manifest);
+    case.publish("e23");
+    case.assert_log(&[case.whole("e22", &[]), case.whole("e23", &["e22"])]);
+}
+
+/// A topic that holds another feed's records is refused.
+pub fn topic_of_another_feed_is_refused(fixture: &dyn Fixture) {
+    let mut case = Case::new(fixture, "foreign", two_days());
+    case.publish("e22");
+    let log = case.log();
+    case.topic.feed = fixture.unique_name("foreignfeed");
+    let fault = case.run(case.target.as_ref(), "e23", Mode::Normal).expect_err("a refusal");
+    assert_eq!(fault.class(), Class::Conflict, "{}", fault.chain());
+    assert_eq!(case.log(), log);
+}
+
+/// A topic with another number of partitions is refused, before a session and by it.
+pub fn other_partition_count_is_refused(fixture: &dyn Fixture) {
+    let mut case = Case::new(fixture, "partitions", two_days());
+    case.publish("e22");
+    let log = case.log();
+    let real = case.topic.partitions;
+    case.topic.partitions = real + 1;
+    let fault = case.target.preflight(&case.topic, &case.bench.context()).expect_err("a refusal");
+    assert_eq!(fault.class(), Class::Conflict, "{}", fault.chain());
+    let fault = case.run(case.target.as_ref(), "e23", Mode::Normal).expect_err("a refusal");
+    assert_eq!(fault.class(), Class::Conflict, "{}", fault.chain());
+    case.topic.partitions = real;
+    assert_eq!(case.log(), log);
+}
+
+/// A day that was left partly published, and the next day after it: its keys count among those that
+/// may be on the topic.
+pub fn partly_published_then_the_next_day(fixture: &dyn Fixture) {
+    let mut case = Case::new(fixture, "partly", two_days());
+    case.editions.add(Edition::numbered("e24", 24, 8..12));
+    case.publish("e22");
+    case.crash("e23", Mode::Normal, AFTER_FIRST_CHUNK);
+    case.crash("e24", Mode::Normal, AFTER_FIRST_CHUNK);
+    let summary = case.publish("e24");
+    let part = case.part("e23", &["e22"], CHUNK_RECORDS as usize);
+    case.assert_log(&[case.whole("e22", &[]), part, case.whole("e24", &["e22", "e23"])]);
+    case.assert_manifest(&summary.manifest);
+    assert_eq!(case.log().live(), case.editions.get("e24").live());
+    assert!(
+        case.bench.notes().iter().any(|note| note.contains("2026-11-23") && note.contains("partly")),
+        "{:?}",
+        case.bench.notes()
+    );
+    // The day that was left is older now.
+    case.assert_refused("e23", Class::Conflict);
+}

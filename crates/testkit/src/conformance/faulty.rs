@@ -1,0 +1,227 @@
+//! A target that fails where a case asks for it.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hivecast_contract::{LedgerRecord, WriterId};
+use hivecast_publish::{Committed, Headers, Ledger, Record, Session, Target, TargetLimits, TopicSpec};
+use hivecast_run::{Class, Context, Fault, Result};
+
+/// Where to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Point {
+    /// After a session is open.
+    Opened,
+    /// After a transaction has begun.
+    Began,
+    /// After a record is sent.
+    Sent,
+    /// In `commit`, before anything.
+    BeforeCommit,
+    /// In `commit`, when the ledger record is made and nothing is committed.
+    InCommit,
+    /// In `commit`, when everything is committed.
+    AfterCommit,
+}
+
+/// What a failure looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// The process is gone: nothing reaches the target any more, not even an abort.
+    Crash,
+    /// The session is gone, and a new one may be opened.
+    Lost,
+}
+
+/// Fails at the `nth` visit (from 1) of a point, once.
+#[derive(Clone, Copy, Debug)]
+pub struct Trip {
+    /// Where.
+    pub point: Point,
+    /// At which visit, counted from 1.
+    pub nth: u64,
+    /// How.
+    pub effect: Effect,
+}
+
+/// Wraps a target.
+pub struct Faulty<'a> {
+    inner: &'a dyn Target,
+    trip: Trip,
+    repeat: Repeat,
+    visits: Mutex<u64>,
+    crashed: AtomicBool,
+}
+
+/// Whether a trip fails once or from then on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Repeat {
+    Once,
+    Always,
+}
+
+impl<'a> Faulty<'a> {
+    /// A target that fails once.
+    pub fn once(inner: &'a dyn Target, trip: Trip) -> Self {
+        Faulty { inner, trip, repeat: Repeat::Once, visits: Mutex::new(0), crashed: AtomicBool::new(false) }
+    }
+
+    /// A target that fails at the `nth` visit and at every later one.
+    pub fn always(inner: &'a dyn Target, trip: Trip) -> Self {
+        Faulty { repeat: Repeat::Always, ..Faulty::once(inner, trip) }
+    }
+
+    /// Whether the failure happened.
+    pub fn has_tripped(&self) -> bool {
+        *self.visits.lock().expect("no test panics while holding it") >= self.trip.nth
+    }
+
+    fn visit(&self, point: Point) -> Result<()> {
+        self.alive()?;
+        if point != self.trip.point {
+            return Ok(());
+        }
+        let mut visits = self.visits.lock().expect("no test panics while holding it");
+        *visits += 1;
+        let now = match self.repeat {
+            Repeat::Once => *visits == self.trip.nth,
+            Repeat::Always => *visits >= self.trip.nth,
+        };
+        if !now {
+            return Ok(());
+        }
+        match self.trip.effect {
+            Effect::Crash => {
+                self.crashed.store(true, Ordering::SeqCst);
+                self.alive()
+            }
+            Effect::Lost => Err(Fault::infrastructure("the session was lost, as the case asks")),
+        }
+    }
+
+    fn alive(&self) -> Result<()> {
+        match self.crashed.load(Ordering::SeqCst) {
+            // No class that anyone answers with another try.
+            true => Err(Fault::new(Class::Bug, CRASHED)),
+            false => Ok(()),
+        }
+    }
+}
+
+const CRASHED: &str = "crashed, as the case asks";
+
+/// Whether a fault is a crash that a case asked for.
+pub fn is_crash(fault: &Fault) -> bool {
+    fault.chain().contains(CRASHED)
+}
+
+impl Target for Faulty<'_> {
+    fn name(&self) -> String {
+        self.inner.name()
+    }
+
+    fn preflight(&self, topic: &TopicSpec, context: &Context<'_>) -> Result<TargetLimits> {
+        self.inner.preflight(topic, context)
+    }
+
+    fn open<'s>(
+        &'s self,
+        topic: &TopicSpec,
+        writer: WriterId,
+        context: &Context<'s>,
+    ) -> Result<Box<dyn Session + 's>> {
+        self.alive()?;
+        let inner = self.inner.open(topic, writer, context)?;
+        self.visit(Point::Opened)?;
+        Ok(Box::new(FaultySession { target: self, inner, is_lost: false }))
+    }
+
+    fn ledger(&self, feed: &str) -> Result<Ledger> {
+        self.inner.ledger(feed)
+    }
+
+    fn read(
+        &self,
+        topic: &str,
+        partition: u32,
+        from: i64,
+        to: i64,
+        each: &mut dyn FnMut(Record<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.inner.read(topic, partition, from, to, each)
+    }
+}
+
+struct FaultySession<'s> {
+    target: &'s Faulty<'s>,
+    inner: Box<dyn Session + 's>,
+    is_lost: bool,
+}
+
+impl FaultySession<'_> {
+    fn alive(&self) -> Result<()> {
+        match self.is_lost {
+            true => Err(Fault::infrastructure("the session is lost")),
+            false => self.target.alive(),
+        }
+    }
+
+    fn visit(&mut self, point: Point) -> Result<()> {
+        let visited = self.target.visit(point);
+        self.is_lost |= visited.is_err();
+        visited
+    }
+}
+
+impl Session for FaultySession<'_> {
+    fn ledger(&self) -> &Ledger {
+        self.inner.ledger()
+    }
+
+    fn topic_id(&self) -> &str {
+        self.inner.topic_id()
+    }
+
+    fn topic_has_records(&self) -> Result<bool> {
+        self.inner.topic_has_records()
+    }
+
+    fn end_offsets(&self) -> Result<Vec<i64>> {
+        self.inner.end_offsets()
+    }
+
+    fn begin(&mut self, headers: &Headers) -> Result<()> {
+        self.alive()?;
+        self.inner.begin(headers)?;
+        self.visit(Point::Began)
+    }
+
+    fn send(&mut self, partition: u32, key: &[u8], value: Option<&[u8]>) -> Result<()> {
+        self.alive()?;
+        self.inner.send(partition, key, value)?;
+        self.visit(Point::Sent)
+    }
+
+    fn commit(
+        &mut self,
+        ledger_records: &mut dyn FnMut(&Committed) -> Result<Vec<LedgerRecord>>,
+    ) -> Result<Committed> {
+        self.alive()?;
+        self.visit(Point::BeforeCommit)?;
+        let target = self.target;
+        let committed = self.inner.commit(&mut |committed| {
+            let records = ledger_records(committed)?;
+            target.visit(Point::InCommit)?;
+            Ok(records)
+        });
+        self.is_lost |= committed.is_err();
+        let committed = committed?;
+        self.visit(Point::AfterCommit)?;
+        Ok(committed)
+    }
+
+    fn abort(&mut self) -> Result<()> {
+        self.alive()?;
+        self.inner.abort()
+    }
+}
