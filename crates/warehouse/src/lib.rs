@@ -1,9 +1,29 @@
 //! Where partitions are, and how their files are read: directory in Hive layout, formats,
 //! readiness, the frozen input list.
 //!
+//! [`Warehouse::freeze`] resolves every table of a feed to a frozen list of files, and
+//! [`TableInput::scan`] reads them as record batches of one schema, whatever each file looks like.
+//!
 //! Must not know: documents, engines, editions, targets. Text is always `Utf8View`, binary
 //! `BinaryView`, timestamps microseconds without a zone unless the file states one.
 
+mod describe;
+mod detect;
+mod disk;
+mod freeze;
 mod input;
+mod layout;
+mod parquet_file;
+mod problem;
+mod records;
+mod rows;
+mod scan;
+mod schema;
+mod text_file;
+mod values;
+mod wait;
+mod warehouse;
 
-pub use input::{InputFile, Inputs, TableInput};
+pub use input::{InputFile, Inputs, RowGroup, TableInput};
+pub use scan::{Part, Scan};
+pub use warehouse::Warehouse;

@@ -1,0 +1,251 @@
+//! Hive's directory layout: where a table lies, its partition directories, its files.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use hivecast_contract::LoadDate;
+use hivecast_run::{Fault, Result};
+
+/// The file that marks a directory as whole; Hadoop's output committers write it last.
+pub(crate) const SUCCESS_FILE: &str = "_SUCCESS";
+
+/// How alike two table names must be (Jaro-Winkler, 0 to 1) for one to be suggested for the other.
+const NEAR_NAME: f64 = 0.85;
+/// Names that a message suggests.
+const NEAR_NAMES: usize = 3;
+/// Dates that a message lists; the rest are counted.
+const LISTED_DATES: usize = 10;
+
+/// A file as the directory lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub(crate) path: PathBuf,
+    pub(crate) size: u64,
+    pub(crate) modified_ns: i64,
+}
+
+/// A directory `name=value`, with Hive's escapes undone.
+#[derive(Clone, Debug)]
+pub(crate) struct PartitionDir {
+    pub(crate) name: String,
+    pub(crate) value: String,
+    pub(crate) path: PathBuf,
+}
+
+impl PartitionDir {
+    pub(crate) fn date(&self) -> Option<LoadDate> {
+        self.value.parse().ok()
+    }
+}
+
+/// The directory of a Hive table: under the database's directory as Hive names it (`mdm.db`), as
+/// people name it (`mdm`), or at the root.
+pub(crate) fn find_table(root: &Path, database: Option<&str>, table: &str) -> Result<PathBuf> {
+    let mut places = Vec::new();
+    if let Some(database) = database {
+        places.push(root.join(format!("{database}.db")).join(table));
+        places.push(root.join(database).join(table));
+    }
+    places.push(root.join(table));
+    for place in &places {
+        match fs::metadata(place) {
+            Ok(found) if found.is_dir() => return Ok(place.clone()),
+            Ok(_) => {}
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+            Err(error) => return Err(Fault::io(format!("failed to look at {}", place.display()), error)),
+        }
+    }
+    let wanted = match database {
+        Some(database) => format!("{database}.{table}"),
+        None => table.to_owned(),
+    };
+    let looked: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
+    let fault = Fault::data(format!("no table {wanted} in the warehouse; looked for {}", looked.join(", ")));
+    let near = near_names(&wanted, &table_names(root));
+    Err(if near.is_empty() {
+        fault.advise(
+            "name the table in the feed's `source` as `database.table`, or correct the warehouse's directory",
+        )
+    } else {
+        fault.advise(format!("did you mean {}?", near.join(" or ")))
+    })
+}
+
+/// Every table of the warehouse as a feed would name it. A directory that can't be read has none.
+fn table_names(root: &Path) -> Vec<String> {
+    let mut names = Vec::new();
+    for top in directories(root) {
+        let database = top.strip_suffix(".db");
+        if database.is_none() {
+            names.push(top.clone());
+        }
+        let inside = directories(&root.join(&top));
+        names.extend(
+            inside
+                .into_iter()
+                .filter(|name| !name.contains('='))
+                .map(|name| format!("{}.{name}", database.unwrap_or(&top))),
+        );
+    }
+    names
+}
+
+fn directories(dir: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
+    let mut names: Vec<String> = entries
+        .flatten()
+        .filter(|entry| entry.path().is_dir())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| !is_hidden(name))
+        .collect();
+    names.sort();
+    names
+}
+
+fn near_names(wanted: &str, names: &[String]) -> Vec<String> {
+    let mut near: Vec<(f64, &String)> = names
+        .iter()
+        .map(|name| (strsim::jaro_winkler(wanted, name), name))
+        .filter(|(likeness, _)| *likeness >= NEAR_NAME)
+        .collect();
+    near.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+    near.into_iter().take(NEAR_NAMES).map(|(_, name)| name.clone()).collect()
+}
+
+/// Hive and Hadoop read no file or directory whose name begins with `_` or `.`.
+fn is_hidden(name: &str) -> bool {
+    name.starts_with(['_', '.'])
+}
+
+/// The `name=value` directories right below a table, sorted by path.
+pub(crate) fn partition_dirs(table: &Path) -> Result<Vec<PartitionDir>> {
+    let mut found = Vec::new();
+    for entry in read_dir(table)? {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if is_hidden(&name) || !entry.path().is_dir() {
+            continue;
+        }
+        if let Some((key, value)) = name.split_once('=') {
+            found.push(PartitionDir { name: unescape(key), value: unescape(value), path: entry.path() });
+        }
+    }
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(found)
+}
+
+/// Undoes Hive's `FileUtils.escapePathName`, which writes special bytes as `%` and two hexadecimal
+/// digits. Anything else stays as it is.
+fn unescape(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let hex = |offset: usize| bytes.get(at + offset).and_then(|byte| char::from(*byte).to_digit(16));
+        match (bytes[at], hex(1), hex(2)) {
+            (b'%', Some(high), Some(low)) => {
+                out.push((high * 16 + low) as u8);
+                at += 3;
+            }
+            (byte, _, _) => {
+                out.push(byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// The data files of a directory, sorted by path. A directory inside is refused, since Hive would
+/// read it only for a table that is declared so, and leaving it out would lose rows.
+pub(crate) fn list_files(dir: &Path) -> Result<Vec<Listed>> {
+    let mut files = Vec::new();
+    for entry in read_dir(dir)? {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if is_hidden(&name) {
+            continue;
+        }
+        let path = entry.path();
+        // Follows links, as an export may consist of them.
+        let found = fs::metadata(&path)
+            .map_err(|error| Fault::io(format!("failed to look at {}", path.display()), error))?;
+        if found.is_dir() {
+            return Err(nested_directory(dir, &name));
+        }
+        files.push(Listed { size: found.len(), modified_ns: modified_ns(&found, &path)?, path });
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
+}
+
+fn nested_directory(dir: &Path, name: &str) -> Fault {
+    let text = match name.split_once('=') {
+        Some((key, _)) => format!("{} is partitioned further, by {key}, which is not read", dir.display()),
+        None => format!("{} holds a directory {name}, where only files are read", dir.display()),
+    };
+    Fault::data(text).advise("export the table with one directory of files a load_date")
+}
+
+fn modified_ns(found: &fs::Metadata, path: &Path) -> Result<i64> {
+    let time = found
+        .modified()
+        .map_err(|error| Fault::io(format!("failed to read the time of {}", path.display()), error))?;
+    Ok(match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
+        Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |ns| -ns),
+    })
+}
+
+/// Whether the directory is marked as whole.
+pub(crate) fn has_success_file(dir: &Path) -> Result<bool> {
+    let path = dir.join(SUCCESS_FILE);
+    path.try_exists().map_err(|error| Fault::io(format!("failed to look for {}", path.display()), error))
+}
+
+fn read_dir(dir: &Path) -> Result<Vec<fs::DirEntry>> {
+    let failed = |error| Fault::io(format!("failed to list {}", dir.display()), error);
+    fs::read_dir(dir).map_err(failed)?.collect::<Result<_, _>>().map_err(failed)
+}
+
+/// "the load_dates that exist are …", newest first.
+pub(crate) fn tell_dates(dates: &BTreeSet<LoadDate>) -> String {
+    if dates.is_empty() {
+        return "no load_date exists".to_owned();
+    }
+    let shown: Vec<String> = dates.iter().rev().take(LISTED_DATES).map(LoadDate::to_string).collect();
+    let more = match dates.len().saturating_sub(LISTED_DATES) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("these exist: {}{more}", shown.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn undoes_hives_escapes_and_nothing_else() {
+        for (escaped, plain) in [
+            ("2026-11-22", "2026-11-22"),
+            ("2026%2D11%2d22", "2026-11-22"),
+            ("a%3Ab", "a:b"),
+            ("50%", "50%"),
+            ("%4", "%4"),
+            ("%zz", "%zz"),
+            ("caf%C3%A9", "café"),
+        ] {
+            assert_eq!(unescape(escaped), plain);
+        }
+    }
+
+    #[test]
+    fn lists_ten_dates_newest_first_and_counts_the_rest() {
+        let dates: BTreeSet<LoadDate> = (1..=12).filter_map(|day| LoadDate::new(2026, 11, day)).collect();
+        let text = tell_dates(&dates);
+        assert!(text.starts_with("these exist: 2026-11-12, 2026-11-11, "), "{text}");
+        assert!(text.ends_with("2026-11-03 and 2 more"), "{text}");
+    }
+}

@@ -1,0 +1,159 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use arrow_schema::SchemaRef;
+use hivecast_contract::LoadDate;
+use hivecast_feed::{Feed, Layout, Source, Table};
+use hivecast_run::{Context, Fault, Result};
+
+use crate::freeze::{freeze_table, table_dates, table_schema};
+use crate::input::Inputs;
+use crate::problem::{Problem, combine};
+
+/// A directory in Hive layout.
+#[derive(Clone, Debug)]
+pub struct Warehouse {
+    root: PathBuf,
+}
+
+/// A table of the warehouse as the feed names and describes it.
+#[derive(Clone, Copy)]
+pub(crate) struct Wish<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) database: Option<&'a str>,
+    pub(crate) table: &'a str,
+    pub(crate) layout: &'a Layout,
+}
+
+impl<'a> Wish<'a> {
+    /// None for a table that is a query.
+    fn of(table: &'a Table) -> Option<Wish<'a>> {
+        match &table.source {
+            Source::Warehouse { database, table: source } => Some(Wish {
+                name: &table.name,
+                database: database.as_deref(),
+                table: source,
+                layout: &table.layout,
+            }),
+            Source::Query(_) => None,
+        }
+    }
+}
+
+fn wishes(feed: &Feed) -> impl Iterator<Item = Wish<'_>> {
+    feed.tables.iter().filter_map(Wish::of)
+}
+
+/// What keeps a feed's tables from being frozen, one problem a table.
+pub(crate) struct Blocked {
+    problems: Vec<Problem>,
+    date: LoadDate,
+}
+
+impl Blocked {
+    /// Whether nothing but time is needed.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.problems.iter().all(Problem::is_pending)
+    }
+
+    /// One line for each problem, without advice.
+    pub(crate) fn reasons(&self) -> Vec<String> {
+        self.problems.iter().map(|problem| problem.fault().chain()).collect()
+    }
+
+    pub(crate) fn into_fault(self) -> Fault {
+        let date = format!("load_date {}", self.date);
+        combine(self.problems, &date).unwrap_or_else(|| Fault::bug("tables are blocked by no problem"))
+    }
+}
+
+impl Warehouse {
+    /// A warehouse in a directory. `Class::Usage` where there is no such directory.
+    pub fn open(root: &Path) -> Result<Warehouse> {
+        let advice = "correct the environment's `warehouse` in the project file";
+        match fs::metadata(root) {
+            Ok(found) if found.is_dir() => Ok(Warehouse { root: root.to_owned() }),
+            Ok(_) => {
+                Err(Fault::usage(format!("the warehouse {} is no directory", root.display())).advise(advice))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Err(Fault::usage(format!("there is no warehouse directory {}", root.display()))
+                    .advise(advice))
+            }
+            Err(error) => Err(Fault::io(format!("failed to open the warehouse {}", root.display()), error)),
+        }
+    }
+
+    /// The load_dates that a table has, oldest first; none for a table that is a query. Reads one
+    /// column of all files where the load_date is a column.
+    pub fn load_dates(&self, table: &Table) -> Result<Vec<LoadDate>> {
+        match Wish::of(table) {
+            Some(wish) => Ok(table_dates(&self.root, &wish)?.into_iter().collect()),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The load_dates that every table of the feed has, oldest first: those that the feed can be
+    /// built for. Fails with every table's problem at once.
+    pub fn common_load_dates(&self, feed: &Feed) -> Result<Vec<LoadDate>> {
+        let dates = each_table(feed, |wish| table_dates(&self.root, wish))?;
+        let mut sets = dates.into_iter().map(|(_, dates)| dates);
+        let first = sets.next().unwrap_or_default();
+        Ok(sets.fold(first, |common: BTreeSet<LoadDate>, dates| &common & &dates).into_iter().collect())
+    }
+
+    /// The columns of every table of the warehouse that the feed reads, by the feed's names, on a
+    /// day or each on its newest day, whether or not that day is whole. Reads footers and headers
+    /// only. Fails with every table's problem at once.
+    pub fn schemas(&self, feed: &Feed, date: Option<LoadDate>) -> Result<BTreeMap<String, SchemaRef>> {
+        let schemas = each_table(feed, |wish| table_schema(&self.root, wish, date))?;
+        Ok(schemas.into_iter().collect())
+    }
+
+    /// Resolves every table of the feed to its files on a day, and freezes the list. Fails with
+    /// every table's problem at once: `Class::Data` for what is missing, empty or corrupt,
+    /// `Class::Infrastructure` for what is not whole yet.
+    pub fn freeze(&self, feed: &Feed, date: LoadDate, context: Context<'_>) -> Result<Inputs> {
+        self.try_freeze(feed, date, context)?.map_err(Blocked::into_fault)
+    }
+
+    /// As [`Warehouse::freeze`], with what blocks it kept apart from a cancelled run.
+    pub(crate) fn try_freeze(
+        &self,
+        feed: &Feed,
+        date: LoadDate,
+        context: Context<'_>,
+    ) -> Result<Result<Inputs, Blocked>> {
+        let (mut tables, mut problems) = (Vec::new(), Vec::new());
+        for wish in wishes(feed) {
+            context.check_cancelled()?;
+            match freeze_table(&self.root, &wish, date, context) {
+                Ok(table) => tables.push(table),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if !problems.is_empty() {
+            return Ok(Err(Blocked { problems, date }));
+        }
+        for table in tables.iter().filter(|table| table.rows == Some(0)) {
+            context.warn(format!("table {}: the files of load_date {date} hold no rows", table.table));
+        }
+        Ok(Ok(Inputs { load_date: date, tables }))
+    }
+}
+
+/// Asks something of every table of the warehouse; all answers, or all problems in one fault.
+fn each_table<T>(feed: &Feed, ask: impl Fn(&Wish<'_>) -> Result<T>) -> Result<Vec<(String, T)>> {
+    let (mut answers, mut problems) = (Vec::new(), Vec::new());
+    for wish in wishes(feed) {
+        match ask(&wish) {
+            Ok(answer) => answers.push((wish.name.to_owned(), answer)),
+            Err(fault) => problems.push(Problem::Lasting(fault)),
+        }
+    }
+    match combine(problems, &format!("feed {}", feed.name)) {
+        Some(fault) => Err(fault),
+        None => Ok(answers),
+    }
+}
