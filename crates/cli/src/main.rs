@@ -1,2 +1,44 @@
-//! The `hivecast` binary.
-fn main() {}
+//! The `hivecast` binary: arguments resolved once, then one call. It wires the rooms together,
+//! and is the only place that knows them all; what they do, they know best.
+
+mod args;
+mod cancel;
+mod check;
+mod dates;
+mod days;
+mod edition;
+mod failure;
+mod feed_file;
+mod history;
+mod init;
+mod logging;
+mod machine;
+mod options;
+mod preview;
+mod project;
+mod prune;
+mod publish;
+mod run;
+mod runs;
+mod sample;
+mod schema;
+mod secrets;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Many threads allocate columns and records at once; the system's allocator keeps what they free.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    failure::report_panics_as_bugs();
+    let cli = args::Cli::parse();
+    let output = failure::Output::of(&cli.global);
+    match run::run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failed) => output.fail(&failed),
+    }
+}

@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn the_table_of_runs() {
-        let run = |outcome: &str, exit_code, documents| PastRun {
+        let run = |outcome: &str, exit_code, documents: Option<u64>| PastRun {
             version: 1,
             started: "2026-11-22T04:00:07.120Z".to_owned(),
             command: "publish".to_owned(),
@@ -105,9 +105,9 @@ mod tests {
         insta::assert_snapshot!(
             runs_table(&[run("published", 0, Some(900_812)), run("failed", 20, None)]),
             @r"
-        started              command  load_date   edition           outcome    exit  documents      sent    time     memory
-        2026-11-22 04:00:07  publish  2026-11-22  0123456789abcdef  published     0    900,812   1.3 GiB  12.3 s  800.0 MiB
-        2026-11-22 04:00:07  publish  2026-11-22  -                 failed       20          -         -  12.3 s  800.0 MiB
+        started              command  load_date   edition           outcome    exit  documents     sent    time     memory
+        2026-11-22 04:00:07  publish  2026-11-22  0123456789abcdef  published     0    900,812  1.3 GiB  12.3 s  800.0 MiB
+        2026-11-22 04:00:07  publish  2026-11-22  -                 failed       20          -        -  12.3 s  800.0 MiB
         "
         );
     }

@@ -1,7 +1,7 @@
 use std::fmt::Write;
 
 use hivecast_contract::Manifest;
-use hivecast_edition::{GateResult, Outcome as GateOutcome};
+use hivecast_edition::{GateResult, gates};
 use serde::Serialize;
 
 use crate::format::{bytes, count, seconds, table};
@@ -16,7 +16,7 @@ pub const REPORT_VERSION: u32 = 1;
 pub struct Report {
     /// [`REPORT_VERSION`].
     pub version: u32,
-    /// One for each load_date that was worked through, in order. The last may be followed by `error`.
+    /// One for each load_date that was worked through, in order; the last one may have failed.
     pub runs: Vec<Summary>,
     /// Why the command failed, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,6 +35,9 @@ pub struct ErrorReport {
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
+    /// Of a mistaken feed or project file: each mistake as `{file, line, column, message, help}`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mistakes: Vec<serde_json::Value>,
 }
 
 /// How a run ended.
@@ -53,6 +56,8 @@ pub enum Outcome {
     AlreadyPublished,
     /// What was published was read back and agrees.
     Verified,
+    /// It did not end well; the report's `error` says why, and the summary what was known by then.
+    Failed,
 }
 
 impl Outcome {
@@ -65,6 +70,7 @@ impl Outcome {
             Outcome::Resumed => "resumed",
             Outcome::AlreadyPublished => "already_published",
             Outcome::Verified => "verified",
+            Outcome::Failed => "failed",
         }
     }
 }
@@ -174,7 +180,7 @@ impl Summary {
         }
         if !self.gates.is_empty() {
             text.push('\n');
-            text.push_str(&gates(&self.gates));
+            text.push_str(&indented(&gates::table(&self.gates)));
         }
         text.push('\n');
         for (label, value) in self.facts() {
@@ -200,6 +206,7 @@ impl Summary {
             Outcome::Resumed => format!("resumed and finished {what}{place}\n"),
             Outcome::AlreadyPublished => format!("{what} was published already{place}; nothing was sent\n"),
             Outcome::Verified => format!("verified {what}: what the manifest says is there\n"),
+            Outcome::Failed => format!("{what} failed\n"),
         }
     }
 
@@ -246,6 +253,10 @@ impl Summary {
     }
 }
 
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}\n")).collect()
+}
+
 fn plural(number: u64, noun: &str) -> String {
     let ending = if number == 1 { "" } else { "s" };
     format!("{} {noun}{ending}", count(number))
@@ -257,21 +268,6 @@ fn tables(edition: &EditionSummary) -> String {
         vec![table.table.clone(), count(table.rows_read), count(table.rows), count(table.rows_used)]
     }));
     table("  ", &rows, &[1, 2, 3])
-}
-
-fn gates(gates: &[GateResult]) -> String {
-    let mut rows = vec![["gate", "allowed", "measured", "verdict"].map(str::to_owned).to_vec()];
-    rows.extend(gates.iter().map(|gate| {
-        let verdict = match gate.outcome {
-            GateOutcome::Pass => "pass",
-            GateOutcome::Warn => "WARN",
-            GateOutcome::Quarantine => "QUARANTINE",
-            GateOutcome::Fail => "FAIL",
-            GateOutcome::Skip => "skip",
-        };
-        vec![gate.gate.clone(), gate.limit.clone(), gate.measured.clone(), verdict.to_owned()]
-    }));
-    table("  ", &rows, &[])
 }
 
 #[cfg(test)]
@@ -313,7 +309,7 @@ mod tests {
                 gate: "orphans of parties".to_owned(),
                 limit: "<= 0.1 %".to_owned(),
                 measured: "0.2 % (2800 of 1400000)".to_owned(),
-                outcome: GateOutcome::Warn,
+                outcome: hivecast_edition::Outcome::Warn,
                 examples: vec!["17".to_owned()],
                 quarantined: 1,
             }],
@@ -347,8 +343,10 @@ mod tests {
           accounts  1,000,000      900,000       900,000
           parties   1,400,000    1,400,000     1,259,842
 
-          gate                allowed   measured                 verdict
-          orphans of parties  <= 0.1 %  0.2 % (2800 of 1400000)  WARN
+          result  gate                allowed   measured
+          WARN    orphans of parties  <= 0.1 %  0.2 % (2800 of 1400000)
+                  - 17
+                  set aside: 1
 
           edition   0123456789abcdef · 900,000 documents · 97.0 MiB in 8 shards
           aside     1 row in quarantine

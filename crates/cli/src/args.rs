@@ -1,0 +1,266 @@
+//! What may be written on the command line, typed by clap. Nothing here reads files or the clock;
+//! `options` turns it into what a command needs.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use hivecast_contract::{LoadDate, WriterId};
+
+use crate::dates::DateArg;
+
+/// The environment where neither `--env` nor HIVECAST_ENV names one.
+pub(crate) const DEFAULT_ENV: &str = "local";
+
+/// Publishes each day's export of a Hive warehouse to Kafka, exactly once.
+#[derive(Debug, Parser)]
+#[command(name = "hivecast", version, max_term_width = 100, infer_subcommands = false)]
+#[command(after_help = "\
+Exit codes: 0 done · 2 usage or feed mistake · 10 infrastructure, try again · 20 the data is not fit ·
+30 access denied · 40 another run holds the feed · 50 conflict with what is published · 130 interrupted")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Global {
+    /// The project file [default: hivecast.yaml here or in the nearest directory above]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) project: Option<PathBuf>,
+
+    /// Which environment of the project file
+    #[arg(long, global = true, value_name = "NAME", env = "HIVECAST_ENV", default_value = DEFAULT_ENV)]
+    pub(crate) env: String,
+
+    /// Which feed [default: the only one there is]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) feed: Option<String>,
+
+    /// Print one JSON object on standard output, for programs
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Log more
+    #[arg(long, short, global = true, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
+
+    /// Print nothing but results and errors
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a new project with the example feed
+    Init(InitArgs),
+    /// Write a realistic MDM export in Hive layout, day by day with realistic changes
+    Sample(SampleArgs),
+    /// Find every mistake that can be known before data is read
+    Check(CheckArgs),
+    /// Print documents; send nothing
+    Preview(PreviewArgs),
+    /// Build the edition and hold it against its gates; send nothing
+    Build(BuildArgs),
+    /// Build, gate, send exactly once, and verify what arrived
+    Publish(PublishArgs),
+    /// Read back what was published and compare it with its manifest
+    Verify(VerifyArgs),
+    /// List past runs
+    Runs(RunsArgs),
+    /// Remove old editions, except those that a later publish needs
+    Prune(PruneArgs),
+    /// Print the JSON schema of the feed or project file, for editors
+    Schema(SchemaArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// Where; made if it does not exist, refused if it is not empty
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SampleArgs {
+    /// Accounts on the first day
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub(crate) accounts: u64,
+
+    /// How many days
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=3660))]
+    pub(crate) days: u32,
+
+    /// Equal seeds give equal bytes
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+
+    /// The last day
+    #[arg(long, value_name = "DATE", default_value = "yesterday")]
+    pub(crate) load_date: DateArg,
+
+    /// Give one account this many parties, as skewed data has
+    #[arg(long, value_name = "PARTIES", default_value_t = 0)]
+    pub(crate) skew: u64,
+
+    /// The files' format
+    #[arg(long, value_enum, default_value_t = SampleFormat::Parquet)]
+    pub(crate) format: SampleFormat,
+
+    /// Replace days that are there already
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SampleFormat {
+    Parquet,
+    Text,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// The day whose files say what columns there are
+    #[arg(long, value_name = "DATE", default_value = "latest")]
+    pub(crate) load_date: DateArg,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PreviewArgs {
+    /// The day: YYYY-MM-DD, today, yesterday or latest
+    #[arg(long, value_name = "DATE", default_value = "latest")]
+    pub(crate) load_date: DateArg,
+
+    /// Only the document with this key; may be given several times
+    #[arg(long = "key", value_name = "KEY")]
+    pub(crate) keys: Vec<String>,
+
+    /// At most this many documents
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(crate) limit: usize,
+
+    #[command(flatten)]
+    pub(crate) resources: ResourceArgs,
+}
+
+/// What the engine may use.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ResourceArgs {
+    /// Most memory, such as 2GiB [default: a quarter of the machine]
+    #[arg(long, value_name = "SIZE", value_parser = crate::machine::parse_size)]
+    pub(crate) memory: Option<u64>,
+
+    /// Threads [default: as many as the machine offers]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BuildArgs {
+    /// YYYY-MM-DD, today, yesterday, latest, or a range A..B worked through in order
+    #[arg(long, value_name = "DATE")]
+    pub(crate) load_date: DateArg,
+
+    /// Wait this long (90s, 30m, 2h) for partitions that are not there or not whole yet
+    #[arg(long, value_name = "TIME", value_parser = crate::machine::parse_duration)]
+    pub(crate) wait: Option<Duration>,
+
+    #[command(flatten)]
+    pub(crate) resources: ResourceArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PublishArgs {
+    #[command(flatten)]
+    pub(crate) build: BuildArgs,
+
+    /// Send a correction where another edition of this load_date is published, or the topic was made again
+    #[arg(long)]
+    pub(crate) replace: bool,
+
+    /// This process's share of the work
+    #[arg(long, value_name = "I/N", default_value = "1/1", value_parser = parse_writer)]
+    pub(crate) writer: WriterId,
+}
+
+fn parse_writer(text: &str) -> Result<WriterId, String> {
+    let writer: WriterId = text.parse()?;
+    if writer == WriterId::SINGLE {
+        Ok(writer)
+    } else {
+        Err("several writers are not offered by this version; leave --writer out or write 1/1".to_owned())
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// The day; latest is the newest day that is published
+    #[arg(long, value_name = "DATE", default_value = "latest")]
+    pub(crate) load_date: DateArg,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunsArgs {
+    /// How many, counted from the last
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) limit: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PruneArgs {
+    /// Keep the editions of this many load_dates, counted from the newest
+    #[arg(long, value_name = "N", default_value_t = crate::edition::KEEP_LOAD_DATES)]
+    pub(crate) keep: usize,
+
+    /// Only say what would be removed
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArgs {
+    /// Of which file
+    #[arg(value_enum)]
+    pub(crate) file: SchemaFile,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaFile {
+    Feed,
+    Project,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_option_of_publish_is_understood() {
+        let line = "hivecast --env qa publish --load-date 2026-11-20..2026-11-22 --wait 2h --memory 512MiB --threads 3 --replace --json";
+        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+        assert_eq!((cli.global.env.as_str(), cli.global.json), ("qa", true));
+        let Command::Publish(publish) = cli.command else { panic!("not publish") };
+        assert!(publish.replace);
+        assert_eq!(publish.build.wait, Some(Duration::from_secs(7200)));
+        assert_eq!(publish.build.resources.memory, Some(512 << 20));
+        assert_eq!(publish.build.load_date, "2026-11-20..2026-11-22".parse().unwrap());
+    }
+
+    #[test]
+    fn more_than_one_writer_is_refused() {
+        let parse = |writer| Cli::try_parse_from(["hivecast", "publish", "--load-date", "today", "--writer", writer]);
+        assert!(parse("1/1").is_ok());
+        assert!(parse("1/2").is_err());
+        assert!(parse("3/2").is_err());
+    }
+}

@@ -1,0 +1,142 @@
+//! Works through load_dates: each is one run, with its own journal, summary and line of history.
+
+use hivecast_contract::{LoadDate, Manifest};
+use hivecast_edition::GateResult;
+use hivecast_report::{
+    EditionSummary, Journal, Outcome, PastRun, PublishSummary, REPORT_VERSION, Report, Summary,
+    VerifySummary, peak_memory_bytes,
+};
+use hivecast_run::{Clock, Context, Result, Sink};
+
+use crate::failure::{Failed, Output, json_line};
+use crate::feed_file::FeedFile;
+use crate::history::{History, PAST_RUN_VERSION, rfc3339};
+use crate::logging::{self, print};
+use crate::project::Project;
+use crate::run::{CLOCK, Console};
+
+/// What a run has found out so far: of a run that fails, the history has what was known by then.
+#[derive(Default)]
+pub(crate) struct Findings {
+    pub(crate) edition: Option<EditionSummary>,
+    pub(crate) gates: Vec<GateResult>,
+    pub(crate) publish: Option<PublishSummary>,
+    pub(crate) verify: Option<VerifySummary>,
+    pub(crate) manifest: Option<Manifest>,
+}
+
+/// What the runs of one command have in common.
+pub(crate) struct Series<'a> {
+    /// `build`, `publish` or `verify`.
+    command: &'static str,
+    env: &'a str,
+    feed: &'a str,
+    history: History,
+    console: &'a Console,
+}
+
+/// One load_date's work. It fills in what it finds, and says how it ended.
+pub(crate) type Work<'a> = dyn FnMut(LoadDate, &Context<'_>, &mut Findings) -> Result<Outcome> + 'a;
+
+impl<'a> Series<'a> {
+    pub(crate) fn new(
+        command: &'static str,
+        project: &'a Project,
+        feed: &'a FeedFile,
+        console: &'a Console,
+    ) -> Result<Self> {
+        let history = History::new(&project.store_dir()?, feed.name());
+        Ok(Series { command, env: project.env(), feed: feed.name(), history, console })
+    }
+
+    /// Runs each day in order, and stops at the first that fails.
+    pub(crate) fn run(&self, days: &[LoadDate], work: &mut Work<'_>) -> Result<(), Failed> {
+        let sink = logging::sink(self.console.progress, &CLOCK);
+        let mut done = Vec::new();
+        for &day in days {
+            match self.one(day, work, &*sink) {
+                Ok(summary) => {
+                    if self.console.output == Output::People {
+                        print(&summary.render());
+                    }
+                    done.push(summary);
+                }
+                Err((fault, summary)) => {
+                    done.push(summary);
+                    return Err(Failed { fault, done });
+                }
+            }
+        }
+        if self.console.output == Output::Programs {
+            print(&json_line(&Report { version: REPORT_VERSION, runs: done, error: None }));
+        }
+        Ok(())
+    }
+
+    fn one(
+        &self,
+        day: LoadDate,
+        work: &mut Work<'_>,
+        sink: &dyn Sink,
+    ) -> Result<Summary, (hivecast_run::Fault, Summary)> {
+        let started_ms = CLOCK.now_ms();
+        let journal = Journal::new(sink, &CLOCK);
+        let context = Context { sink: &journal, cancel: &self.console.cancel, clock: &CLOCK };
+        let mut findings = Findings::default();
+        let ended = work(day, &context, &mut findings);
+        let outcome = ended.as_ref().map_or(Outcome::Failed, |outcome| *outcome);
+        let summary = self.summary(day, outcome, findings, &journal, started_ms);
+        self.history.add(&past_run(&summary, started_ms, ended.as_ref().err()), &context);
+        match ended {
+            Ok(_) => Ok(summary),
+            Err(fault) => Err((fault, summary)),
+        }
+    }
+
+    fn summary(
+        &self,
+        day: LoadDate,
+        outcome: Outcome,
+        findings: Findings,
+        journal: &Journal<'_>,
+        started_ms: i64,
+    ) -> Summary {
+        let Findings { edition, gates, publish, verify, manifest } = findings;
+        Summary {
+            command: self.command.to_owned(),
+            env: self.env.to_owned(),
+            feed: self.feed.to_owned(),
+            load_date: day.to_string(),
+            outcome,
+            edition,
+            gates,
+            publish,
+            verify,
+            manifest,
+            warnings: journal.warnings(),
+            steps: journal.steps(),
+            seconds: (CLOCK.now_ms() - started_ms).max(0) as f64 / 1000.0,
+            peak_memory_bytes: peak_memory_bytes(),
+        }
+    }
+}
+
+fn past_run(summary: &Summary, started_ms: i64, fault: Option<&hivecast_run::Fault>) -> PastRun {
+    PastRun {
+        version: PAST_RUN_VERSION,
+        started: rfc3339(started_ms),
+        command: summary.command.clone(),
+        env: summary.env.clone(),
+        feed: summary.feed.clone(),
+        load_date: summary.load_date.clone(),
+        edition: summary.edition.as_ref().map(|edition| edition.id.clone()),
+        outcome: summary.outcome.as_str().to_owned(),
+        exit_code: fault.map_or(0, |fault| fault.class().exit_code()),
+        error: fault.map(hivecast_run::Fault::chain),
+        documents: summary.edition.as_ref().map(|edition| edition.documents),
+        bytes: summary.publish.as_ref().map(|sent| sent.bytes),
+        seconds: summary.seconds,
+        steps: summary.steps.clone(),
+        peak_memory_bytes: summary.peak_memory_bytes,
+    }
+}

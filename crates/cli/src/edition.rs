@@ -1,0 +1,154 @@
+//! The first half of a run: from a feed and a load_date to a judged edition in the store.
+
+use std::time::Duration;
+
+use hivecast_contract::{EditionId, LoadDate};
+use hivecast_edition::{Description, Edition, Store};
+use hivecast_engine::{Embedded, Engine, Plan, SqlBinder, edition_id};
+use hivecast_feed::Checked;
+use hivecast_report::{EditionSummary, TableRows};
+use hivecast_run::{Context, Event, Fault, Result, Step, Unit, crash_point};
+use hivecast_warehouse::Inputs;
+
+use crate::args::ResourceArgs;
+use crate::machine;
+use crate::project::{FeedFile, Project};
+
+/// The load_dates whose editions are kept when the command line does not say otherwise.
+pub(crate) const KEEP_LOAD_DATES: usize = 7;
+
+/// What the engine may use.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Resources {
+    pub(crate) memory_bytes: u64,
+    pub(crate) threads: usize,
+}
+
+impl Resources {
+    pub(crate) fn of(args: &ResourceArgs) -> Self {
+        Resources {
+            memory_bytes: args.memory.unwrap_or_else(machine::default_memory),
+            threads: args.threads.map_or_else(machine::default_threads, usize::from),
+        }
+    }
+}
+
+/// Whether an edition was there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// This run built it.
+    Built,
+    /// An equal one was in the store.
+    Reused,
+}
+
+/// An edition to go on with.
+pub(crate) struct Ready {
+    pub(crate) checked: Checked,
+    pub(crate) edition: Edition,
+    pub(crate) origin: Origin,
+}
+
+/// Finds or builds the edition of a load_date.
+pub(crate) fn edition(
+    project: &Project,
+    feed: &FeedFile,
+    load_date: LoadDate,
+    wait: Option<Duration>,
+    resources: Resources,
+    context: &Context<'_>,
+) -> Result<Ready> {
+    let plan = plan(project, feed, load_date, wait, resources, context)?;
+    let store = project.open_store()?;
+    if let Some(edition) = store.find(feed.name(), &plan.edition)? {
+        context.info(format!("edition {} is built already", plan.edition));
+        return Ok(Ready { checked: plan.checked, edition, origin: Origin::Reused });
+    }
+    crash_point("build.planned");
+    let writer = store.begin(feed.name(), load_date)?;
+    let edition = Embedded.build(&plan, writer, context)?;
+    crash_point("build.done");
+    Ok(Ready { checked: plan.checked, edition, origin: Origin::Built })
+}
+
+/// Everything that decides what the edition will be: the feed, checked, and the frozen inputs.
+pub(crate) fn plan(
+    project: &Project,
+    feed: &FeedFile,
+    load_date: LoadDate,
+    wait: Option<Duration>,
+    resources: Resources,
+    context: &Context<'_>,
+) -> Result<Plan> {
+    project.require_embedded_engine()?;
+    let inputs = step(context, Step::Warehouse, || {
+        project.open_warehouse()?.freeze_when_ready(&feed.feed, load_date, wait, *context)
+    })?;
+    let checked = step(context, Step::Check, || check(feed, &inputs))?;
+    let edition = edition_id(&checked, &inputs);
+    Ok(Plan {
+        checked,
+        inputs,
+        edition,
+        memory_bytes: resources.memory_bytes,
+        threads: resources.threads,
+        spill: project.spill_dir()?,
+    })
+}
+
+/// Holds the feed against the columns of the very files that are going to be read.
+fn check(feed: &FeedFile, inputs: &Inputs) -> Result<Checked> {
+    let columns = |table: &hivecast_warehouse::TableInput| (table.table.clone(), table.schema.clone());
+    Ok(feed.draft().check(&inputs.tables.iter().map(columns).collect(), &SqlBinder)?)
+}
+
+/// Tells the start and the end of a step that counts nothing.
+pub(crate) fn step<T>(context: &Context<'_>, step: Step, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    context.check_cancelled()?;
+    context.tell(Event::Started { step, total: None, unit: Unit::Rows });
+    let done = work()?;
+    context.tell(Event::Ended { step });
+    Ok(done)
+}
+
+/// What the summary says of an edition.
+pub(crate) fn summary(edition: &Edition) -> EditionSummary {
+    let Description { id, engine, checksum, tables, shards, gates, .. } = &edition.description;
+    let built_aside: u64 = gates.iter().map(|gate| gate.quarantined).sum();
+    EditionSummary {
+        id: id.to_string(),
+        engine: engine.clone(),
+        documents: edition.documents(),
+        bytes: shards.iter().map(|shard| shard.bytes).sum(),
+        shards: shards.len(),
+        checksum: checksum.clone(),
+        tables: tables
+            .iter()
+            .map(|table| TableRows {
+                table: table.table.clone(),
+                rows_read: table.rows_read,
+                rows: table.rows,
+                rows_used: table.rows_used,
+            })
+            .collect(),
+        quarantined: built_aside + edition.excluded().len() as u64,
+    }
+}
+
+/// The newest edition in the store of a load_date before this one.
+pub(crate) fn newest_before(store: &Store, feed: &str, load_date: LoadDate) -> Result<Option<Edition>> {
+    let earlier = store.list(feed)?.into_iter().filter(|edition| edition.description.load_date < load_date);
+    Ok(earlier.last())
+}
+
+/// Why a run can't go on without an edition that is on the topic.
+pub(crate) fn missing_base(feed: &str, id: &EditionId) -> Fault {
+    Fault::conflict(format!(
+        "edition {id} of feed {feed} is on the topic and not in the store, so its keys that are gone since can't \
+         be told"
+    ))
+    .advise(
+        "build it again from the same inputs with `hivecast build`, or publish with --replace, which sends every \
+         document and no tombstone for its keys",
+    )
+}

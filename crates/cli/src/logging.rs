@@ -1,0 +1,69 @@
+//! Log lines on standard error.
+
+use std::io::{IsTerminal, Write};
+
+use hivecast_report::{Bars, Lines};
+use hivecast_run::{Clock, Silent, Sink};
+use tracing_subscriber::EnvFilter;
+
+use crate::args::Global;
+
+/// The variable with the log filter, in the syntax of `tracing_subscriber::EnvFilter`.
+const FILTER: &str = "HIVECAST_LOG";
+
+/// How a run tells its progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Bars, for a person at a terminal.
+    Bars,
+    /// Log lines.
+    Lines,
+    /// Nothing.
+    Silent,
+}
+
+/// Decides how progress is told, and starts logging where it is by lines.
+pub(crate) fn start(global: &Global) -> Progress {
+    let filter = std::env::var(FILTER).ok().filter(|filter| !filter.is_empty());
+    if global.quiet {
+        return Progress::Silent;
+    }
+    if std::io::stderr().is_terminal() && !global.verbose && filter.is_none() {
+        return Progress::Bars;
+    }
+    let default = if global.verbose { "debug" } else { "hivecast=info,warn" };
+    let filter = filter.as_deref().unwrap_or(default);
+    let (filter, wrong) = match EnvFilter::try_new(filter) {
+        Ok(filter) => (filter, None),
+        Err(error) => (EnvFilter::new(default), Some(error)),
+    };
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
+    // Only a second start could fail, and there is none.
+    let _ = subscriber.try_init();
+    if let Some(error) = wrong {
+        tracing::warn!(target: "hivecast", "{FILTER} is no log filter and is ignored: {error}");
+    }
+    Progress::Lines
+}
+
+/// The sink for a way of telling progress.
+pub(crate) fn sink<'a>(progress: Progress, clock: &'a dyn Clock) -> Box<dyn Sink + 'a> {
+    match progress {
+        Progress::Bars => Box::new(Bars::stderr()),
+        Progress::Lines => Box::new(Lines::new(clock)),
+        Progress::Silent => Box::new(Silent),
+    }
+}
+
+/// Writes to standard output. A reader that went away (`hivecast runs | head -1`) ends the program
+/// quietly, as it does for other tools.
+pub(crate) fn print(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    if stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_err() {
+        std::process::exit(0);
+    }
+}

@@ -1,0 +1,228 @@
+//! `hivecast build` and `hivecast publish`: the flow of a run, from a load_date to what is proved to
+//! have arrived.
+
+use std::time::Duration;
+
+use hivecast_contract::{EditionId, LoadDate};
+use hivecast_edition::{Edition, GateResult, PruneMode, Store, gates};
+use hivecast_feed::Feed;
+use hivecast_publish::encode::{EditionStamp, Encoder};
+use hivecast_publish::{EditionEntries, Job, Ledger, Mode, Target, TargetLimits, TopicSpec};
+use hivecast_report::{Outcome, PublishSummary};
+use hivecast_run::{Context, Fault, Result, Step, crash_point};
+
+use crate::args::{BuildArgs, Global, PublishArgs};
+use crate::dates::{Calendar, DateArg};
+use crate::days::{Findings, Series};
+use crate::edition::{self, KEEP_LOAD_DATES, Origin, Ready, Resources, step};
+use crate::failure::Failed;
+use crate::project::{FeedFile, Project};
+use crate::run::Console;
+use crate::verify;
+
+/// What `build` and `publish` were asked, resolved.
+struct Run<'a> {
+    project: &'a Project,
+    feed: &'a FeedFile,
+    wait: Option<Duration>,
+    resources: Resources,
+}
+
+pub(crate) fn build(global: &Global, args: &BuildArgs, console: &Console) -> Result<(), Failed> {
+    let project = Project::load(global)?;
+    let feed = project.feed(global.feed.as_deref())?.parse()?;
+    let days = days(&project, &feed, args.load_date)?;
+    let run = Run::new(&project, &feed, args);
+    Series::new("build", &project, &feed, console)?.run(&days, &mut |day, context, findings| {
+        run.build(day, context, findings)
+    })
+}
+
+pub(crate) fn publish(global: &Global, args: &PublishArgs, console: &Console) -> Result<(), Failed> {
+    let project = Project::load(global)?;
+    let feed = project.feed(global.feed.as_deref())?.parse()?;
+    let days = days(&project, &feed, args.build.load_date)?;
+    let target = project.open_target()?;
+    let mode = if args.replace { Mode::Replace } else { Mode::Normal };
+    let run = Run::new(&project, &feed, &args.build);
+    Series::new("publish", &project, &feed, console)?.run(&days, &mut |day, context, findings| {
+        run.publish(&*target, mode, day, context, findings)
+    })
+}
+
+impl<'a> Run<'a> {
+    fn new(project: &'a Project, feed: &'a FeedFile, args: &BuildArgs) -> Self {
+        Run { project, feed, wait: args.wait, resources: Resources::of(&args.resources) }
+    }
+
+    fn edition(&self, day: LoadDate, context: &Context<'_>, findings: &mut Findings) -> Result<Ready> {
+        let ready = edition::edition(self.project, self.feed, day, self.wait, self.resources, context)?;
+        findings.edition = Some(edition::summary(&ready.edition));
+        Ok(ready)
+    }
+
+    fn build(&self, day: LoadDate, context: &Context<'_>, findings: &mut Findings) -> Result<Outcome> {
+        let mut ready = self.edition(day, context, findings)?;
+        let store = self.project.open_store()?;
+        let previous = edition::newest_before(&store, self.feed.name(), day)?;
+        let limits = TargetLimits { record_bytes: None };
+        self.judge(&mut ready, previous.as_ref(), limits, context, findings)?;
+        self.prune(&store, &[], context)?;
+        Ok(match ready.origin {
+            Origin::Built => Outcome::Built,
+            Origin::Reused => Outcome::Reused,
+        })
+    }
+
+    fn publish(
+        &self,
+        target: &dyn Target,
+        mode: Mode,
+        day: LoadDate,
+        context: &Context<'_>,
+        findings: &mut Findings,
+    ) -> Result<Outcome> {
+        let topic = self.feed.topic();
+        // Before the long part: who may not write there should not have to build first.
+        let limits = target.preflight(&topic, context)?;
+        let mut ready = self.edition(day, context, findings)?;
+        let store = self.project.open_store()?;
+        let ledger = target.ledger(self.feed.name())?;
+        let previous = self.previous(&store, &ledger, &ready.edition)?;
+        self.judge(&mut ready, previous.as_ref(), limits, context, findings)?;
+        crash_point("gates.passed");
+        let sent = self.send(target, &topic, mode, &store, &ready, context)?;
+        findings.manifest = Some(sent.manifest.clone());
+        findings.publish = Some(publish_summary(target, &topic, &sent));
+        findings.verify = Some(verify::verify(target, &sent.manifest, context)?);
+        let published = target.ledger(self.feed.name())?;
+        self.prune(&store, &protected(&published), context)?;
+        Ok(match sent.outcome {
+            hivecast_publish::Outcome::AlreadyComplete => Outcome::AlreadyPublished,
+            hivecast_publish::Outcome::Published => Outcome::Published,
+            hivecast_publish::Outcome::Resumed { .. } => Outcome::Resumed,
+        })
+    }
+}
+
+impl Run<'_> {
+    /// Holds the edition against its gates, keeps what they said beside it, and stops an edition
+    /// that is not fit to send.
+    fn judge(
+        &self,
+        ready: &mut Ready,
+        previous: Option<&Edition>,
+        limits: TargetLimits,
+        context: &Context<'_>,
+        findings: &mut Findings,
+    ) -> Result<()> {
+        let encoder = self.encoder(ready)?;
+        let results = step(context, Step::Gates, || {
+            let results = judged(ready, previous, limits, &encoder)?;
+            gates::record(&ready.edition, &results)?;
+            Ok(results)
+        })?;
+        findings.edition = Some(edition::summary(&ready.edition));
+        findings.gates.clone_from(&results);
+        gates::verdict(&results)
+    }
+
+    fn encoder(&self, ready: &Ready) -> Result<Encoder> {
+        let description = &ready.edition.description;
+        let stamp = EditionStamp { load_date: description.load_date, time_ms: description.time_ms };
+        Encoder::new(&ready.checked.feed, ready.edition.fields(), stamp, self.project.mask_key())
+    }
+
+    /// The edition that consumers have now: the one that was published last, or where none was, or
+    /// the store has it no more, the newest of an earlier load_date.
+    fn previous(&self, store: &Store, ledger: &Ledger, edition: &Edition) -> Result<Option<Edition>> {
+        let current = &edition.description;
+        let others = ledger.manifests.values().filter(|manifest| manifest.edition != current.id);
+        if let Some(last) = others.max_by_key(|manifest| manifest.sequence)
+            && let Some(found) = store.find(self.feed.name(), &last.edition)?
+        {
+            return Ok(Some(found));
+        }
+        edition::newest_before(store, self.feed.name(), current.load_date)
+    }
+
+    fn send(
+        &self,
+        target: &dyn Target,
+        topic: &TopicSpec,
+        mode: Mode,
+        store: &Store,
+        ready: &Ready,
+        context: &Context<'_>,
+    ) -> Result<hivecast_publish::Summary> {
+        let encoder = self.encoder(ready)?;
+        let bases = |id: &EditionId| match (store.find(self.feed.name(), id)?, mode) {
+            (Some(base), _) => Ok(Some(base)),
+            (None, Mode::Normal) => Err(edition::missing_base(self.feed.name(), id)),
+            (None, Mode::Replace) => {
+                context.warn(format!(
+                    "edition {id} is on the topic and not in the store: its keys that are gone since get no tombstone"
+                ));
+                Ok(None)
+            }
+        };
+        let entries = EditionEntries::new(&ready.edition, &encoder, &bases);
+        let job = Job { topic, chunks: ready.checked.feed.chunks, mode };
+        hivecast_publish::publish(target, &job, &entries, context)
+    }
+
+    /// Retention, with every edition spared that a later run may need.
+    fn prune(&self, store: &Store, protect: &[EditionId], context: &Context<'_>) -> Result<()> {
+        for id in store.prune(self.feed.name(), KEEP_LOAD_DATES, protect, PruneMode::Remove)? {
+            context.info(format!("removed edition {id}: the last {KEEP_LOAD_DATES} load_dates are kept"));
+        }
+        Ok(())
+    }
+}
+
+fn judged(
+    ready: &mut Ready,
+    previous: Option<&Edition>,
+    limits: TargetLimits,
+    encoder: &Encoder,
+) -> Result<Vec<GateResult>> {
+    let bound = encoder.overhead_bound();
+    let sizes = gates::RecordSizes {
+        limit: limits.record_bytes,
+        per_record: bound.per_document,
+        per_value: bound.per_value,
+        measure: &mut |batch| encoder.sizes(&batch.document, batch.key.iter().flatten()),
+    };
+    gates::judge(&ready.checked.feed, &mut ready.edition, previous, sizes)
+}
+
+/// Editions that a later run needs whatever their age: what was published last, and what is begun,
+/// with what it replaces.
+pub(crate) fn protected(ledger: &Ledger) -> Vec<EditionId> {
+    let begun = ledger.progress.values().flat_map(|progress| progress.bases.iter().chain([&progress.edition]));
+    ledger.latest().map(|manifest| &manifest.edition).into_iter().chain(begun).cloned().collect()
+}
+
+fn publish_summary(target: &dyn Target, topic: &TopicSpec, sent: &hivecast_publish::Summary) -> PublishSummary {
+    PublishSummary {
+        target: target.name(),
+        topic: topic.topic.clone(),
+        documents: sent.sent.documents,
+        tombstones: sent.sent.tombstones,
+        bytes: sent.sent.bytes,
+        chunks: sent.sent.chunks,
+    }
+}
+
+/// The load_dates that were asked for; `latest` is the newest that every table has.
+fn days(project: &Project, feed: &FeedFile, date: DateArg) -> Result<Vec<LoadDate>> {
+    Calendar::of(&feed.feed, &|| newest(project, &feed.feed)).days(date)
+}
+
+/// The newest load_date that every table of the feed has.
+pub(crate) fn newest(project: &Project, feed: &Feed) -> Result<LoadDate> {
+    project.open_warehouse()?.common_load_dates(feed)?.pop().ok_or_else(|| {
+        Fault::data(format!("there is no load_date that every table of feed {} has", feed.name))
+            .advise("give one with --load-date to read which tables lack it")
+    })
+}

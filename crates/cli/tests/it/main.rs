@@ -1,0 +1,9 @@
+//! The real binary, run as people and schedulers run it.
+
+mod bad_input;
+mod command_line;
+mod end_to_end;
+mod kafka;
+mod kill;
+mod signals;
+mod support;
