@@ -103,8 +103,8 @@ pub(crate) struct SampleArgs {
     pub(crate) load_date: DateArg,
 
     /// Give one account this many parties, as skewed data has
-    #[arg(long, value_name = "PARTIES", default_value_t = 0)]
-    pub(crate) skew: u64,
+    #[arg(long, value_name = "PARTIES")]
+    pub(crate) skew: Option<u64>,
 
     /// The files' format
     #[arg(long, value_enum, default_value_t = SampleFormat::Parquet)]
@@ -113,6 +113,10 @@ pub(crate) struct SampleArgs {
     /// Replace days that are there already
     #[arg(long)]
     pub(crate) force: bool,
+
+    /// Keep days that are there already, and write those that are missing
+    #[arg(long, conflicts_with = "force")]
+    pub(crate) extend: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

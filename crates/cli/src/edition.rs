@@ -20,14 +20,15 @@ pub(crate) const KEEP_LOAD_DATES: usize = 7;
 /// What the engine may use.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Resources {
-    pub(crate) memory_bytes: u64,
+    pub(crate) memory_bytes: usize,
     pub(crate) threads: usize,
 }
 
 impl Resources {
     pub(crate) fn of(args: &ResourceArgs) -> Self {
+        let memory = args.memory.unwrap_or_else(machine::default_memory);
         Resources {
-            memory_bytes: args.memory.unwrap_or_else(machine::default_memory),
+            memory_bytes: usize::try_from(memory).unwrap_or(usize::MAX),
             threads: args.threads.map_or_else(machine::default_threads, usize::from),
         }
     }
@@ -65,8 +66,7 @@ pub(crate) fn edition(
         return Ok(Ready { checked: plan.checked, edition, origin: Origin::Reused });
     }
     crash_point("build.planned");
-    let writer = store.begin(feed.name(), load_date)?;
-    let edition = Embedded.build(&plan, writer, context)?;
+    let edition = Embedded.build(&plan, &store, context)?;
     crash_point("build.done");
     Ok(Ready { checked: plan.checked, edition, origin: Origin::Built })
 }

@@ -1,7 +1,8 @@
 //! `hivecast preview`: a few documents as they would be sent.
 
-use arrow_array::{Array, StringViewArray};
-use hivecast_engine::{Embedded, Engine, Plan, PreviewBatch};
+use arrow_array::Array;
+use arrow_array::cast::AsArray;
+use hivecast_engine::{Embedded, Engine, Plan, Preview, Selection};
 use hivecast_publish::encode::{EditionStamp, Encoder};
 use hivecast_report::pretty;
 use hivecast_run::{Context, Fault, Result};
@@ -24,8 +25,11 @@ pub(crate) fn run(global: &Global, args: &PreviewArgs, console: &Console) -> Res
     let context = Context { sink: &*sink, cancel: &console.cancel, clock: &CLOCK };
     let resources = Resources::of(&args.resources);
     let plan = edition::plan(&project, &feed, day, None, resources, &context)?;
-    let keys = Some(args.keys.as_slice()).filter(|keys| !keys.is_empty());
-    let batch = Embedded.preview(&plan, keys, args.limit, &context)?;
+    let selection = match args.keys.as_slice() {
+        [] => Selection::First(args.limit),
+        keys => Selection::Keys(keys.to_vec()),
+    };
+    let batch = Embedded.preview(&plan, &selection, &context)?;
     let documents = documents(&plan, &batch, project.mask_key())?;
     // Bars must be gone before documents are printed.
     drop(sink);
@@ -36,12 +40,19 @@ pub(crate) fn run(global: &Global, args: &PreviewArgs, console: &Console) -> Res
     missing(&args.keys, &documents, &feed.feed.name, &plan)
 }
 
+/// The edition's time as the engine would state it: the newest input file's.
+fn time_ms(plan: &Plan) -> i64 {
+    const NS_PER_MS: i64 = 1_000_000;
+    let files = plan.inputs.tables.iter().flat_map(|table| &table.files);
+    files.map(|file| file.modified_ns.div_euclid(NS_PER_MS)).max().unwrap_or(0)
+}
+
 /// Keys and record values.
-fn documents(plan: &Plan, batch: &PreviewBatch, mask_key: Option<&[u8]>) -> Result<Vec<(String, String)>> {
-    let stamp = EditionStamp { load_date: plan.inputs.load_date, time_ms: plan.time_ms() };
-    let encoder = Encoder::new(&plan.checked.feed, batch.document.fields(), stamp, mask_key)?;
-    let prepared = encoder.prepare(&batch.document)?;
-    let keys: &StringViewArray = &batch.key;
+fn documents(plan: &Plan, batch: &Preview, mask_key: Option<&[u8]>) -> Result<Vec<(String, String)>> {
+    let stamp = EditionStamp { load_date: plan.inputs.load_date, time_ms: time_ms(plan) };
+    let encoder = Encoder::new(&plan.checked.feed, batch.documents.fields(), stamp, mask_key)?;
+    let prepared = encoder.prepare(&batch.documents)?;
+    let keys = batch.keys.as_string_view();
     (0..keys.len())
         .map(|row| {
             let key = keys.value(row);
@@ -61,7 +72,7 @@ fn as_json(feed: &str, plan: &Plan, documents: &[(String, String)]) -> Result<St
         Ok(Document { key: key.clone(), value })
     };
     let documents = documents.iter().map(raw).collect::<Result<_>>()?;
-    Ok(json_line(&Preview {
+    Ok(json_line(&Previewed {
         version: 1,
         feed: feed.to_owned(),
         load_date: plan.inputs.load_date.to_string(),
@@ -71,7 +82,7 @@ fn as_json(feed: &str, plan: &Plan, documents: &[(String, String)]) -> Result<St
 }
 
 #[derive(serde::Serialize)]
-struct Preview {
+struct Previewed {
     version: u32,
     feed: String,
     load_date: String,

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use hivecast_edition::Store;
 use hivecast_feed::{self as feed, Environment, parse_project};
 use hivecast_kafka::{KafkaTarget, Settings};
-use hivecast_publish::{DirTarget, Target};
+use hivecast_publish::dir::{DirTarget, random_topic_id};
+use hivecast_publish::Target;
 use hivecast_run::{Fault, Result};
 use hivecast_warehouse::Warehouse;
 
@@ -98,7 +99,7 @@ impl Project {
     /// Where documents go. Nothing is connected yet.
     pub(crate) fn open_target(&self) -> Result<Box<dyn Target>> {
         match &self.environment.target {
-            feed::Target::Dir(dir) => Ok(Box::new(DirTarget::new(self.dir.join(dir)))),
+            feed::Target::Dir(dir) => Ok(Box::new(DirTarget::new(self.dir.join(dir), Box::new(random_topic_id)))),
             feed::Target::Kafka(kafka) => {
                 let exposed = |(name, value): (&String, &feed::Property)| (name.clone(), value.expose().to_owned());
                 let mut properties: BTreeMap<String, String> = kafka.properties.iter().map(exposed).collect();

@@ -171,3 +171,38 @@ impl Ran {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
     }
 }
+
+/// A record as a consumer reads it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Record {
+    pub(crate) partition: u32,
+    pub(crate) key: String,
+    /// `None` is a tombstone.
+    pub(crate) value: Option<serde_json::Value>,
+}
+
+impl Scratch {
+    /// Every record in the files of a `dir` target's topic, read without any code of the target's.
+    /// It holds what is committed as long as no run is under way and the last one ended well.
+    pub(crate) fn topic(&self, target: &str, topic: &str) -> Vec<Record> {
+        let dir = self.join(target).join(topic);
+        let mut records = Vec::new();
+        for partition in 0u32.. {
+            let Ok(text) = fs::read_to_string(dir.join(format!("partition-{partition}.ndjson"))) else { break };
+            for (number, line) in text.lines().enumerate() {
+                let line: serde_json::Value = serde_json::from_str(line).unwrap();
+                assert_eq!(line["offset"], number, "partition {partition} has no gap and no repetition");
+                let value = Some(line["value"].clone()).filter(|value| !value.is_null());
+                records.push(Record { partition, key: line["key"].as_str().unwrap().to_owned(), value });
+            }
+        }
+        records
+    }
+
+    /// The partitions of every topic of a `dir` target, byte for byte.
+    pub(crate) fn topic_files(&self, target: &str) -> BTreeMap<String, Vec<u8>> {
+        let mut files = self.files(target);
+        files.retain(|name, _| name.contains("/partition-"));
+        files
+    }
+}

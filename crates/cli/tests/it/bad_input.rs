@@ -1,0 +1,231 @@
+//! What is wrong outside of the program: each message, and each exit code.
+
+use std::fs;
+use std::process::Command;
+
+use crate::support::{DAYS, Scratch};
+
+/// The example's tables in the warehouse.
+const ACCOUNTS: &str = "warehouse/mdm.db/accounts";
+
+#[test]
+fn unreadable_yaml() {
+    let scratch = Scratch::example();
+    scratch.write("feeds/contracts.yaml", "feed: contracts\ntables: { accounts: [\n");
+    insta::assert_snapshot!(scratch.hivecast(["check"]).failed(2), @"");
+}
+
+#[test]
+fn an_empty_feed() {
+    let scratch = Scratch::example();
+    scratch.write("feeds/contracts.yaml", "# nothing yet\n");
+    insta::assert_snapshot!(scratch.hivecast(["check"]).failed(2), @"");
+}
+
+#[test]
+fn no_feed_at_all() {
+    let scratch = Scratch::example();
+    fs::remove_file(scratch.join("feeds/contracts.yaml")).unwrap();
+    insta::assert_snapshot!(scratch.hivecast(["check"]).failed(2), @r"
+    error: there is no feed in [dir]/feeds
+      help: a feed is a file there whose name ends in .yaml; `hivecast init DIR` writes an example
+    ");
+}
+
+#[test]
+fn mistakes_are_told_at_once() {
+    let scratch = Scratch::sampled(10);
+    scratch.edit("feeds/contracts.yaml", "contractBranchCode: branch_code", "contractBranchCode: branch_cod");
+    scratch.edit("feeds/contracts.yaml", "many: parties ", "many: partys ");
+    insta::assert_snapshot!(scratch.hivecast(["check"]).failed(2), @"");
+    let json = scratch.hivecast(["check", "--json"]);
+    let mistakes = json.json()["error"]["mistakes"].clone();
+    let lines: Vec<u64> = mistakes.as_array().unwrap().iter().map(|m| m["line"].as_u64().unwrap()).collect();
+    assert!(lines.is_sorted() && lines.len() >= 2, "{mistakes}");
+    // Publishing finds the same, and sends nothing.
+    scratch.hivecast(["publish", "--load-date", DAYS[0]]).failed(2);
+    assert!(!scratch.join("topics/mdm.contracts").exists());
+}
+
+#[test]
+fn no_warehouse() {
+    insta::assert_snapshot!(Scratch::example().hivecast(["publish", "--load-date", "2026-11-22"]).failed(2), @"");
+}
+
+#[test]
+fn a_missing_partition_lists_the_days_there_are() {
+    let scratch = Scratch::sampled(10);
+    insta::assert_snapshot!(scratch.hivecast(["publish", "--load-date", "2026-11-25"]).failed(20), @"");
+}
+
+#[test]
+fn a_missing_table() {
+    let scratch = Scratch::sampled(10);
+    fs::remove_dir_all(scratch.join("warehouse/mdm.db/parties")).unwrap();
+    insta::assert_snapshot!(scratch.hivecast(["publish", "--load-date", DAYS[0]]).failed(20), @"");
+}
+
+#[test]
+fn a_partition_that_is_not_whole_can_be_waited_for() {
+    let scratch = Scratch::sampled(10);
+    let marker = scratch.join(&format!("{ACCOUNTS}/load_date={}/_SUCCESS", DAYS[2]));
+    fs::remove_file(&marker).unwrap();
+    insta::assert_snapshot!(scratch.hivecast(["publish", "--load-date", DAYS[2]]).failed(10), @"");
+    let said = scratch.hivecast(["publish", "--load-date", DAYS[2], "--wait", "1s"]).failed(10);
+    assert!(said.contains("gave up waiting after 1s"), "{said}");
+
+    let waiting = scratch.command(["publish", "--load-date", DAYS[2], "--wait", "2m"]).spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    fs::write(&marker, "").unwrap();
+    let ran = scratch.finish(waiting).succeeded();
+    assert!(ran.stderr.contains("waiting up to 2m"), "{}", ran.stderr);
+}
+
+/// The one data file of a table's day.
+fn data_file(scratch: &Scratch, day: &str, ending: &str) -> std::path::PathBuf {
+    let dir = scratch.join(&format!("{ACCOUNTS}/load_date={day}"));
+    let paths = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let found: Vec<_> = paths.filter(|path| path.to_string_lossy().ends_with(ending)).collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    found[0].clone()
+}
+
+#[test]
+fn a_truncated_parquet_file() {
+    let scratch = Scratch::sampled(100);
+    let path = data_file(&scratch, DAYS[0], ".parquet");
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    insta::assert_snapshot!(scratch.hivecast(["publish", "--load-date", DAYS[0]]).failed(20), @"");
+}
+
+#[test]
+fn a_damaged_page_of_a_parquet_file() {
+    let scratch = Scratch::sampled(2000);
+    let path = data_file(&scratch, DAYS[0], ".parquet");
+    let mut bytes = fs::read(&path).unwrap();
+    for byte in &mut bytes[5000..5100] {
+        *byte ^= 0x5a;
+    }
+    fs::write(&path, bytes).unwrap();
+    let said = scratch.hivecast(["publish", "--load-date", DAYS[0]]).failed(20);
+    assert!(said.contains(".parquet") && said.contains("accounts"), "{said}");
+    assert!(scratch.topic("topics", "mdm.contracts").is_empty());
+}
+
+#[test]
+fn a_short_line_of_a_text_file() {
+    let scratch = Scratch::example();
+    scratch
+        .hivecast(["sample", "--accounts", "20", "--days", "1", "--load-date", DAYS[0], "--format", "text"])
+        .succeeded();
+    for table in ["accounts", "parties", "party_address"] {
+        let source = format!("source: mdm.{table},");
+        scratch.edit("feeds/contracts.yaml", &source, &format!("{source} format: text, text: {{ header: true }},"));
+    }
+    let path = data_file(&scratch, DAYS[0], ".csv");
+    let text = fs::read_to_string(&path).unwrap();
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines[7] = lines[7].rsplit_once(',').unwrap().0;
+    fs::write(&path, lines.join("\n") + "\n").unwrap();
+    insta::assert_snapshot!(scratch.hivecast(["publish", "--load-date", DAYS[0]]).failed(20), @"");
+}
+
+#[test]
+fn too_little_memory_names_the_least() {
+    let scratch = Scratch::sampled(10);
+    insta::assert_snapshot!(
+        scratch.hivecast(["publish", "--load-date", DAYS[0], "--memory", "1MiB"]).failed(2), @"");
+}
+
+/// A small file system of its own, unmounted at the end.
+struct SmallDisk {
+    path: std::path::PathBuf,
+}
+
+impl SmallDisk {
+    fn mount(path: std::path::PathBuf, size: &str) -> Self {
+        fs::create_dir_all(&path).unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(&path)
+            .status()
+            .unwrap();
+        assert!(mounted.success(), "mounting a tmpfs needs root");
+        SmallDisk { path }
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.path).status();
+    }
+}
+
+#[test]
+fn a_full_disk_leaves_nothing_half() {
+    let scratch = Scratch::sampled(20_000);
+    let disk = SmallDisk::mount(scratch.join("editions"), "300k");
+    let said = scratch.hivecast(["publish", "--load-date", DAYS[0]]).failed(10);
+    assert!(said.contains("No space left on device"), "{said}");
+    let left: Vec<String> = scratch.files("editions").into_keys().filter(|name| !name.ends_with(".lock")).collect();
+    let whole = |name: &String| !name.contains(".tmp-");
+    assert!(!left.iter().any(|name| name.contains("edition.json") && whole(name)), "{left:?}");
+    assert!(scratch.topic("topics", "mdm.contracts").is_empty());
+    drop(disk);
+    // With room, the same command does it, and sweeps what was left.
+    scratch.hivecast(["publish", "--load-date", DAYS[0]]).succeeded();
+    assert!(!scratch.files("editions").keys().any(|name| name.contains(".tmp-")));
+}
+
+#[test]
+fn a_full_disk_under_the_target_can_be_resumed() {
+    let scratch = Scratch::sampled(3000);
+    let disk = SmallDisk::mount(scratch.join("topics"), "1m");
+    let said = scratch.hivecast(["publish", "--load-date", DAYS[0]]).failed(10);
+    assert!(said.contains("No space left on device"), "{said}");
+    let resized = Command::new("mount").args(["-o", "remount,size=64m"]).arg(&disk.path).status().unwrap();
+    assert!(resized.success());
+    let report = scratch.hivecast(["publish", "--load-date", DAYS[0], "--json"]).succeeded().json();
+    assert_eq!(scratch.topic("topics", "mdm.contracts").len() as u64, report["runs"][0]["edition"]["documents"]);
+}
+
+#[test]
+fn a_key_that_is_not_there() {
+    let scratch = Scratch::sampled(10);
+    insta::assert_snapshot!(scratch.hivecast(["preview", "--key", "no-such-key"]).failed(20), @"");
+}
+
+#[test]
+fn nothing_to_verify() {
+    let scratch = Scratch::sampled(10);
+    insta::assert_snapshot!(scratch.hivecast(["verify"]).failed(20), @"");
+    scratch.hivecast(["publish", "--load-date", DAYS[0]]).succeeded();
+    insta::assert_snapshot!(scratch.hivecast(["verify", "--load-date", DAYS[1]]).failed(20), @"");
+}
+
+#[test]
+fn a_damaged_topic_is_found_by_verify() {
+    let scratch = Scratch::sampled(200);
+    scratch.hivecast(["publish", "--load-date", DAYS[0]]).succeeded();
+    let path = scratch.join("topics/mdm.contracts/partition-0.ndjson");
+    let text = fs::read_to_string(&path).unwrap();
+    // One digit of one document, so that the line stays JSON of the same length.
+    let at = text.find("\"newValue\":\"").unwrap() + "\"newValue\":\"".len();
+    let mut bytes = text.into_bytes();
+    bytes[at] = if bytes[at] == b'1' { b'2' } else { b'1' };
+    fs::write(&path, bytes).unwrap();
+    let said = scratch.hivecast(["verify"]).failed(20);
+    assert!(said.contains("partition 0"), "{said}");
+}
+
+#[test]
+fn a_secret_is_never_shown() {
+    let scratch = Scratch::sampled(10);
+    let project = scratch.read("hivecast.yaml");
+    let qa = "  qa:\n    warehouse: ./warehouse\n    store: ./editions\n    target:\n      kafka: { bootstrap.servers: \"127.0.0.1:1\", sasl.password: hunter2 }\n";
+    scratch.write("hivecast.yaml", project + qa);
+    let said = scratch.hivecast(["--env", "qa", "publish", "--load-date", DAYS[0]]).failed(2);
+    assert!(!said.contains("hunter2"), "{said}");
+    insta::assert_snapshot!(said, @"");
+}

@@ -1,0 +1,166 @@
+//! From nothing to what consumers read.
+
+use std::collections::BTreeSet;
+
+use hivecast_contract::partition_of;
+use serde_json::Value;
+
+use crate::support::{DAYS, Scratch};
+
+/// Partitions of the example's topic.
+const PARTITIONS: u32 = 6;
+
+#[test]
+fn init_sample_check_preview_publish_verify() {
+    let scratch = Scratch::sampled(500);
+    let checked = scratch.hivecast(["check"]).succeeded().stdout;
+    assert!(checked.starts_with("feed contracts is right"), "{checked}");
+
+    let preview = scratch.hivecast(["preview", "--limit", "2", "--json"]).succeeded().json();
+    let previewed = preview["documents"].as_array().unwrap();
+    assert_eq!((previewed.len(), &preview["load_date"]), (2, &Value::from(DAYS[2])));
+
+    let report = scratch.hivecast(["publish", "--load-date", DAYS[2], "--json"]).succeeded().json();
+    let run = &report["runs"][0];
+    assert_eq!(run["outcome"], "published");
+    assert_eq!(run["publish"]["documents"], run["edition"]["documents"]);
+    assert_eq!(run["manifest"]["documents"], run["edition"]["documents"]);
+    assert_eq!(run["edition"]["tables"][0]["table"], "accounts");
+    assert!(run["peak_memory_bytes"].as_u64().unwrap() > 1_000_000);
+    let steps: Vec<&str> = run["steps"].as_array().unwrap().iter().map(|s| s["step"].as_str().unwrap()).collect();
+    assert_eq!(steps, ["warehouse", "check", "engine", "gates", "publish", "verify"]);
+
+    let records = scratch.topic("topics", "mdm.contracts");
+    assert_eq!(records.len() as u64, run["edition"]["documents"].as_u64().unwrap());
+    assert_eq!(records.iter().map(|record| &record.key).collect::<BTreeSet<_>>().len(), records.len());
+    for record in &records {
+        assert_eq!(record.partition, partition_of(record.key.as_bytes(), PARTITIONS), "key {}", record.key);
+    }
+    for document in previewed {
+        let sent = records.iter().find(|record| document["key"] == *record.key).expect("what preview shows is sent");
+        assert_eq!(sent.value.as_ref(), Some(&document["value"]));
+    }
+    let verified = scratch.hivecast(["verify"]).succeeded().stdout;
+    assert!(verified.starts_with(&format!("verified contracts {}", DAYS[2])), "{verified}");
+}
+
+#[test]
+fn running_again_sends_nothing() {
+    let scratch = Scratch::sampled(200);
+    scratch.hivecast(["publish", "--load-date", DAYS[0]]).succeeded();
+    let before = scratch.topic_files("topics");
+    let report = scratch.hivecast(["publish", "--load-date", DAYS[0], "--json"]).succeeded().json();
+    assert_eq!(report["runs"][0]["outcome"], "already_published");
+    assert_eq!(report["runs"][0]["publish"]["documents"], 0);
+    assert_eq!(report["runs"][0]["verify"]["records"], report["runs"][0]["manifest"]["documents"]);
+    assert_eq!(scratch.topic_files("topics"), before, "not one byte was added");
+    // From another directory of the project it is still the same edition.
+    std::fs::create_dir(scratch.join("sub")).unwrap();
+    let mut command = scratch.command(["--quiet", "publish", "--load-date", DAYS[0], "--json"]);
+    let ran = scratch.finish(command.current_dir(scratch.join("sub")).spawn().unwrap());
+    assert_eq!(ran.succeeded().json()["runs"][0]["outcome"], "already_published");
+}
+
+#[test]
+fn a_range_publishes_each_day_and_tombstones_what_is_gone() {
+    let scratch = Scratch::sampled(3000);
+    let range = format!("{}..{}", DAYS[0], DAYS[2]);
+    let report = scratch.hivecast(["publish", "--load-date", &range, "--json"]).succeeded().json();
+    let runs = report["runs"].as_array().unwrap();
+    let days: Vec<&str> = runs.iter().map(|run| run["load_date"].as_str().unwrap()).collect();
+    assert_eq!(days, DAYS);
+    // What consumers hold in the end is exactly the last day's edition.
+    let mut held = std::collections::BTreeMap::new();
+    let mut tombstones = 0;
+    for record in scratch.topic("topics", "mdm.contracts") {
+        match record.value {
+            Some(value) => {
+                held.insert(record.key, value);
+            }
+            None => {
+                tombstones += 1;
+                held.remove(&record.key);
+            }
+        }
+    }
+    assert_eq!(held.len() as u64, runs[2]["edition"]["documents"].as_u64().unwrap());
+    let sent: u64 = runs.iter().map(|run| run["publish"]["tombstones"].as_u64().unwrap()).sum();
+    assert!(sent > 0 && sent == tombstones, "{sent} tombstones reported, {tombstones} found");
+
+    let history = scratch.hivecast(["runs", "--json"]).succeeded().json();
+    let outcomes: Vec<&Value> = history["runs"].as_array().unwrap().iter().map(|run| &run["outcome"]).collect();
+    assert_eq!(outcomes, ["published"; 3]);
+}
+
+#[test]
+fn a_range_stops_at_the_first_failure() {
+    let scratch = Scratch::sampled(100);
+    let ran = scratch.hivecast(["publish", "--load-date", "2026-11-22..2026-11-24", "--json"]);
+    assert_eq!(ran.code, Some(20), "{}", ran.stderr);
+    let report = ran.json();
+    let runs = report["runs"].as_array().unwrap();
+    let ended: Vec<(&str, &str)> =
+        runs.iter().map(|run| (run["load_date"].as_str().unwrap(), run["outcome"].as_str().unwrap())).collect();
+    assert_eq!(ended, [("2026-11-22", "published"), ("2026-11-23", "failed")]);
+    assert_eq!(report["error"]["class"], "data");
+}
+
+#[test]
+fn a_changed_input_is_a_conflict_until_it_is_replaced() {
+    let scratch = Scratch::sampled(200);
+    scratch.hivecast(["publish", "--load-date", DAYS[0]]).succeeded();
+    let before = scratch.topic_files("topics");
+    scratch
+        .hivecast([
+            "sample", "--accounts", "201", "--days", "1", "--seed", "8", "--load-date", DAYS[0], "--force",
+        ])
+        .succeeded();
+    let said = scratch.hivecast(["publish", "--load-date", DAYS[0]]).failed(50);
+    assert!(said.contains("--replace"), "{said}");
+    assert_eq!(scratch.topic_files("topics"), before, "nothing was sent");
+    // The correction deletes more keys than the feed allows; its own breaker has to be told.
+    scratch.edit("feeds/contracts.yaml", "mass_delete: { max: 5%", "mass_delete: { max: 100%");
+    let report = scratch.hivecast(["publish", "--load-date", DAYS[0], "--replace", "--json"]).succeeded().json();
+    assert_eq!(report["runs"][0]["outcome"], "published");
+}
+
+#[test]
+fn build_sends_nothing_and_publish_reuses_what_it_built() {
+    let scratch = Scratch::sampled(100);
+    let built = scratch.hivecast(["build", "--load-date", "latest", "--json"]).succeeded().json();
+    assert_eq!(built["runs"][0]["outcome"], "built");
+    assert!(!scratch.join("topics").exists(), "build needs no target");
+    let again = scratch.hivecast(["build", "--load-date", "latest", "--json"]).succeeded().json();
+    assert_eq!(again["runs"][0]["outcome"], "reused");
+    let published = scratch.hivecast(["publish", "--load-date", "latest", "--json"]).succeeded().json();
+    assert_eq!(published["runs"][0]["edition"]["id"], built["runs"][0]["edition"]["id"]);
+    assert_eq!(published["runs"][0]["edition"]["checksum"], built["runs"][0]["edition"]["checksum"]);
+}
+
+#[test]
+fn a_failed_gate_sends_nothing_and_shows_why() {
+    let scratch = Scratch::sampled(100);
+    scratch.edit("feeds/contracts.yaml", "gates:\n", "gates:\n  row_count: { of: accounts, min: 1000000 }\n");
+    let said = scratch.hivecast(["publish", "--load-date", DAYS[0]]).failed(20);
+    assert!(said.contains("FAIL") && said.contains("row_count of accounts"), "{said}");
+    assert!(scratch.topic("topics", "mdm.contracts").is_empty());
+    let history = scratch.hivecast(["runs", "--json"]).succeeded().json();
+    assert_eq!((&history["runs"][0]["outcome"], &history["runs"][0]["exit_code"]), (&"failed".into(), &20.into()));
+}
+
+#[test]
+fn retention_keeps_what_is_asked_and_what_is_published() {
+    let scratch = Scratch::sampled(50);
+    scratch.hivecast(["publish", "--load-date", DAYS[0]]).succeeded();
+    scratch.hivecast(["build", "--load-date", DAYS[1]]).succeeded();
+    scratch.hivecast(["build", "--load-date", DAYS[2]]).succeeded();
+    let editions = |scratch: &Scratch| {
+        let files = scratch.files("editions");
+        DAYS.map(|day| files.keys().any(|name| name.contains(day) && name.ends_with("edition.json")))
+    };
+    let told = scratch.hivecast(["prune", "--keep", "1", "--dry-run"]).succeeded().stdout;
+    assert!(told.starts_with("would remove 1 edition"), "{told}");
+    assert_eq!(editions(&scratch), [true, true, true]);
+    scratch.hivecast(["prune", "--keep", "1"]).succeeded();
+    assert_eq!(editions(&scratch), [true, false, true], "the published one stays, whatever its age");
+}
