@@ -5,6 +5,7 @@
 mod ahead;
 mod chunk;
 pub mod decide;
+pub mod dir;
 pub mod encode;
 pub mod entries;
 pub mod run;

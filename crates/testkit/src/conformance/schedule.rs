@@ -144,6 +144,7 @@ pub fn random_schedule(fixture: &dyn Fixture) {
         let mut random = Random(seed);
         let mut case = Case::new(fixture, &format!("random{seed}"), Editions::default());
         case.chunks.records = 1 + random.below(5);
+        case.create_topic();
         let mut model = Model::default();
         let mut history: Vec<(String, u8)> = vec![];
         let mut day = 1;

@@ -49,6 +49,13 @@ impl<'f> Case<'f> {
         }
     }
 
+    /// Opens a session and drops it, which leaves an empty topic.
+    pub(super) fn create_topic(&self) {
+        self.target
+            .open(&self.topic, hivecast_contract::WriterId::SINGLE, &self.bench.context())
+            .unwrap_or_else(|fault| panic!("creating topic {}: {}", self.topic.topic, fault.chain()));
+    }
+
     pub(super) fn entries(&self, edition: &str) -> impl Entries + '_ {
         self.editions.entries(edition)
     }

@@ -1,0 +1,125 @@
+//! One session a feed, on this machine and wherever the file system shares its locks.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use hivecast_run::{Fault, Result};
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+/// How often the lock file may vanish under our hands before that is an error.
+const ATTEMPTS: u32 = 10;
+
+/// An exclusive `flock` on a file. The kernel drops it with the last descriptor, so that it dies
+/// with its owner however that ends.
+#[derive(Debug)]
+pub(super) struct Lock {
+    path: PathBuf,
+    feed: String,
+    file: File,
+}
+
+impl Lock {
+    /// Takes the lock, or fails at once as held, naming the process that has it.
+    pub(super) fn acquire(path: &Path, feed: &str) -> Result<Lock> {
+        let fault = |error: std::io::Error| Fault::io(format!("failed to lock {}", path.display()), error);
+        for _ in 0..ATTEMPTS {
+            let file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(path)
+                .map_err(fault)?;
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => {}
+                Err(Errno::WOULDBLOCK) => return Err(held(file, feed)),
+                Err(error) => return Err(fault(error.into())),
+            }
+            let mut lock = Lock { path: path.to_path_buf(), feed: feed.to_owned(), file };
+            // Somebody may have removed the file between opening and locking it: then the lock is on
+            // a file that nobody else will find.
+            if lock.is_in_place().map_err(fault)? {
+                lock.sign().map_err(fault)?;
+                return Ok(lock);
+            }
+        }
+        Err(Fault::infrastructure(format!("failed to lock {}: the file keeps vanishing", path.display())))
+    }
+
+    /// Fails as held when the lock file was removed or replaced: another session may live.
+    pub(super) fn check(&self) -> Result<()> {
+        match self.is_in_place() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Fault::held(format!(
+                "failed to go on with feed {}: its lock {} was taken away",
+                self.feed,
+                self.path.display()
+            ))
+            .advise("lock files stay where they are; run again once no other run holds the feed")),
+            Err(error) => Err(Fault::io(format!("failed to look at {}", self.path.display()), error)),
+        }
+    }
+
+    fn is_in_place(&self) -> std::io::Result<bool> {
+        let ours = self.file.metadata()?;
+        match self.path.metadata() {
+            Ok(there) => Ok((there.dev(), there.ino()) == (ours.dev(), ours.ino())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Leaves the process id for whoever finds the lock held.
+    fn sign(&mut self) -> std::io::Result<()> {
+        self.file.set_len(0)?;
+        writeln!(self.file, "{}", std::process::id())
+    }
+}
+
+fn held(mut file: File, feed: &str) -> Fault {
+    let mut pid = String::new();
+    // The holder may be between locking and signing.
+    let _ = file.read_to_string(&mut pid);
+    let holder = match pid.trim() {
+        "" => "another process".to_owned(),
+        pid => format!("process {pid}"),
+    };
+    Fault::held(format!("feed {feed} is held by another run ({holder})"))
+        .advise("wait until it ends, or end it; nothing was sent by this run")
+}
+
+#[cfg(test)]
+mod tests {
+    use hivecast_run::Class;
+
+    use super::*;
+
+    #[test]
+    fn a_held_lock_names_its_holder_and_dies_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("feed.lock");
+        let lock = Lock::acquire(&path, "contracts").unwrap();
+        let fault = Lock::acquire(&path, "contracts").unwrap_err();
+        assert_eq!(fault.class(), Class::Held);
+        let pid = std::process::id();
+        assert_eq!(fault.chain(), format!("feed contracts is held by another run (process {pid})"));
+        drop(lock);
+        Lock::acquire(&path, "contracts").unwrap();
+    }
+
+    #[test]
+    fn a_lock_file_that_is_taken_away_fences_its_holder() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("feed.lock");
+        let first = Lock::acquire(&path, "contracts").unwrap();
+        first.check().unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(first.check().unwrap_err().class(), Class::Held);
+        let second = Lock::acquire(&path, "contracts").unwrap();
+        assert_eq!(first.check().unwrap_err().class(), Class::Held);
+        second.check().unwrap();
+    }
+}
