@@ -1,0 +1,373 @@
+use std::collections::VecDeque;
+use std::fs;
+use std::num::NonZero;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hivecast_contract::LoadDate;
+use hivecast_run::{Context, Fault, Result, crash_point};
+
+use crate::output::Output;
+use crate::population::{MOST_ACCOUNTS, MOST_DAYS, MOST_SKEW, Population};
+use crate::tables::{Day, Table, rows};
+
+/// The Hive database of the export.
+const DATABASE: &str = "mdm.db";
+/// Accounts whose rows go to one file.
+const ACCOUNTS_PER_FILE: u64 = 1_000_000;
+/// Files carry the time 04:00:00 UTC of their load_date, as if exported then, in seconds.
+const EXPORTED_AT: u64 = 4 * 3600;
+const SECONDS_PER_DAY: u64 = 86_400;
+/// Threads at most; more would wait for the disk.
+const MOST_THREADS: usize = 8;
+
+/// How the export's files are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileFormat {
+    /// Parquet, compressed with snappy.
+    Parquet,
+    /// Comma-separated text with a header, `\N` for null.
+    Text,
+}
+
+/// What becomes of a load_date that is already there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// Nothing is written at all.
+    Refuse,
+    /// It is written again.
+    Replace,
+    /// It stays, and what is missing is written: an export is prolonged by asking for more days
+    /// with the same first one.
+    Keep,
+}
+
+/// What is to be written.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The warehouse's directory; made if it is missing.
+    pub root: PathBuf,
+    /// Accounts on the first day.
+    pub accounts: u64,
+    /// Days, the last of which is `last_date`.
+    pub days: u32,
+    /// Two exports of one seed, first day and number of accounts are the same, byte for byte.
+    pub seed: u64,
+    /// The last day.
+    pub last_date: LoadDate,
+    /// How files are written.
+    pub format: FileFormat,
+    /// One account has this many parties.
+    pub skew: Option<u64>,
+    /// What becomes of days that are there.
+    pub existing: Existing,
+}
+
+/// What was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// By day, oldest first, those that were there and kept aside.
+    pub days: Vec<DaySummary>,
+}
+
+/// One day of a [`Summary`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DaySummary {
+    /// The day.
+    pub date: LoadDate,
+    /// The tables that were written.
+    pub tables: Vec<TableSummary>,
+}
+
+/// One table's day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableSummary {
+    /// The table's name in Hive.
+    pub table: &'static str,
+    /// Its directory.
+    pub path: PathBuf,
+    /// Rows.
+    pub rows: u64,
+    /// Files, `_SUCCESS` aside.
+    pub files: u64,
+    /// Bytes of the files.
+    pub bytes: u64,
+}
+
+/// Writes the export. Each table's day appears whole or not at all, and files carry a fixed time.
+/// `Class::Usage` where an option makes no sense or a day is there already.
+pub fn write(options: &Options, context: Context<'_>) -> Result<Summary> {
+    let dates = dates(options)?;
+    let partitions = partitions(options, &dates)?;
+    let population = Population::new(options.seed, options.accounts, options.days, options.skew);
+    let first = dates.first().map_or(0, |date| date.days_since_epoch());
+    let export = Export { options, population, first, partitions };
+    let written = export.run(context);
+    if written.is_err() {
+        for partition in &export.partitions {
+            // What is left is hidden from readers; the first fault is the one to tell.
+            let _ = fs::remove_dir_all(&partition.temporary);
+        }
+    }
+    Ok(summarise(&dates, written?))
+}
+
+fn summarise(dates: &[LoadDate], tables: Vec<(LoadDate, TableSummary)>) -> Summary {
+    let of = |date: LoadDate| -> Vec<TableSummary> {
+        tables.iter().filter(|(day, _)| *day == date).map(|(_, table)| table.clone()).collect()
+    };
+    let days = dates.iter().map(|&date| DaySummary { date, tables: of(date) });
+    Summary { days: days.filter(|day| !day.tables.is_empty()).collect() }
+}
+
+fn dates(options: &Options) -> Result<Vec<LoadDate>> {
+    let limits = [
+        ("accounts", options.accounts, MOST_ACCOUNTS),
+        ("days", u64::from(options.days), u64::from(MOST_DAYS)),
+        ("skew", options.skew.unwrap_or(1), MOST_SKEW),
+    ];
+    for (name, value, most) in limits {
+        if value == 0 || value > most {
+            return Err(Fault::usage(format!("{name} must be from 1 to {most}, not {value}")));
+        }
+    }
+    let last = options.last_date.days_since_epoch();
+    let first = last - i64::from(options.days) + 1;
+    let dates = (first..=last).map(date_of).collect::<Option<Vec<LoadDate>>>();
+    match dates {
+        // Files carry their day's time, which is counted from 1970.
+        Some(dates) if first >= 0 => Ok(dates),
+        _ => Err(Fault::usage(format!(
+            "{} days that end on {} begin before 1970-01-01",
+            options.days, options.last_date
+        ))),
+    }
+}
+
+fn date_of(days: i64) -> Option<LoadDate> {
+    let date = chrono::NaiveDate::from_epoch_days(i32::try_from(days).ok()?)?;
+    date.to_string().parse().ok()
+}
+
+/// A table's day that is to be written.
+struct Partition {
+    table: Table,
+    date: LoadDate,
+    /// Counted from the first day, which is 0.
+    day: u32,
+    path: PathBuf,
+    /// Where it is written; a name that readers of Hive's layout pass over.
+    temporary: PathBuf,
+}
+
+fn partitions(options: &Options, dates: &[LoadDate]) -> Result<Vec<Partition>> {
+    let mut partitions = Vec::new();
+    let mut existing = Vec::new();
+    for (&date, day) in dates.iter().zip(0..) {
+        for table in Table::ALL {
+            let home = options.root.join(DATABASE).join(table.name());
+            let name = format!("load_date={date}");
+            let partition = Partition {
+                table,
+                date,
+                day,
+                path: home.join(&name),
+                temporary: home.join(format!(".{name}.writing")),
+            };
+            match (partition.path.exists(), options.existing) {
+                (true, Existing::Keep) => {}
+                (true, Existing::Refuse) => existing.push(partition.path.display().to_string()),
+                _ => partitions.push(partition),
+            }
+        }
+    }
+    let Some(one) = existing.first() else { return Ok(partitions) };
+    let more = match existing.len() - 1 {
+        0 => String::new(),
+        more => format!(" and {more} more like it"),
+    };
+    Err(Fault::usage(format!("{one}{more} is there already"))
+        .advise("choose other dates, or replace or keep what is there"))
+}
+
+/// One file to write.
+struct Task {
+    /// Its partition, as an index.
+    partition: usize,
+    number: u64,
+    /// Places in the table's row order.
+    places: Range<u64>,
+}
+
+/// How far a partition is.
+struct Progress {
+    files_left: u64,
+    rows: u64,
+    bytes: u64,
+    files: u64,
+}
+
+struct Export<'a> {
+    options: &'a Options,
+    population: Population,
+    /// Days from 1970-01-01 to the first day.
+    first: i64,
+    partitions: Vec<Partition>,
+}
+
+/// What the threads share.
+struct Shared {
+    tasks: VecDeque<Task>,
+    progress: Vec<Progress>,
+    done: Vec<(LoadDate, TableSummary)>,
+    fault: Option<Fault>,
+}
+
+impl Export<'_> {
+    fn run(&self, context: Context<'_>) -> Result<Vec<(LoadDate, TableSummary)>> {
+        for partition in &self.partitions {
+            // A run that was killed may have left one.
+            remove_if_there(&partition.temporary)?;
+            create_dir(&partition.temporary)?;
+        }
+        let shared = Mutex::new(self.all_tasks());
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| self.work(&shared, context));
+            }
+        });
+        let shared = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match shared.fault {
+            Some(fault) => {
+                Err(fault.within(format!("failed to write the sample to {}", self.options.root.display())))
+            }
+            None => Ok(self.in_order(shared.done)),
+        }
+    }
+
+    fn all_tasks(&self) -> Shared {
+        let (mut tasks, mut progress) = (VecDeque::new(), Vec::new());
+        for (at, partition) in self.partitions.iter().enumerate() {
+            let places = self.population.issued(partition.day);
+            let files = places.div_ceil(ACCOUNTS_PER_FILE);
+            for number in 0..files {
+                let start = number * ACCOUNTS_PER_FILE;
+                let end = (start + ACCOUNTS_PER_FILE).min(places);
+                tasks.push_back(Task { partition: at, number, places: start..end });
+            }
+            progress.push(Progress { files_left: files, rows: 0, bytes: 0, files });
+        }
+        Shared { tasks, progress, done: Vec::new(), fault: None }
+    }
+
+    /// By date and table, whichever thread was first.
+    fn in_order(&self, done: Vec<(LoadDate, TableSummary)>) -> Vec<(LoadDate, TableSummary)> {
+        let mut done = done;
+        let place = |date: LoadDate, path: &Path| {
+            self.partitions.iter().position(|partition| partition.date == date && partition.path == path)
+        };
+        done.sort_by_key(|(date, table)| place(*date, &table.path));
+        done
+    }
+
+    /// Writes files until there are none left, or one failed.
+    fn work(&self, shared: &Mutex<Shared>, context: Context<'_>) {
+        let lock = || shared.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let task = {
+                let mut shared = lock();
+                if shared.fault.is_some() {
+                    return;
+                }
+                match shared.tasks.pop_front() {
+                    Some(task) => task,
+                    None => return,
+                }
+            };
+            let partition = &self.partitions[task.partition];
+            let written = self.write_file(&task, partition, context);
+            let mut shared = lock();
+            match written {
+                Ok((rows, bytes)) => {
+                    let progress = &mut shared.progress[task.partition];
+                    progress.rows += rows;
+                    progress.bytes += bytes;
+                    progress.files_left -= 1;
+                    if progress.files_left > 0 {
+                        continue;
+                    }
+                    let summary = summary_of(partition, progress);
+                    match self.finish(partition, context) {
+                        Ok(()) => shared.done.push((partition.date, summary)),
+                        Err(fault) => shared.fault = shared.fault.take().or(Some(fault)),
+                    }
+                }
+                Err(fault) => shared.fault = shared.fault.take().or(Some(fault)),
+            }
+        }
+    }
+
+    fn write_file(&self, task: &Task, partition: &Partition, context: Context<'_>) -> Result<(u64, u64)> {
+        let name = format!("part-{:05}.{}", task.number, Output::extension(self.options.format));
+        let path = partition.temporary.join(name);
+        let mut output = Output::create(&path, self.options.format, &partition.table.schema())?;
+        let mut count = 0;
+        let day = Day { population: &self.population, number: partition.day, first: self.first };
+        rows(partition.table, day, task.places.clone(), &mut |batch| {
+            context.check_cancelled()?;
+            count += batch.num_rows() as u64;
+            output.write(&path, &batch)
+        })?;
+        let bytes = output.close(&path, exported_at(partition.date))?;
+        Ok((count, bytes))
+    }
+
+    /// Marks a partition as whole and gives it its name.
+    fn finish(&self, partition: &Partition, context: Context<'_>) -> Result<()> {
+        crash_point("sample.before_success");
+        let success = partition.temporary.join("_SUCCESS");
+        fs::File::create(&success)
+            .and_then(|file| file.set_modified(exported_at(partition.date)))
+            .map_err(|error| Fault::io(format!("failed to write {}", success.display()), error))?;
+        if self.options.existing == Existing::Replace {
+            remove_if_there(&partition.path)?;
+        }
+        fs::rename(&partition.temporary, &partition.path).map_err(|error| {
+            let (from, to) = (partition.temporary.display(), partition.path.display());
+            Fault::io(format!("failed to rename {from} to {to}"), error)
+        })?;
+        context.info(format!("wrote {} load_date {}", partition.table.name(), partition.date));
+        Ok(())
+    }
+}
+
+fn summary_of(partition: &Partition, progress: &Progress) -> TableSummary {
+    TableSummary {
+        table: partition.table.name(),
+        path: partition.path.clone(),
+        rows: progress.rows,
+        files: progress.files,
+        bytes: progress.bytes,
+    }
+}
+
+fn exported_at(date: LoadDate) -> SystemTime {
+    let days = u64::try_from(date.days_since_epoch()).unwrap_or(0);
+    UNIX_EPOCH + Duration::from_secs(days * SECONDS_PER_DAY + EXPORTED_AT)
+}
+
+fn create_dir(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).map_err(|error| Fault::io(format!("failed to make {}", path.display()), error))
+}
+
+fn remove_if_there(path: &Path) -> Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Fault::io(format!("failed to remove {}", path.display()), error))
+        }
+        _ => Ok(()),
+    }
+}
