@@ -346,3 +346,207 @@ fn recast(array: &ArrayRef, from: &DataType) -> Result<ArrayRef> {
     cast(array, &to)
         .map_err(|error| Fault::bug(format!("failed to hash documents: {from} as {to}")).because(error))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use arrow_array::types::{Int8Type, Int32Type};
+    use arrow_array::{
+        BooleanArray, Date32Array, Decimal128Array, DictionaryArray, FixedSizeListArray, Float32Array,
+        Float64Array, Int8Array, Int32Array, Int64Array, LargeListArray, LargeStringArray, ListArray,
+        MapArray, NullArray, Time32MillisecondArray, Time64MicrosecondArray, TimestampMillisecondArray,
+        TimestampNanosecondArray, TimestampSecondArray, UInt8Array, UInt64Array, new_null_array,
+    };
+    use arrow_schema::Field;
+
+    use super::*;
+
+    /// The checksum of the second of three documents that hold this value; the others differ.
+    fn sum_of(name: &str, array: impl Array + 'static) -> Checksum {
+        assert_eq!(array.len(), 1);
+        let padding = new_null_array(array.data_type(), 1);
+        let padded = arrow_select::concat::concat(&[&padding, &array, &padding]).unwrap();
+        let field = Field::new(name, array.data_type().clone(), true);
+        let documents = StructArray::new(vec![field].into(), vec![padded], None);
+        let keys = StringViewArray::from(vec!["k"]);
+        content(&keys, &documents.slice(1, 1), &mut Vec::new()).unwrap().checksum
+    }
+
+    fn list(values: Vec<Option<Vec<Option<i32>>>>) -> ListArray {
+        ListArray::from_iter_primitive::<Int32Type, _, _>(values)
+    }
+
+    fn map(pairs: &[(&str, i32)]) -> MapArray {
+        let mut builder = arrow_array::builder::MapBuilder::new(
+            None,
+            arrow_array::builder::StringBuilder::new(),
+            arrow_array::builder::Int32Builder::new(),
+        );
+        for (key, value) in pairs {
+            builder.keys().append_value(key);
+            builder.values().append_value(*value);
+        }
+        builder.append(true).unwrap();
+        builder.finish()
+    }
+
+    #[test]
+    fn equal_content_has_equal_sums_whatever_holds_it() {
+        let same: Vec<(&str, Vec<Checksum>)> = vec![
+            (
+                "text",
+                vec![
+                    sum_of("x", StringArray::from(vec!["a longer text than a view holds"])),
+                    sum_of("x", StringViewArray::from(vec!["a longer text than a view holds"])),
+                    sum_of("x", LargeStringArray::from(vec!["a longer text than a view holds"])),
+                    sum_of("x", DictionaryArray::<Int8Type>::from_iter(["a longer text than a view holds"])),
+                ],
+            ),
+            (
+                "integers",
+                vec![
+                    sum_of("x", Int8Array::from(vec![7])),
+                    sum_of("x", UInt8Array::from(vec![7])),
+                    sum_of("x", Int32Array::from(vec![7])),
+                    sum_of("x", Int64Array::from(vec![7])),
+                    sum_of("x", UInt64Array::from(vec![7])),
+                ],
+            ),
+            (
+                "timestamps",
+                vec![
+                    sum_of("x", TimestampSecondArray::from(vec![-1])),
+                    sum_of("x", TimestampMillisecondArray::from(vec![-1_000])),
+                    sum_of("x", TimestampNanosecondArray::from(vec![-1_000_000_000])),
+                ],
+            ),
+            (
+                "instants",
+                vec![
+                    sum_of("x", TimestampSecondArray::from(vec![1]).with_timezone("UTC")),
+                    sum_of("x", TimestampMillisecondArray::from(vec![1_000]).with_timezone("Europe/Prague")),
+                ],
+            ),
+            (
+                "times",
+                vec![
+                    sum_of("x", Time32MillisecondArray::from(vec![5])),
+                    sum_of("x", Time64MicrosecondArray::from(vec![5_000])),
+                ],
+            ),
+            (
+                "lists",
+                vec![
+                    sum_of("x", list(vec![Some(vec![Some(1), None])])),
+                    sum_of(
+                        "x",
+                        LargeListArray::from_iter_primitive::<Int32Type, _, _>(vec![Some(vec![
+                            Some(1),
+                            None,
+                        ])]),
+                    ),
+                    sum_of(
+                        "x",
+                        FixedSizeListArray::from_iter_primitive::<Int32Type, _, _>(
+                            vec![Some(vec![Some(1), None])],
+                            2,
+                        ),
+                    ),
+                ],
+            ),
+            ("nulls", vec![sum_of("x", NullArray::new(1)), sum_of("x", Int32Array::from(vec![None]))]),
+            (
+                "not a number",
+                vec![
+                    sum_of("x", Float64Array::from(vec![f64::NAN])),
+                    sum_of("x", Float64Array::from(vec![-f64::NAN])),
+                ],
+            ),
+        ];
+        for (what, sums) in same {
+            assert!(sums.iter().all(|sum| *sum == sums[0]), "{what}: {sums:?}");
+        }
+    }
+
+    #[test]
+    fn different_content_has_different_sums() {
+        let decimal =
+            |value, scale| Decimal128Array::from(vec![value]).with_precision_and_scale(9, scale).unwrap();
+        let object = |fields: Vec<(&str, ArrayRef)>, present: bool| {
+            let columns: Vec<(Arc<Field>, ArrayRef)> = fields
+                .into_iter()
+                .map(|(name, array)| (Arc::new(Field::new(name, array.data_type().clone(), true)), array))
+                .collect();
+            let (fields, arrays): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
+            StructArray::new(fields.into(), arrays, Some(NullBuffer::from(vec![present])))
+        };
+        let text = |text: Option<&str>| -> ArrayRef { Arc::new(StringArray::from(vec![text])) };
+        let sums = [
+            ("null", sum_of("x", StringArray::from(vec![None::<&str>]))),
+            ("null of another name", sum_of("y", StringArray::from(vec![None::<&str>]))),
+            ("empty text", sum_of("x", StringArray::from(vec![""]))),
+            ("empty binary", sum_of("x", BinaryArray::from(vec![b"".as_slice()]))),
+            ("text 0", sum_of("x", StringArray::from(vec!["0"]))),
+            ("text zero byte", sum_of("x", StringArray::from(vec!["\0"]))),
+            ("0", sum_of("x", Int32Array::from(vec![0]))),
+            ("largest", sum_of("x", UInt64Array::from(vec![u64::MAX]))),
+            ("-1", sum_of("x", Int64Array::from(vec![-1]))),
+            ("false", sum_of("x", BooleanArray::from(vec![false]))),
+            ("true", sum_of("x", BooleanArray::from(vec![true]))),
+            ("0 as a float", sum_of("x", Float64Array::from(vec![0.0]))),
+            ("0 as a small float", sum_of("x", Float32Array::from(vec![0.0]))),
+            ("negative 0", sum_of("x", Float64Array::from(vec![-0.0]))),
+            ("0.0", sum_of("x", decimal(0, 1))),
+            ("0.00", sum_of("x", decimal(0, 2))),
+            ("12.5", sum_of("x", decimal(125, 1))),
+            ("12.50", sum_of("x", decimal(1250, 2))),
+            ("day 0", sum_of("x", Date32Array::from(vec![0]))),
+            ("midnight", sum_of("x", Time64MicrosecondArray::from(vec![0]))),
+            ("local time 0", sum_of("x", TimestampSecondArray::from(vec![0]))),
+            ("instant 0", sum_of("x", TimestampSecondArray::from(vec![0]).with_timezone("UTC"))),
+            ("a nanosecond earlier", sum_of("x", TimestampNanosecondArray::from(vec![-1]))),
+            ("no list", sum_of("x", list(vec![None]))),
+            ("empty list", sum_of("x", list(vec![Some(vec![])]))),
+            ("list of null", sum_of("x", list(vec![Some(vec![None])]))),
+            ("list of 0", sum_of("x", list(vec![Some(vec![Some(0)])]))),
+            ("list of 0, null", sum_of("x", list(vec![Some(vec![Some(0), None])]))),
+            ("map", sum_of("x", map(&[("a", 1)]))),
+            ("other map", sum_of("x", map(&[("a", 2)]))),
+            ("no object", sum_of("x", object(vec![("a", text(None))], false))),
+            ("object of null", sum_of("x", object(vec![("a", text(None))], true))),
+            ("object of text", sum_of("x", object(vec![("a", text(Some("b")))], true))),
+            ("text is elsewhere", sum_of("x", object(vec![("a", text(Some("b"))), ("c", text(None))], true))),
+            ("and here", sum_of("x", object(vec![("a", text(None)), ("c", text(Some("b")))], true))),
+            (
+                "under another name",
+                sum_of("x", object(vec![("a", text(None)), ("d", text(Some("b")))], true)),
+            ),
+        ];
+        // A null says only that its path is there: its type is no content, what can't be in it is.
+        let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+        for (what, sum) in sums {
+            if let Some(other) = seen.insert(sum.to_string(), what) {
+                let nulls = ["null", "no list"];
+                assert!(nulls.contains(&what) && nulls.contains(&other), "{what} is as {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_short_slice_of_a_large_list_is_as_the_list_alone() {
+        let long = list((0..100).map(|n| Some(vec![Some(n); n as usize])).collect());
+        let alone = list(vec![Some(vec![Some(57); 57])]);
+        assert_eq!(sum_of("x", long.slice(57, 1)), sum_of("x", alone));
+    }
+
+    #[test]
+    fn a_type_that_no_document_holds_is_a_bug_and_not_a_panic() {
+        let interval = arrow_array::IntervalYearMonthArray::from(vec![1]);
+        let field = Field::new("x", interval.data_type().clone(), true);
+        let documents = StructArray::new(vec![field].into(), vec![Arc::new(interval)], None);
+        let fault = content(&StringViewArray::from(vec!["k"]), &documents, &mut Vec::new()).unwrap_err();
+        assert_eq!(fault.class(), hivecast_run::Class::Bug);
+    }
+}

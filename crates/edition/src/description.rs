@@ -1,6 +1,8 @@
 use hivecast_contract::{EditionId, LoadDate};
 use serde::{Deserialize, Serialize};
 
+use crate::exclusion::Exclusion;
+
 /// The version of `edition.json`. A reader refuses a newer one.
 pub const EDITION_FORMAT: u32 = 1;
 
@@ -39,6 +41,10 @@ pub struct Description {
     pub shards: Vec<ShardDescription>,
     /// What the gates that run while building said; the others are added before publishing.
     pub gates: Vec<GateResult>,
+    /// Documents that the engine built but that may not be sent: those whose key is not theirs alone,
+    /// and those that a `sql` gate set aside.
+    #[serde(default)]
+    pub exclusions: Vec<Exclusion>,
 }
 
 /// A frozen input file.
@@ -63,7 +69,8 @@ pub struct TableDescription {
     pub rows_read: u64,
     /// Rows left after `where`.
     pub rows: u64,
-    /// Rows that are part of a document; a child row that two documents share counts once for each.
+    /// Rows that joined a row of the level above, over all levels that use the table; a row that two
+    /// rows above share counts once for each.
     pub rows_used: u64,
 }
 

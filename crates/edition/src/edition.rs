@@ -77,8 +77,9 @@ impl Edition {
     }
 
     /// Sets documents aside, before the first is sent: readers leave them out and ordinals count
-    /// without them. It is for once: the same list again changes nothing, and another one fails
-    /// with `Class::Conflict`, since part of the edition may have been sent by the first.
+    /// without them. Keys that the edition lacks are passed over: a query may name any row. It is for
+    /// once: the same list again changes nothing, and another one fails with `Class::Conflict`, since
+    /// part of the edition may have been sent by the first.
     pub fn exclude(&mut self, exclusions: Vec<Exclusion>) -> Result<()> {
         let wanted = Exclusions::resolve(self, exclusions)?;
         self.exclusions = Arc::new(wanted.write(&self.path)?);

@@ -17,7 +17,7 @@ use crate::reader::Columns;
 const EXCLUSIONS_FILE: &str = "excluded.json";
 
 /// A document to set aside.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exclusion {
     /// Its key.
     pub key: String,
@@ -55,33 +55,30 @@ impl Exclusions {
         Ok(Exclusions(list))
     }
 
-    /// Finds each document's place. Fails with `Class::Bug` for a key that the edition lacks.
+    /// Finds each document's place, in one pass over the keys. A key that is named twice keeps its
+    /// first reason; one that the edition lacks is passed over.
     pub(crate) fn resolve(edition: &Edition, exclusions: Vec<Exclusion>) -> Result<Exclusions> {
-        let mut wanted: BTreeMap<(u32, String), String> = exclusions
-            .into_iter()
-            .map(|exclusion| ((key_hash(exclusion.key.as_bytes()), exclusion.key), exclusion.reason))
-            .collect();
+        let mut wanted: BTreeMap<(u32, String), String> = BTreeMap::new();
+        for Exclusion { key, reason } in exclusions {
+            wanted.entry((key_hash(key.as_bytes()), key)).or_insert(reason);
+        }
         let mut resolved = Vec::with_capacity(wanted.len());
         let mut reader = edition.reader_of_all(0, Columns::Keys)?;
         while !wanted.is_empty() {
             let Some(batch) = reader.next().transpose()? else { break };
             for (row, &hash) in batch.hash.values().iter().enumerate() {
-                let Some(first) = wanted.first_entry().filter(|first| first.key().0 == hash) else {
-                    continue;
-                };
-                if first.key().1 == batch.key.value(row) {
+                let at = (hash, batch.key.value(row));
+                while let Some(first) = wanted.first_entry()
+                    && (first.key().0, first.key().1.as_str()) <= at
+                {
                     let ((hash, key), reason) = first.remove_entry();
-                    resolved.push(Excluded { hash, key, ordinal: batch.ordinal + row as u64, reason });
+                    if key == at.1 {
+                        resolved.push(Excluded { hash, key, ordinal: batch.ordinal + row as u64, reason });
+                    }
                 }
             }
         }
-        match wanted.pop_first() {
-            None => Ok(Exclusions(resolved)),
-            Some(((_, key), _)) => Err(Fault::bug(format!(
-                "failed to exclude key {key:?}: edition {} has no such document",
-                edition.description.id
-            ))),
-        }
+        Ok(Exclusions(resolved))
     }
 
     /// Writes the list beside the edition, once. See [`Edition::exclude`].
@@ -99,6 +96,9 @@ impl Exclusions {
                 "the feed's or the target's limit changed since the edition was judged, and part of it may have \
                  been sent; restore the limit, or publish a new edition with --replace",
             ));
+        }
+        if self.0.is_empty() {
+            return Ok(self);
         }
         let json = serde_json::to_vec_pretty(&self.0)
             .map_err(|error| Fault::bug("failed to encode excluded.json").because(error))?;

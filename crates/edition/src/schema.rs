@@ -106,3 +106,61 @@ pub(crate) fn shard_schema(fields: &Fields) -> SchemaRef {
         Field::new(DOCUMENT, DataType::Struct(fields.clone()), false),
     ]))
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow_schema::IntervalUnit;
+    use hivecast_run::Class;
+
+    use super::*;
+
+    fn nullable(name: &str, data_type: DataType) -> Field {
+        Field::new(name, data_type, true)
+    }
+
+    #[test]
+    fn each_kind_of_content_has_one_stored_type() {
+        let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::LargeUtf8));
+        let given = Fields::from(vec![
+            nullable("plain", DataType::Utf8),
+            nullable("codes", dictionary),
+            nullable("bytes", DataType::FixedSizeBinary(4)),
+            nullable("second", DataType::Timestamp(TimeUnit::Second, None)),
+            nullable("list", DataType::new_large_list(DataType::Binary, true)),
+            nullable("object", DataType::Struct(vec![nullable("text", DataType::LargeUtf8)].into())),
+            nullable("day", DataType::Date64),
+            nullable("number", DataType::Int16),
+        ]);
+        let stored = stored_fields(&given).unwrap();
+        let expected = Fields::from(vec![
+            nullable("plain", DataType::Utf8View),
+            nullable("codes", DataType::Utf8View),
+            nullable("bytes", DataType::BinaryView),
+            nullable("second", DataType::Timestamp(TimeUnit::Millisecond, None)),
+            nullable("list", DataType::new_list(DataType::BinaryView, true)),
+            nullable("object", DataType::Struct(vec![nullable("text", DataType::Utf8View)].into())),
+            nullable("day", DataType::Date32),
+            nullable("number", DataType::Int16),
+        ]);
+        assert_eq!(stored, expected);
+        assert_eq!(stored_fields(&stored).unwrap(), stored, "what is stored stays as it is");
+        assert_eq!(from_json(&to_json(&stored).unwrap()).unwrap(), stored);
+        assert_eq!(written_fields(&given).unwrap()[0].data_type(), &DataType::Utf8);
+    }
+
+    #[test]
+    fn what_no_document_holds_is_refused_by_its_path() {
+        let inner = vec![nullable("since", DataType::Interval(IntervalUnit::MonthDayNano))];
+        let fields = Fields::from(vec![nullable("party", DataType::Struct(inner.into()))]);
+        let fault = stored_fields(&fields).unwrap_err();
+        assert_eq!(fault.class(), Class::Usage);
+        assert!(fault.chain().starts_with("field party.since has type Interval"), "{}", fault.chain());
+        let empty = Fields::from(vec![nullable("nothing", DataType::Struct(Fields::empty()))]);
+        assert_eq!(stored_fields(&empty).unwrap_err().class(), Class::Usage);
+    }
+
+    #[test]
+    fn a_damaged_schema_is_data_that_is_not_fit() {
+        assert_eq!(from_json(&serde_json::json!([{"name": 1}])).unwrap_err().class(), Class::Data);
+    }
+}

@@ -65,9 +65,11 @@ impl ShardWriter {
     }
 
     /// Writes the footer, syncs the file, and says what is in it.
-    pub fn finish(self) -> Result<ShardDescription> {
-        let (sink, mut shard) = self.encoder.finish()?;
-        sink.sync_all()
+    pub fn finish(mut self) -> Result<ShardDescription> {
+        let mut shard = self.encoder.finish()?;
+        self.encoder
+            .sink()
+            .sync_all()
             .map_err(|error| Fault::io(format!("failed to sync {}", self.file), error).advise_space())?;
         shard.file = self.file;
         held(&self.shards).insert(self.index, Some(shard.clone()));
@@ -182,22 +184,26 @@ impl<W: Write + Send> Encoder<W> {
         self.parquet.memory_size() + self.scratch.capacity()
     }
 
-    /// The sink, and a description without the file's name.
-    fn finish(self) -> Result<(W, ShardDescription)> {
-        let mut sink = self.parquet.into_inner().map_err(|error| write_fault(&self.path, error))?;
-        sink.flush().map_err(|error| write_fault(&self.path, error.into()))?;
-        let shard = ShardDescription {
+    /// Writes the footer. The description lacks the file's name.
+    fn finish(&mut self) -> Result<ShardDescription> {
+        // Not `into_inner`, which reports a full disk without the operating system's error.
+        self.parquet.finish().map_err(|error| write_fault(&self.path, error))?;
+        let written = self.parquet.inner();
+        Ok(ShardDescription {
             file: String::new(),
             documents: self.documents,
-            bytes: sink.bytes,
-            file_checksum: format!("{:016x}", sink.hash.digest()),
+            bytes: written.bytes,
+            file_checksum: format!("{:016x}", written.hash.digest()),
             checksum: self.content.checksum.to_string(),
-            first: self.first,
-            last: self.last,
+            first: self.first.take(),
+            last: self.last.take(),
             max_text_bytes: self.content.max_text_bytes,
             max_values: self.content.max_values,
-        };
-        Ok((sink.inner, shard))
+        })
+    }
+
+    fn sink(&self) -> &W {
+        &self.parquet.inner().inner
     }
 
     fn bug(&self, what: impl std::fmt::Display) -> Fault {
@@ -265,5 +271,118 @@ impl<W: Write> Write for Hashing<W> {
 impl<W> std::fmt::Debug for Hashing<W> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Hashing").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{Date64Array, StringArray};
+    use arrow_schema::Field;
+    use hivecast_run::Class;
+
+    use super::*;
+
+    /// A disk with room for so many bytes.
+    struct FullAfter(usize);
+
+    impl Write for FullAfter {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.0 == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            let taken = bytes.len().min(self.0);
+            self.0 -= taken;
+            Ok(taken)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Documents of one text of `width` bytes, for keys in the edition's order.
+    fn columns(keys: &[String], width: usize) -> (UInt32Array, ArrayRef, StructArray) {
+        let hash: UInt32Array = keys.iter().map(|key| Some(key_hash(key.as_bytes()))).collect();
+        // Text that no compression makes much smaller.
+        let noise = |key: &String| {
+            let mut state = u64::from(key_hash(key.as_bytes())) | 1;
+            let mut next = || {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                char::from(b'!' + (state >> 58) as u8)
+            };
+            (0..width).map(|_| next()).collect::<String>()
+        };
+        let text: StringArray = keys.iter().map(|key| Some(noise(key))).collect();
+        let field = Field::new("text", DataType::Utf8, true);
+        let document = StructArray::new(vec![field].into(), vec![Arc::new(text)], None);
+        (hash, Arc::new(StringArray::from_iter_values(keys)), document)
+    }
+
+    fn keys(count: usize) -> Vec<String> {
+        let mut keys: Vec<String> = (0..count).map(|n| n.to_string()).collect();
+        keys.sort_by_key(|key| (key_hash(key.as_bytes()), key.clone()));
+        keys
+    }
+
+    fn encode<W: Write + Send>(sink: W, keys: &[String]) -> Result<ShardDescription> {
+        let (hash, key, document) = columns(keys, 100);
+        let mut encoder = Encoder::new(sink, PathBuf::from("shard-0000.parquet"), document.fields())?;
+        encoder.write(&hash, &key, &document)?;
+        encoder.finish()
+    }
+
+    #[test]
+    fn a_disk_that_fills_at_any_byte_is_infrastructure() {
+        let keys = keys(300);
+        let mut bytes = Vec::new();
+        let shard = encode(&mut bytes, &keys).unwrap();
+        assert_eq!(shard.bytes, bytes.len() as u64);
+        for room in (0..bytes.len()).step_by(97).chain([bytes.len() - 1]) {
+            let fault = encode(FullAfter(room), &keys).unwrap_err();
+            assert_eq!(fault.class(), Class::Infrastructure, "{room}: {}", fault.chain());
+            assert!(fault.chain().starts_with("failed to write shard-0000.parquet: "), "{}", fault.chain());
+            assert!(fault.advice().is_some_and(|advice| advice.contains("make room")));
+        }
+        assert!(encode(FullAfter(bytes.len()), &keys).is_ok());
+    }
+
+    #[test]
+    fn the_description_is_that_of_the_bytes() {
+        let mut bytes = Vec::new();
+        let shard = encode(&mut bytes, &keys(300)).unwrap();
+        assert_eq!(shard.file_checksum, format!("{:016x}", xxhash_rust::xxh3::xxh3_64(&bytes)));
+        assert_eq!(shard.documents, 300);
+        assert_eq!(shard.first.unwrap().1, keys(300)[0]);
+        assert_eq!(shard.last.unwrap().1, keys(300)[299]);
+    }
+
+    #[test]
+    fn memory_is_bounded_by_the_row_group_however_much_is_written() {
+        let keys = keys(200_000);
+        let mut encoder: Option<Encoder<io::Sink>> = None;
+        let mut peak = 0;
+        for part in keys.chunks(10_000) {
+            let (hash, key, document) = columns(part, 1_000);
+            let encoder = encoder
+                .get_or_insert_with(|| Encoder::new(io::sink(), PathBuf::new(), document.fields()).unwrap());
+            encoder.write(&hash, &key, &document).unwrap();
+            peak = peak.max(encoder.memory_bytes());
+        }
+        let shard = encoder.unwrap().finish().unwrap();
+        assert!(shard.bytes > 8 * ROW_GROUP_BYTES as u64, "{} bytes are too few to tell", shard.bytes);
+        assert!(peak > ROW_GROUP_BYTES / 4, "{peak} bytes can't be all that is held");
+        assert!(peak < 2 * ROW_GROUP_BYTES, "{peak} bytes are held");
+    }
+
+    #[test]
+    fn a_batch_of_another_type_is_a_bug() {
+        let (hash, key, document) = columns(&keys(1), 5);
+        let mut encoder = Encoder::new(io::sink(), PathBuf::new(), document.fields()).unwrap();
+        let field = Field::new("text", DataType::Date64, true);
+        let days: ArrayRef = Arc::new(Date64Array::from(vec![0]));
+        let other = StructArray::new(vec![field].into(), vec![days], None);
+        assert_eq!(encoder.write(&hash, &key, &other).unwrap_err().class(), Class::Bug);
+        let null = StructArray::new_null(document.fields().clone(), 1);
+        assert_eq!(encoder.write(&hash, &key, &null).unwrap_err().class(), Class::Bug);
     }
 }

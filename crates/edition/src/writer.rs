@@ -16,7 +16,7 @@ use crate::files::{AdviseSpace, sync_dir, write_atomically};
 use crate::shard::ShardWriter;
 use crate::store::{edition_dir, hide};
 use crate::temporary::{Temporary, lock_names};
-use crate::{Edition, schema};
+use crate::{Edition, Exclusion, schema};
 
 /// The description's file.
 pub(crate) const DESCRIPTION_FILE: &str = "edition.json";
@@ -45,6 +45,8 @@ pub struct Draft {
     pub document: Fields,
     /// See [`Description::gates`].
     pub gates: Vec<GateResult>,
+    /// See [`Description::exclusions`].
+    pub exclusions: Vec<Exclusion>,
 }
 
 /// How many rows were set aside, by table and gate.
@@ -180,6 +182,7 @@ impl EditionWriter {
             schema: schema::to_json(&schema::stored_fields(&draft.document)?)?,
             shards,
             gates: draft.gates,
+            exclusions: draft.exclusions,
         })
     }
 

@@ -1,1 +1,33 @@
-//! Plan in, edition out: the embedded engine
+//! Plan in, edition out: one trait [`Engine`], and the embedded engine, which joins and nests in
+//! this process with bounded memory.
+//!
+//! The only room that knows DataFusion. Must not know: targets, envelopes, JSON of documents, where
+//! a table's files lie.
+
+mod arrays;
+mod cut;
+mod documents;
+mod embedded;
+mod findings;
+mod gather;
+mod group;
+mod job;
+mod keys;
+mod memory;
+mod nodes;
+mod passes;
+mod plan;
+mod preview;
+mod query_gates;
+mod read;
+mod row_gates;
+mod source;
+mod spill;
+mod sql;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+pub use embedded::{Embedded, MIN_MEMORY_BYTES};
+pub use plan::{Engine, Plan, Preview, Selection, edition_id};
+pub use sql::SqlBinder;

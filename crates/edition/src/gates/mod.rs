@@ -40,8 +40,9 @@ pub struct RecordSizes<'a> {
 
 /// Judges an edition: what the engine found while building it, then the feed's gates on the whole
 /// edition in the feed's order, then `document_size`, which is on even where the feed is silent.
-/// `previous` is the edition that was published last. Documents that are too large are excluded
-/// where the feed says `quarantine`; judging again gives the same results.
+/// `previous` is the edition that was published last. The documents that the engine named, and those
+/// that are too large where the feed says `quarantine`, are excluded from the edition; judging again
+/// gives the same results.
 pub fn judge(
     feed: &Feed,
     edition: &mut Edition,
@@ -57,7 +58,10 @@ pub fn judge(
             _ => {}
         }
     }
-    results.push(size::document_size(feed, edition, sizes)?);
+    let (size, too_large) = size::document_size(feed, edition, sizes)?;
+    results.push(size);
+    let named = edition.description.exclusions.iter().cloned();
+    edition.exclude(named.chain(too_large).collect())?;
     Ok(results)
 }
 

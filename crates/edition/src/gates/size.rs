@@ -30,17 +30,18 @@ struct Found {
 
 pub(super) fn document_size(
     feed: &Feed,
-    edition: &mut Edition,
+    edition: &Edition,
     mut sizes: RecordSizes<'_>,
-) -> Result<GateResult> {
+) -> Result<(GateResult, Vec<Exclusion>)> {
     let name = "document_size".to_owned();
     let Some(limit) = limit_of(feed, sizes.limit) else {
-        return Ok(skipped(name, "any size".to_owned(), "neither the feed nor the target has a limit"));
+        let reason = "neither the feed nor the target has a limit";
+        return Ok((skipped(name, "any size".to_owned(), reason), Vec::new()));
     };
     let allowed = format!("<= {} bytes", limit.bytes);
     let bound = edition.description.shards.iter().map(|shard| bound(shard, &sizes)).max().unwrap_or(0);
     if bound <= limit.bytes {
-        return Ok(result(name, allowed, format!("at most {bound} bytes"), Outcome::Pass));
+        return Ok((result(name, allowed, format!("at most {bound} bytes"), Outcome::Pass), Vec::new()));
     }
     let found = measure(edition, limit.bytes, &mut sizes)?;
     let mut judged = result(name, allowed, format!("largest {} bytes", found.largest), limit.outcome(&found));
@@ -49,14 +50,14 @@ pub(super) fn document_size(
     if !found.too_large.is_empty() {
         judged.measured = format!("{}, {} too large", judged.measured, found.too_large.len());
     }
-    if judged.outcome == Outcome::Quarantine {
-        judged.quarantined = found.too_large.len() as u64;
-        let reason = |size| format!("document_size: {size} bytes, allowed {} bytes", limit.bytes);
-        let exclusions =
-            found.too_large.into_iter().map(|(key, size)| Exclusion { key, reason: reason(size) }).collect();
-        edition.exclude(exclusions)?;
+    if judged.outcome != Outcome::Quarantine {
+        return Ok((judged, Vec::new()));
     }
-    Ok(judged)
+    judged.quarantined = found.too_large.len() as u64;
+    let reason = |size| format!("document_size: {size} bytes, allowed {} bytes", limit.bytes);
+    let exclusions =
+        found.too_large.into_iter().map(|(key, size)| Exclusion { key, reason: reason(size) }).collect();
+    Ok((judged, exclusions))
 }
 
 fn limit_of(feed: &Feed, target: Option<u64>) -> Option<Limit> {

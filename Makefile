@@ -1,0 +1,31 @@
+# Two commands: `make demo` runs the main job on a sample export, `make test` runs every test
+# against real services. The compiled program and downloaded jars are kept in HIVECAST_CACHE,
+# outside the checkout, so that a second run is quick.
+HIVECAST_CACHE ?= $(HOME)/.cache/hivecast
+CARGO_TARGET_DIR ?= $(HIVECAST_CACHE)/target
+export HIVECAST_CACHE CARGO_TARGET_DIR
+
+HIVECAST := $(CARGO_TARGET_DIR)/release/hivecast
+
+.PHONY: demo build test bench lint setup
+
+demo: build
+	@dev/demo $(HIVECAST)
+
+build: setup
+	cargo build --release --locked --package hivecast
+
+test: setup
+	cargo build --release --locked --workspace --all-targets
+	dev/with-services cargo test --release --locked --workspace --no-fail-fast
+
+bench: build
+	cargo build --release --locked --workspace --examples
+	dev/with-services dev/bench $(HIVECAST)
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --release --locked --workspace --all-targets -- -D warnings
+
+setup:
+	@dev/setup

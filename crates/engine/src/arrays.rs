@@ -1,0 +1,88 @@
+//! Arrays at rest: how many bytes they hold, and copies that hold no more than they show.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, ListArray, RecordBatch, RecordBatchOptions};
+use arrow_buffer::OffsetBuffer;
+use arrow_schema::{DataType, SchemaRef};
+use arrow_select::concat::concat;
+use hivecast_run::{Fault, Result};
+
+use crate::gather::structure;
+
+/// Bytes that an array's own rows need, whatever larger buffers it looks into.
+pub(crate) fn bytes_of(array: &ArrayRef) -> usize {
+    const VIEW_BYTES: usize = 16;
+    let nulls = array.nulls().map_or(0, |nulls| nulls.len().div_ceil(8));
+    nulls
+        + match array.data_type() {
+            DataType::Utf8View => array.len() * VIEW_BYTES + array.as_string_view().total_buffer_bytes_used(),
+            DataType::BinaryView => {
+                array.len() * VIEW_BYTES + array.as_binary_view().total_buffer_bytes_used()
+            }
+            DataType::Struct(_) => array.as_struct().columns().iter().map(bytes_of).sum(),
+            DataType::List(_) => {
+                let list = array.as_list::<i32>();
+                (list.len() + 1) * size_of::<i32>() + bytes_of(&list_values(list))
+            }
+            _ => array.to_data().get_slice_memory_size().unwrap_or_else(|_| array.get_buffer_memory_size()),
+        }
+}
+
+/// Bytes that a batch's rows need.
+pub(crate) fn batch_bytes(columns: &[ArrayRef]) -> usize {
+    columns.iter().map(bytes_of).sum()
+}
+
+/// The elements that a list's rows show.
+fn list_values(list: &ListArray) -> ArrayRef {
+    let offsets = list.value_offsets();
+    let (first, last) = (offsets[0] as usize, offsets[offsets.len() - 1] as usize);
+    list.values().slice(first, last - first)
+}
+
+/// The same rows in buffers of their own size: text views otherwise keep, and would write, every
+/// byte of the page that they look into.
+pub(crate) fn compact(array: &ArrayRef) -> Result<ArrayRef> {
+    Ok(match array.data_type() {
+        DataType::Utf8View => Arc::new(array.as_string_view().gc()),
+        DataType::BinaryView => Arc::new(array.as_binary_view().gc()),
+        DataType::Struct(fields) => {
+            let columns = array.as_struct().columns().iter().map(compact).collect::<Result<_>>()?;
+            Arc::new(structure(fields, columns, array.len(), array.nulls().cloned())?)
+        }
+        DataType::List(field) => {
+            let list = array.as_list::<i32>();
+            let values = compact(&list_values(list))?;
+            let lengths = OffsetBuffer::from_lengths(list.offsets().lengths());
+            let list = ListArray::try_new(Arc::clone(field), lengths, values, list.nulls().cloned())
+                .map_err(|error| Fault::bug("failed to compact a list").because(error))?;
+            Arc::new(list)
+        }
+        _ => Arc::clone(array),
+    })
+}
+
+/// One array a column, from batches in order; `types` serve where there is no batch.
+pub(crate) fn joined<'a>(
+    batches: &[Vec<ArrayRef>],
+    types: impl Iterator<Item = &'a DataType>,
+) -> Result<Vec<ArrayRef>> {
+    let join = |(index, data_type): (usize, &DataType)| {
+        let pieces: Vec<&dyn Array> = batches.iter().map(|columns| columns[index].as_ref()).collect();
+        match pieces.as_slice() {
+            [] => Ok(arrow_array::new_empty_array(data_type)),
+            [_] => Ok(Arc::clone(&batches[0][index])),
+            _ => concat(&pieces).map_err(|error| Fault::bug("failed to join batches").because(error)),
+        }
+    };
+    types.enumerate().map(join).collect()
+}
+
+/// A batch, also one without columns.
+pub(crate) fn batch(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
+        .map_err(|error| Fault::bug("failed to make a batch").because(error))
+}

@@ -1,0 +1,200 @@
+use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
+
+use hivecast_edition::{Draft, Edition, EditionWriter, Store};
+use hivecast_feed::fingerprint;
+use hivecast_run::{Context, Event, Fault, Result, Step, crash_point};
+
+use crate::findings::AllFindings;
+use crate::job::{Aside, Job};
+use crate::memory::{self, Outcome};
+use crate::nodes::NodePlan;
+use crate::passes::{self, Budget};
+use crate::plan::{Engine, Plan, Preview, Selection, input_files};
+use crate::query_gates::{self, QueryFindings};
+use crate::row_gates::Repeated;
+use crate::tables::{self, Tables};
+
+/// The least memory limit that the engine works with, in bytes.
+pub const MIN_MEMORY_BYTES: usize = 64 << 20;
+
+/// What one thread holds besides rows: the row group that it encodes and what it gathers, in bytes.
+const WORKER_BYTES: usize = 48 << 20;
+/// The share of the limit, less the workers' own, that rows in memory may take: the index over them
+/// and the copies that are being made need the rest.
+const ROWS_SHARE: f64 = 0.7;
+/// How far estimates from footers may be off before reading itself shows it.
+const ESTIMATE_SLACK: f64 = 1.1;
+/// A worker's share of the limit for the rows that it loads at a time.
+const LOAD_DIVISOR: usize = 8;
+/// A worker's share of the limit for rows that it holds back while dividing them.
+const SCATTER_DIVISOR: usize = 24;
+/// A part that can't be cut may take this share of the limit, all threads together.
+const PART_DIVISOR: usize = 3;
+/// Fewest and most parts that a cut makes.
+const PARTS: std::ops::RangeInclusive<u64> = 16..=1024;
+/// Parts are made smaller than a load by this factor, so that a wrong estimate does no harm.
+const PARTS_PER_LOAD: u64 = 4;
+
+/// The engine in this process: DataFusion evaluates expressions and queries, our own assembler joins
+/// and nests by index. What does not fit into memory goes through spill files.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Embedded;
+
+impl Engine for Embedded {
+    fn build(&self, plan: &Plan, store: &Store, context: &Context<'_>) -> Result<Edition> {
+        let feed = &plan.checked.feed;
+        let what = format!("failed to build feed {} for {}", feed.name, plan.inputs.load_date);
+        build(plan, store, context).map_err(|fault| fault.within(what))
+    }
+
+    fn preview(&self, plan: &Plan, selection: &Selection, context: &Context<'_>) -> Result<Preview> {
+        crate::preview::preview(plan, selection, context)
+    }
+}
+
+/// How rows are joined.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Way<'a> {
+    /// In memory where the rows fit into so many bytes, else in passes.
+    Memory(usize),
+    /// In passes over spill files.
+    Passes(Budget<'a>),
+}
+
+fn build(plan: &Plan, store: &Store, context: &Context<'_>) -> Result<Edition> {
+    if plan.memory_bytes < MIN_MEMORY_BYTES {
+        return Err(Fault::usage(format!(
+            "a memory limit of {} MiB is too small to work with",
+            plan.memory_bytes >> 20
+        ))
+        .advise(format!("run with --memory {}MiB or more", MIN_MEMORY_BYTES >> 20)));
+    }
+    build_by(plan, store, context, &|job| {
+        let (estimate, rows) = (estimated_bytes(job)?, rows_budget(plan));
+        let fits = estimate as f64 * ESTIMATE_SLACK <= rows as f64;
+        Ok((if fits { Way::Memory(rows) } else { Way::Passes(budget(plan, estimate)) }, budget(plan, estimate)))
+    })
+}
+
+/// Builds the way that `choose` says; its second answer is for rows that turn out not to fit.
+pub(crate) fn build_by<'a>(
+    plan: &'a Plan,
+    store: &Store,
+    context: &Context<'_>,
+    choose: &dyn Fn(&Job<'_>) -> Result<(Way<'a>, Budget<'a>)>,
+) -> Result<Edition> {
+    let tables = tables::open(plan, context)?;
+    let queried = match &tables.queries {
+        Some(queries) => query_gates::judge(&plan.checked.feed, queries, context)?,
+        None => QueryFindings::default(),
+    };
+    let root = NodePlan::bind(&plan.checked.feed.document, &plan.checked.schemas)?;
+    let begin = || store.begin(&plan.checked.feed.name, plan.inputs.load_date);
+    let mut writer = begin()?;
+    let mut job = job(plan, &tables, &root, &queried.repeated, &writer, context);
+    let (way, otherwise) = choose(&job)?;
+    let passes = match way {
+        Way::Passes(budget) => Some(budget),
+        Way::Memory(rows) => match memory::build(&job, &writer, rows)? {
+            Outcome::Done => None,
+            Outcome::TooLarge => Some(otherwise),
+        },
+    };
+    if let Some(budget) = passes {
+        // What a first try set aside or counted is forgotten with its writer.
+        drop(job);
+        writer = begin()?;
+        job = self::job(plan, &tables, &root, &queried.repeated, &writer, context);
+        passes::build(&job, &writer, budget)?;
+    }
+    let findings = into_findings(job);
+    plan.inputs.recheck()?;
+    crash_point("engine.before_finish");
+    let edition = writer.finish(draft(plan, &root, findings, queried, context)?)?;
+    context.tell(Event::Ended { step: Step::Engine });
+    Ok(edition)
+}
+
+fn job<'a>(
+    plan: &'a Plan,
+    tables: &'a Tables,
+    root: &'a NodePlan,
+    repeated: &'a Repeated,
+    aside: &'a dyn Aside,
+    context: &'a Context<'a>,
+) -> Job<'a> {
+    Job {
+        feed: &plan.checked.feed,
+        root,
+        sources: &tables.sources,
+        repeated,
+        aside,
+        threads: plan.threads.max(1),
+        context,
+        findings: Mutex::default(),
+        written: AtomicU64::new(0),
+    }
+}
+
+fn into_findings(job: Job<'_>) -> AllFindings {
+    job.findings.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Bytes of rows that may be in memory at once.
+fn rows_budget(plan: &Plan) -> usize {
+    let rest = plan.memory_bytes.saturating_sub(plan.threads * WORKER_BYTES);
+    (rest as f64 * ROWS_SHARE) as usize
+}
+
+/// Bytes of all levels' rows, by the files' own figures.
+fn estimated_bytes(job: &Job<'_>) -> Result<u64> {
+    job.root.walk().into_iter().map(|node| Ok(job.reader(node)?.0.estimated_bytes())).sum()
+}
+
+fn budget(plan: &Plan, estimate: u64) -> Budget<'_> {
+    let threads = plan.threads.max(1);
+    let load_bytes = plan.memory_bytes / LOAD_DIVISOR / threads;
+    let parts = estimate * PARTS_PER_LOAD / load_bytes.max(1) as u64;
+    Budget {
+        scatter_bytes: plan.memory_bytes / SCATTER_DIVISOR / threads,
+        load_bytes,
+        part_bytes: plan.memory_bytes / PART_DIVISOR / threads,
+        parts: parts.clamp(*PARTS.start(), *PARTS.end()) as u32,
+        spill: &plan.spill,
+    }
+}
+
+/// The least memory limit with which a part of this size can be worked on.
+pub(crate) fn least_memory_for_part(part_bytes: usize, threads: usize) -> usize {
+    part_bytes * PART_DIVISOR * threads
+}
+
+fn draft(
+    plan: &Plan,
+    root: &NodePlan,
+    findings: AllFindings,
+    queried: QueryFindings,
+    context: &Context<'_>,
+) -> Result<Draft> {
+    const NS_PER_MS: i64 = 1_000_000;
+    let feed = &plan.checked.feed;
+    let inputs = input_files(&plan.inputs);
+    let tables = findings.tables(root);
+    let mut gates = findings.verdicts(feed, root, &queried.repeated);
+    gates.extend(queried.results);
+    let mut exclusions = findings.keys.exclusions;
+    exclusions.extend(queried.exclusions);
+    Ok(Draft {
+        id: plan.edition.clone(),
+        feed_fingerprint: fingerprint(feed),
+        time_ms: inputs.iter().map(|file| file.modified_ns.div_euclid(NS_PER_MS)).max().unwrap_or(0),
+        built_ms: context.clock.now_ms(),
+        engine: "embedded".to_owned(),
+        tables,
+        inputs,
+        document: root.fields.clone(),
+        gates,
+        exclusions,
+    })
+}

@@ -1,0 +1,163 @@
+//! What joining found, summed over pieces and turned into the verdicts of gates.
+
+use std::collections::BTreeMap;
+
+use hivecast_edition::{GateResult, Outcome, TableDescription};
+use hivecast_feed::{Feed, Rule, Severity};
+
+use crate::documents::KeySummary;
+use crate::group::Findings;
+use crate::nodes::{Arity, NodePlan};
+use crate::row_gates::{MAX_EXAMPLES, Repeated, RowGate, Tally, outcome, percent};
+
+/// What was found at one level of the document, and about its table's rows.
+#[derive(Debug, Default)]
+pub(crate) struct LevelFindings {
+    pub(crate) tally: Tally,
+    pub(crate) joined: Joined,
+    pub(crate) rows_used: u64,
+}
+
+/// What the joins of a level with the one above found, over all pieces.
+#[derive(Debug, Default)]
+pub(crate) struct Joined {
+    orphans: u64,
+    orphan_examples: Vec<String>,
+    ambiguous: u64,
+    ambiguous_examples: Vec<String>,
+    surplus: u64,
+    set_aside: u64,
+}
+
+/// What was found, by the level's path.
+#[derive(Debug, Default)]
+pub(crate) struct AllFindings {
+    pub(crate) levels: BTreeMap<String, LevelFindings>,
+    pub(crate) keys: KeySummary,
+}
+
+impl AllFindings {
+    pub(crate) fn level(&mut self, node: &NodePlan) -> &mut LevelFindings {
+        self.levels.entry(node.path.clone()).or_default()
+    }
+
+    /// Adds what one piece's join found.
+    pub(crate) fn add_joined(&mut self, node: &NodePlan, found: Findings, used: u64) {
+        let level = self.level(node);
+        level.rows_used += used;
+        let joined = &mut level.joined;
+        joined.orphans += found.orphans;
+        joined.ambiguous += found.ambiguous;
+        joined.surplus += found.surplus;
+        joined.set_aside += found.ambiguous_rows.len() as u64;
+        extend(&mut joined.orphan_examples, found.orphan_examples);
+        extend(&mut joined.ambiguous_examples, found.ambiguous_examples);
+    }
+
+    /// What was read of each table: of a table that several levels use, what one of them read, and
+    /// what all of them used.
+    pub(crate) fn tables(&self, root: &NodePlan) -> Vec<TableDescription> {
+        let mut tables: Vec<TableDescription> = Vec::new();
+        for node in root.walk() {
+            let Some(level) = self.levels.get(&node.path) else { continue };
+            let used = if node.arity == Arity::Root { level.tally.rows } else { level.rows_used };
+            match tables.iter_mut().find(|table| table.table == node.table) {
+                Some(table) => table.rows_used += used,
+                None => tables.push(TableDescription {
+                    table: node.table.clone(),
+                    rows_read: level.tally.rows_read,
+                    rows: level.tally.rows,
+                    rows_used: used,
+                }),
+            }
+        }
+        tables
+    }
+
+    /// The verdicts of all gates that are judged while building, in the feed's order, then those
+    /// that are always on.
+    pub(crate) fn verdicts(&self, feed: &Feed, root: &NodePlan, repeated: &Repeated) -> Vec<GateResult> {
+        let mut results = Vec::new();
+        let mut seen = Vec::new();
+        for node in root.walk() {
+            if !seen.contains(&&node.table) {
+                seen.push(&node.table);
+                if let Some(level) = self.levels.get(&node.path) {
+                    results.extend(level.tally.verdicts(&RowGate::of(feed, &node.table, repeated)));
+                }
+            }
+        }
+        for gate in &feed.gates {
+            if let Rule::Orphans { of, max } = &gate.rule {
+                results.extend(self.orphans(root, of, *max, gate.severity));
+            }
+        }
+        results.push(self.document_key(severity_of(feed, &Rule::DocumentKey)));
+        let element_severity = severity_of(feed, &Rule::ElementKey);
+        for node in root.walk().into_iter().filter(|node| node.arity != Arity::Root) {
+            results.extend(self.ambiguous(node, element_severity));
+        }
+        results
+    }
+
+    fn orphans(&self, root: &NodePlan, of: &str, max: f64, severity: Severity) -> Vec<GateResult> {
+        let nodes = root.walk().into_iter().filter(|node| node.table == of && node.arity != Arity::Root);
+        let verdict = |node: &NodePlan| {
+            let level = self.levels.get(&node.path)?;
+            let (orphans, rows) = (level.joined.orphans, level.tally.rows);
+            let share = if rows == 0 { 0.0 } else { orphans as f64 / rows as f64 };
+            let quarantined = if severity == Severity::Quarantine { orphans } else { 0 };
+            Some(GateResult {
+                gate: format!("orphans of {of} in {}", node.path),
+                limit: format!("<= {}", percent(max)),
+                measured: format!("{} ({orphans} of {rows})", percent(share)),
+                outcome: outcome(share <= max && quarantined == 0, severity),
+                examples: level.joined.orphan_examples.clone(),
+                quarantined,
+            })
+        };
+        nodes.filter_map(verdict).collect()
+    }
+
+    fn document_key(&self, severity: Severity) -> GateResult {
+        let keys = &self.keys;
+        let holds = keys.nulls == 0 && keys.surplus == 0;
+        GateResult {
+            gate: "document_key".to_owned(),
+            limit: "no null, no duplicate".to_owned(),
+            measured: format!("{} null, {} duplicate", keys.nulls, keys.surplus),
+            outcome: outcome(holds, severity),
+            examples: keys.examples.clone(),
+            quarantined: match severity {
+                Severity::Quarantine => keys.nulls + keys.surplus + keys.exclusions.len() as u64,
+                Severity::Warn | Severity::Fail => 0,
+            },
+        }
+    }
+
+    fn ambiguous(&self, node: &NodePlan, severity: Severity) -> Option<GateResult> {
+        let joined = &self.levels.get(&node.path)?.joined;
+        let (gate, limit, severity) = match node.arity {
+            Arity::One => (format!("one row for {}", node.path), "at most one row a key", Severity::Fail),
+            _ => (format!("element_key of {}", node.path), "no duplicate", severity),
+        };
+        Some(GateResult {
+            gate,
+            limit: limit.to_owned(),
+            measured: format!("{} keys, {} rows too many", joined.ambiguous, joined.surplus),
+            outcome: if joined.ambiguous == 0 { Outcome::Pass } else { outcome(false, severity) },
+            examples: joined.ambiguous_examples.clone(),
+            quarantined: if severity == Severity::Quarantine { joined.set_aside } else { 0 },
+        })
+    }
+}
+
+/// The severity that the feed gives a gate that is always on; `fail` where it says nothing.
+fn severity_of(feed: &Feed, rule: &Rule) -> Severity {
+    feed.gates.iter().find(|gate| gate.rule == *rule).map_or(Severity::Fail, |gate| gate.severity)
+}
+
+fn extend(examples: &mut Vec<String>, more: Vec<String>) {
+    let room = MAX_EXAMPLES.saturating_sub(examples.len());
+    examples.extend(more.into_iter().take(room));
+}

@@ -1,0 +1,280 @@
+//! What a build works with, whichever way it goes.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
+use hivecast_edition::EditionWriter;
+use hivecast_feed::{Feed, Rule, Severity};
+use hivecast_run::{Context, Event, Fault, Result, Step};
+
+use crate::findings::AllFindings;
+use crate::gather::{Content, Level};
+use crate::group::{Found, Grouping, Groups};
+use crate::keys::{KeyOrder, Keys};
+use crate::nodes::{Arity, ChildPlan, NodePlan};
+use crate::read::{Reader, Rows};
+use crate::row_gates::{MAX_EXAMPLES, Repeated, RowGate, Tally, row_json};
+use crate::source::RowSource;
+
+/// Where rows go that gates set aside.
+pub(crate) trait Aside: Sync {
+    /// Takes one row.
+    fn put(
+        &self,
+        table: &str,
+        gate: &str,
+        reason: &str,
+        key: Option<&str>,
+        row: serde_json::Value,
+    ) -> Result<()>;
+}
+
+impl Aside for EditionWriter {
+    fn put(
+        &self,
+        table: &str,
+        gate: &str,
+        reason: &str,
+        key: Option<&str>,
+        row: serde_json::Value,
+    ) -> Result<()> {
+        self.quarantine(table, gate, reason, key, row)
+    }
+}
+
+/// For a preview, which keeps nothing.
+pub(crate) struct Nowhere;
+
+impl Aside for Nowhere {
+    fn put(&self, _: &str, _: &str, _: &str, _: Option<&str>, _: serde_json::Value) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A build: the bound document, its tables, and where it goes.
+pub(crate) struct Job<'a> {
+    pub(crate) feed: &'a Feed,
+    pub(crate) root: &'a NodePlan,
+    pub(crate) sources: &'a BTreeMap<String, Arc<dyn RowSource>>,
+    /// The keys that `unique` gates found more than once.
+    pub(crate) repeated: &'a Repeated,
+    /// Takes what gates set aside.
+    pub(crate) aside: &'a dyn Aside,
+    pub(crate) threads: usize,
+    pub(crate) context: &'a Context<'a>,
+    pub(crate) findings: Mutex<AllFindings>,
+    /// Documents written so far, for the progress.
+    pub(crate) written: AtomicU64,
+}
+
+impl<'a> Job<'a> {
+    pub(crate) fn source(&self, table: &str) -> Result<Arc<dyn RowSource>> {
+        let source = self.sources.get(table);
+        source.cloned().ok_or_else(|| Fault::bug(format!("table {table} has no rows to read from")))
+    }
+
+    /// The reader of a level, and which of its children want the keys of rows that `where` left out.
+    pub(crate) fn reader(&self, node: &NodePlan) -> Result<(Reader, Vec<usize>)> {
+        let table = self.feed.tables.iter().find(|table| table.name == node.table);
+        let filter = table.and_then(|table| table.filter.as_ref()).map(|filter| filter.value.as_str());
+        let mut wanted = Vec::new();
+        let mut keys = Vec::new();
+        for (index, child) in node.children.iter().enumerate() {
+            if self.judges_orphans(&child.node) {
+                wanted.push(index);
+                keys.push(child.parent_slots.clone());
+            }
+        }
+        let gates = RowGate::of(self.feed, &node.table, self.repeated);
+        Ok((Reader::new(node, self.source(&node.table)?, filter, &gates, keys)?, wanted))
+    }
+
+    /// Whether a gate asks which of a level's rows have no parent.
+    pub(crate) fn judges_orphans(&self, node: &NodePlan) -> bool {
+        self.feed.gates.iter().any(|gate| matches!(&gate.rule, Rule::Orphans { of, .. } if *of == node.table))
+    }
+
+    /// Reads all parts of a level's table on all threads. `each` gets the part's number, which says
+    /// where its rows belong; it is called from several threads, for one part from one.
+    pub(crate) fn read_parts<T: Send>(
+        &self,
+        node: &NodePlan,
+        reader: &Reader,
+        each: &(
+             dyn Fn(usize, &mut dyn FnMut(&mut dyn FnMut(Rows) -> Result<()>) -> Result<()>) -> Result<T>
+                 + Sync
+         ),
+    ) -> Result<Vec<T>> {
+        self.in_parallel(reader.parts(), |part| {
+            let mut tally = Tally::default();
+            let result = each(part, &mut |rows| {
+                reader.read(part, &mut tally, &mut |batch| {
+                    self.context.check_cancelled()?;
+                    rows(batch)
+                })
+            })?;
+            self.set_aside(node, &mut tally)?;
+            self.found().level(node).tally.add(tally);
+            Ok(result)
+        })
+    }
+
+    /// Runs tasks 0 to `tasks` on all threads; their results in order. The first failure stops the
+    /// rest.
+    pub(crate) fn in_parallel<T: Send>(
+        &self,
+        tasks: usize,
+        run: impl Fn(usize) -> Result<T> + Sync,
+    ) -> Result<Vec<T>> {
+        let next = AtomicUsize::new(0);
+        let results: Mutex<Vec<Option<T>>> = Mutex::new((0..tasks).map(|_| None).collect());
+        let failure: Mutex<Option<Fault>> = Mutex::new(None);
+        let work = || {
+            loop {
+                let task = next.fetch_add(1, Ordering::Relaxed);
+                if task >= tasks {
+                    return;
+                }
+                match self.context.check_cancelled().and_then(|()| run(task)) {
+                    Ok(result) => lock(&results)[task] = Some(result),
+                    Err(fault) => {
+                        next.store(tasks, Ordering::Relaxed);
+                        lock(&failure).get_or_insert(fault);
+                    }
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..self.threads.min(tasks) {
+                scope.spawn(work);
+            }
+            work();
+        });
+        if let Some(fault) = lock(&failure).take() {
+            return Err(fault);
+        }
+        let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+        results.into_iter().map(|result| result.ok_or_else(|| Fault::bug("a task was lost"))).collect()
+    }
+
+    pub(crate) fn found(&self) -> std::sync::MutexGuard<'_, AllFindings> {
+        lock(&self.findings)
+    }
+
+    /// Groups a child level's rows by its parent level's keys; writes down and sets aside what the
+    /// gates find.
+    pub(crate) fn group(&self, joining: Joining<'_>) -> Result<Groups> {
+        let Joining { child, parent_slots, parent_len, dead, child_slots, level } = joining;
+        let pick = |slots: &[ArrayRef], wanted: &[usize]| -> Vec<ArrayRef> {
+            wanted.iter().map(|slot| Arc::clone(&slots[*slot])).collect()
+        };
+        let parents = Keys::new(&pick(parent_slots, &child.parent_slots), parent_len)?;
+        let children = Keys::new(child_slots.on, level.len)?;
+        let dead = dead
+            .map(|columns| Keys::new(columns, columns.first().map_or(0, |column| column.len())))
+            .transpose()?;
+        let order = match child.node.arity {
+            Arity::Many => child_slots.key.map(KeyOrder::new).transpose()?,
+            Arity::Root | Arity::One => None,
+        };
+        let grouping = Grouping {
+            parents: &parents,
+            dead_parents: dead.as_ref(),
+            children: &children,
+            order: order.as_ref(),
+            arity: child.node.arity,
+            orphans: self.found_rows(
+                &child.node,
+                |rule| matches!(rule, Rule::Orphans { of, .. } if *of == child.node.table),
+            ),
+            ambiguous: match child.node.arity {
+                Arity::Many => self.found_rows(&child.node, |rule| *rule == Rule::ElementKey),
+                Arity::Root | Arity::One => Found::Counted,
+            },
+            examples: MAX_EXAMPLES,
+        };
+        let (groups, findings) = Groups::build(&grouping, self.context)?;
+        self.set_rows_aside(level, &findings.orphan_rows, "orphans", "no row above has its key")?;
+        self.set_rows_aside(
+            level,
+            &findings.ambiguous_rows,
+            "element_key",
+            "another element has the same key",
+        )?;
+        let used = groups.used(0..parent_len as u32);
+        self.found().add_joined(&child.node, findings, used);
+        Ok(groups)
+    }
+
+    fn found_rows(&self, _node: &NodePlan, rule: impl Fn(&Rule) -> bool) -> Found {
+        let set_aside =
+            |gate: &hivecast_feed::Gate| gate.severity == Severity::Quarantine && rule(&gate.rule);
+        if self.feed.gates.iter().any(set_aside) { Found::SetAside } else { Found::Counted }
+    }
+
+    fn set_rows_aside(&self, level: &Level<'_>, rows: &[u32], gate: &str, reason: &str) -> Result<()> {
+        for row in rows {
+            let row = level.gather(&UInt32Array::from(vec![*row]))?;
+            let row = row_json(&RecordBatch::from(row), 0)?;
+            self.aside.put(&level.plan.table, gate, reason, None, row)?;
+        }
+        Ok(())
+    }
+
+    /// Writes down rows that a gate set aside while reading. A table that several levels read is
+    /// written down by the first.
+    fn set_aside(&self, node: &NodePlan, tally: &mut Tally) -> Result<()> {
+        let first = self.root.walk().into_iter().find(|other| other.table == node.table);
+        let rows = std::mem::take(&mut tally.quarantined);
+        if first.is_some_and(|first| first.path == node.path) {
+            for row in rows {
+                self.aside.put(&node.table, &row.gate, &row.reason, None, row.row)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Announces the engine's step once the number of documents is known.
+    pub(crate) fn announce(&self, documents: Option<u64>) {
+        self.context.tell(Event::Started {
+            step: Step::Engine,
+            total: documents,
+            unit: hivecast_run::Unit::Records,
+        });
+    }
+}
+
+/// What [`Job::group`] joins.
+pub(crate) struct Joining<'a> {
+    pub(crate) child: &'a ChildPlan,
+    /// All slots of the level above.
+    pub(crate) parent_slots: &'a [ArrayRef],
+    pub(crate) parent_len: usize,
+    /// The join columns of rows above that `where` left out, where a gate wants them.
+    pub(crate) dead: Option<&'a [ArrayRef]>,
+    pub(crate) child_slots: ChildSlots<'a>,
+    /// The child's level, for rows that are set aside.
+    pub(crate) level: &'a Level<'a>,
+}
+
+/// The columns of a child level that joining looks at.
+pub(crate) struct ChildSlots<'a> {
+    /// The join columns.
+    pub(crate) on: &'a [ArrayRef],
+    /// The elements' key.
+    pub(crate) key: Option<&'a ArrayRef>,
+}
+
+/// A level's own slots, while it is not yet put together.
+pub(crate) fn slots_of<'l>(level: &'l Level<'_>) -> Result<&'l [ArrayRef]> {
+    match &level.content {
+        Content::Parts { slots, .. } => Ok(slots),
+        Content::Whole(_) => Err(Fault::bug("a finished level has no slots")),
+    }
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,229 @@
+//! The document's tree bound to tables: for each level, which expressions are evaluated for a row
+//! (its slots), which of them join, and how slots and children lie in the document.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field as Column, Fields, SchemaRef};
+use datafusion::prelude::SessionContext;
+use hivecast_feed::{Element, Field, Node, Shape};
+use hivecast_run::{Fault, Result};
+
+use crate::sql::{Expression, quoted};
+
+/// What a level of the document is to the level above it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arity {
+    /// The document itself.
+    Root,
+    /// At most one row for each row above.
+    One,
+    /// Any number of rows, ordered by the key.
+    Many,
+}
+
+/// One level of the document.
+#[derive(Debug)]
+pub(crate) struct NodePlan {
+    /// Where it is in the document, for messages: `partyRelations.partyAddress`, empty at the root.
+    pub(crate) path: String,
+    /// The table's name in the feed.
+    pub(crate) table: String,
+    pub(crate) arity: Arity,
+    /// What is evaluated for each row. A slot's type is its expression's.
+    pub(crate) slots: Vec<Expression>,
+    /// The slots that join with the level above.
+    pub(crate) on: Vec<usize>,
+    /// The slot of the document's or the element's key.
+    pub(crate) key: Option<usize>,
+    pub(crate) children: Vec<ChildPlan>,
+    /// How a row's slots and children become its struct.
+    pub(crate) layout: Vec<Part>,
+    /// The struct's fields, one for each part of the layout.
+    pub(crate) fields: Fields,
+}
+
+/// A level below, and which of this level's slots it joins with.
+#[derive(Debug)]
+pub(crate) struct ChildPlan {
+    pub(crate) node: NodePlan,
+    /// In the order of the child's `on`.
+    pub(crate) parent_slots: Vec<usize>,
+}
+
+/// A field of a struct.
+#[derive(Clone, Debug)]
+pub(crate) enum Part {
+    /// A value: the slot.
+    Slot(usize),
+    /// `fields`.
+    Struct(Vec<Part>, Fields),
+    /// `list`: a struct of nullable structs.
+    List(Vec<ListElement>, Fields),
+    /// `one` or `many`: the index into the node's children.
+    Child(usize),
+}
+
+/// One element of a `list`.
+#[derive(Clone, Debug)]
+pub(crate) struct ListElement {
+    /// The boolean slot that says whether it is there; none means always.
+    pub(crate) when: Option<usize>,
+    pub(crate) parts: Vec<Part>,
+    pub(crate) fields: Fields,
+}
+
+impl NodePlan {
+    /// Binds a document's tree to the tables' columns.
+    pub(crate) fn bind(root: &Node, schemas: &BTreeMap<String, SchemaRef>) -> Result<Self> {
+        let context = SessionContext::new();
+        let binding = Binding { context: &context, schemas };
+        binding.node(root, Arity::Root, String::new())
+    }
+
+    /// The type of this level's struct.
+    pub(crate) fn struct_type(&self) -> DataType {
+        DataType::Struct(self.fields.clone())
+    }
+
+    /// The type that a child's column has within this level's struct.
+    pub(crate) fn child_type(child: &NodePlan) -> DataType {
+        match child.arity {
+            Arity::Many => DataType::List(Arc::new(Column::new("element", child.struct_type(), false))),
+            Arity::Root | Arity::One => child.struct_type(),
+        }
+    }
+
+    /// This level and all below, each once.
+    pub(crate) fn walk(&self) -> Vec<&NodePlan> {
+        let mut nodes = vec![self];
+        for child in &self.children {
+            nodes.extend(child.node.walk());
+        }
+        nodes
+    }
+
+    /// How messages name this level.
+    pub(crate) fn title(&self) -> String {
+        match self.arity {
+            Arity::Root => format!("the document (table {})", self.table),
+            _ => format!("{} (table {})", self.path, self.table),
+        }
+    }
+}
+
+struct Binding<'a> {
+    context: &'a SessionContext,
+    schemas: &'a BTreeMap<String, SchemaRef>,
+}
+
+/// A level while its slots are being collected.
+struct Draft<'a> {
+    schema: &'a SchemaRef,
+    path: String,
+    slots: Vec<Expression>,
+    children: Vec<ChildPlan>,
+}
+
+impl Binding<'_> {
+    fn node(&self, node: &Node, arity: Arity, path: String) -> Result<NodePlan> {
+        let table = &node.table.value;
+        let schema = self.schemas.get(table).ok_or_else(|| {
+            Fault::bug(format!("table {table} has no schema although the feed was checked"))
+        })?;
+        let mut draft = Draft { schema, path: path.clone(), slots: Vec::new(), children: Vec::new() };
+        let on = node.on.iter().map(|pair| self.join_slot(&mut draft, &pair.child)).collect::<Result<_>>()?;
+        let key = node.key.as_ref().map(|key| self.slot(&mut draft, &key.value)).transpose()?;
+        let (layout, fields) = self.parts(&mut draft, &node.fields)?;
+        let Draft { slots, children, .. } = draft;
+        Ok(NodePlan { path, table: table.clone(), arity, slots, on, key, children, layout, fields })
+    }
+
+    fn parts(&self, draft: &mut Draft<'_>, fields: &[Field]) -> Result<(Vec<Part>, Fields)> {
+        let mut parts = Vec::with_capacity(fields.len());
+        let mut columns = Vec::with_capacity(fields.len());
+        for field in fields {
+            let (part, column) = self.part(draft, field)?;
+            parts.push(part);
+            columns.push(column);
+        }
+        Ok((parts, columns.into()))
+    }
+
+    fn part(&self, draft: &mut Draft<'_>, field: &Field) -> Result<(Part, Column)> {
+        let name = field.name.as_str();
+        Ok(match &field.shape {
+            Shape::Value { sql, .. } => {
+                let slot = self.slot(draft, &sql.value)?;
+                (Part::Slot(slot), Column::new(name, draft.slots[slot].data_type().clone(), true))
+            }
+            Shape::Fields(inner) => {
+                let (parts, fields) = self.parts(draft, inner)?;
+                (Part::Struct(parts, fields.clone()), Column::new(name, DataType::Struct(fields), false))
+            }
+            Shape::List(elements) => {
+                let elements = elements
+                    .iter()
+                    .map(|element| self.element(draft, element))
+                    .collect::<Result<Vec<_>>>()?;
+                let column = |(index, element): (usize, &ListElement)| {
+                    Column::new(index.to_string(), DataType::Struct(element.fields.clone()), true)
+                };
+                let fields: Fields = elements.iter().enumerate().map(column).collect();
+                (Part::List(elements, fields.clone()), Column::new(name, DataType::Struct(fields), false))
+            }
+            Shape::One(node) => self.child(draft, name, node, Arity::One)?,
+            Shape::Many(node) => self.child(draft, name, node, Arity::Many)?,
+        })
+    }
+
+    fn element(&self, draft: &mut Draft<'_>, element: &Element) -> Result<ListElement> {
+        let when = element.when.as_ref().map(|when| self.slot(draft, &when.value)).transpose()?;
+        let (parts, fields) = self.parts(draft, &element.fields)?;
+        Ok(ListElement { when, parts, fields })
+    }
+
+    fn child(&self, draft: &mut Draft<'_>, name: &str, node: &Node, arity: Arity) -> Result<(Part, Column)> {
+        let path = if draft.path.is_empty() { name.to_owned() } else { format!("{}.{name}", draft.path) };
+        let parent_slots =
+            node.on.iter().map(|pair| self.join_slot(draft, &pair.parent)).collect::<Result<_>>()?;
+        let node = self.node(node, arity, path)?;
+        let nullable = arity == Arity::One;
+        let column = Column::new(name, NodePlan::child_type(&node), nullable);
+        draft.children.push(ChildPlan { node, parent_slots });
+        Ok((Part::Child(draft.children.len() - 1), column))
+    }
+
+    /// The slot of an expression, shared by all that write the same one.
+    fn slot(&self, draft: &mut Draft<'_>, sql: &str) -> Result<usize> {
+        let expression = Expression::bind(self.context, sql, draft.schema).map_err(|error| {
+            Fault::bug(format!("{sql:?} does not bind although the feed was checked: {}", error.message))
+        })?;
+        Ok(push_slot(&mut draft.slots, expression))
+    }
+
+    /// The slot of a join column. Integers of every width join with each other, so they are widened.
+    fn join_slot(&self, draft: &mut Draft<'_>, column: &str) -> Result<usize> {
+        let slot = self.slot(draft, &quoted(column))?;
+        let wide = match draft.slots[slot].data_type() {
+            DataType::Int8
+            | DataType::Int16
+            | DataType::Int32
+            | DataType::UInt8
+            | DataType::UInt16
+            | DataType::UInt32 => draft.slots[slot].widened(DataType::Int64),
+            _ => return Ok(slot),
+        };
+        Ok(push_slot(&mut draft.slots, wide))
+    }
+}
+
+fn push_slot(slots: &mut Vec<Expression>, expression: Expression) -> usize {
+    match slots.iter().position(|slot| slot.same(&expression)) {
+        Some(slot) => slot,
+        None => {
+            slots.push(expression);
+            slots.len() - 1
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Gates that a query judges: `unique` and `sql`.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow_array::Array;
+use hivecast_edition::{Exclusion, GateResult};
+use hivecast_feed::{Feed, Rule, Severity};
+use hivecast_run::{Context, Fault, Result};
+
+use crate::row_gates::{MAX_EXAMPLES, Repeated, as_text, key_of, lower, outcome};
+use crate::sql::{Queries, quoted};
+
+/// Most keys that a `unique` gate keeps in memory; a table with more repeated keys has another
+/// problem than a gate can sort out.
+const MAX_REPEATED_KEYS: usize = 1_000_000;
+
+/// What the queries of gates found.
+#[derive(Debug, Default)]
+pub(crate) struct QueryFindings {
+    pub(crate) repeated: Repeated,
+    pub(crate) results: Vec<GateResult>,
+    /// Documents that a `sql` gate set aside.
+    pub(crate) exclusions: Vec<Exclusion>,
+}
+
+/// Runs the queries of all gates.
+pub(crate) fn judge(feed: &Feed, queries: &Queries, context: &Context<'_>) -> Result<QueryFindings> {
+    let mut findings = QueryFindings::default();
+    for gate in &feed.gates {
+        match &gate.rule {
+            Rule::Unique { of, columns } => {
+                let columns = lower(columns);
+                let repeated = repeated_keys(of, &columns, queries, context)?;
+                findings.repeated.insert((of.clone(), columns), Arc::new(repeated));
+            }
+            Rule::Query { name, sql } => {
+                let found = run(name, &sql.value, gate.severity, queries, context)?;
+                findings.results.push(found.0);
+                findings.exclusions.extend(found.1);
+            }
+            _ => {}
+        }
+    }
+    Ok(findings)
+}
+
+fn repeated_keys(
+    table: &str,
+    columns: &[String],
+    queries: &Queries,
+    context: &Context<'_>,
+) -> Result<HashSet<Vec<String>>> {
+    let list = columns.iter().map(|column| quoted(column)).collect::<Vec<_>>().join(", ");
+    let present = columns.iter().map(|column| format!("{} is not null", quoted(column))).collect::<Vec<_>>();
+    let query = format!(
+        "select {list} from {} where {} group by {list} having count(*) > 1",
+        quoted(table),
+        present.join(" and ")
+    );
+    let mut repeated = HashSet::new();
+    queries.run(&format!("gate unique of table {table}"), &query, context, &mut |batch| {
+        let texts = batch.columns().iter().map(as_text).collect::<Result<Vec<_>>>()?;
+        repeated.extend((0..batch.num_rows()).filter_map(|row| key_of(&texts, row)));
+        if repeated.len() > MAX_REPEATED_KEYS {
+            return Err(Fault::data(format!(
+                "more than {MAX_REPEATED_KEYS} keys ({}) of table {table} are not unique",
+                columns.join(", ")
+            ))
+            .advise("correct the export, or the gate's columns"));
+        }
+        Ok(())
+    })?;
+    Ok(repeated)
+}
+
+/// Runs a query that must return no row. With `quarantine`, its first column is the key of the
+/// document to set aside.
+fn run(
+    name: &str,
+    query: &str,
+    severity: Severity,
+    queries: &Queries,
+    context: &Context<'_>,
+) -> Result<(GateResult, Vec<Exclusion>)> {
+    let (mut rows, mut examples, mut exclusions) = (0u64, Vec::new(), Vec::new());
+    queries.run(&format!("gate sql {name:?}"), query, context, &mut |batch| {
+        rows += batch.num_rows() as u64;
+        let texts = batch.columns().iter().map(as_text).collect::<Result<Vec<_>>>()?;
+        let shown = |row: usize| {
+            let values = texts.iter().map(|text| key_of(std::slice::from_ref(text), row));
+            values
+                .map(|value| value.map_or_else(|| "null".to_owned(), |value| value.concat()))
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let room = MAX_EXAMPLES.saturating_sub(examples.len());
+        examples.extend((0..batch.num_rows()).take(room).map(shown));
+        if severity == Severity::Quarantine
+            && let Some(keys) = texts.first()
+        {
+            let keys = (0..keys.len()).filter_map(|row| key_of(std::slice::from_ref(keys), row));
+            exclusions.extend(
+                keys.map(|key| Exclusion { key: key.concat(), reason: format!("gate sql {name:?}") }),
+            );
+        }
+        Ok(())
+    })?;
+    let result = GateResult {
+        gate: format!("sql {name}"),
+        limit: "no row".to_owned(),
+        measured: format!("{rows} rows"),
+        outcome: outcome(rows == 0, severity),
+        examples,
+        quarantined: exclusions.len() as u64,
+    };
+    Ok((result, exclusions))
+}

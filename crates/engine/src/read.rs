@@ -1,0 +1,134 @@
+//! Reading one level's rows: project, filter, judge row by row, evaluate the slots.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow_schema::SchemaRef;
+use arrow_select::filter::filter_record_batch;
+use datafusion::prelude::SessionContext;
+use hivecast_run::{Fault, Result};
+
+use crate::nodes::NodePlan;
+use crate::row_gates::{RowGate, Tally};
+use crate::source::RowSource;
+use crate::sql::Expression;
+
+/// Reads a level's table and turns its rows into slots.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    source: Arc<dyn RowSource>,
+    /// Indices of the columns that are read.
+    columns: Vec<usize>,
+    filter: Option<Expression>,
+    slots: Vec<Expression>,
+    gates: Vec<RowGate>,
+    /// Slot lists whose values are wanted of filtered rows too: what orphans are told apart by.
+    dead_keys: Vec<Vec<usize>>,
+}
+
+/// The rows of one batch that are left after `where` and quarantine.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    /// One array a slot.
+    pub(crate) slots: Vec<ArrayRef>,
+    pub(crate) len: usize,
+    /// For each list of dead keys, those slots of the rows that `where` left out.
+    pub(crate) dead: Vec<Vec<ArrayRef>>,
+}
+
+impl Reader {
+    pub(crate) fn new(
+        node: &NodePlan,
+        source: Arc<dyn RowSource>,
+        filter: Option<&str>,
+        gates: &[RowGate],
+        dead_keys: Vec<Vec<usize>>,
+    ) -> Result<Self> {
+        let context = SessionContext::new();
+        let bind = |sql: &str| {
+            Expression::bind(&context, sql, source.schema()).map_err(|error| Fault::bug(error.message))
+        };
+        let filter = filter.map(bind).transpose()?;
+        let schema = Arc::clone(source.schema());
+        let mut columns: Vec<usize> = node.slots.iter().flat_map(Expression::columns).collect();
+        columns.extend(filter.iter().flat_map(Expression::columns));
+        columns.extend(
+            gates.iter().flat_map(RowGate::columns).filter_map(|column| schema.index_of(column).ok()),
+        );
+        columns.sort_unstable();
+        columns.dedup();
+        let projected: SchemaRef = Arc::new(
+            schema
+                .project(&columns)
+                .map_err(|error| Fault::bug("failed to project a table").because(error))?,
+        );
+        let filter = filter.map(|filter| filter.rebind(&context, &projected)).transpose()?;
+        let slots = node.slots.iter().map(|slot| slot.rebind(&context, &projected)).collect::<Result<_>>()?;
+        Ok(Reader { source, columns, filter, slots, gates: gates.to_vec(), dead_keys })
+    }
+
+    pub(crate) fn parts(&self) -> usize {
+        self.source.parts()
+    }
+
+    /// Estimated bytes of all rows that it reads, before `where`.
+    pub(crate) fn estimated_bytes(&self) -> u64 {
+        self.columns.iter().map(|column| self.source.column_bytes(*column)).sum()
+    }
+
+    /// Reads one part, handing over each batch that has rows; counts into `tally`.
+    pub(crate) fn read(
+        &self,
+        part: usize,
+        tally: &mut Tally,
+        each: &mut dyn FnMut(Rows) -> Result<()>,
+    ) -> Result<()> {
+        for batch in self.source.open(part, &self.columns)? {
+            let rows = self.rows(batch?, tally)?;
+            if rows.len > 0 || rows.dead.iter().any(|slots| slots.iter().any(|slot| !slot.is_empty())) {
+                each(rows)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn rows(&self, batch: RecordBatch, tally: &mut Tally) -> Result<Rows> {
+        tally.rows_read += batch.num_rows() as u64;
+        let (kept, left_out) = match &self.filter {
+            None => (batch, None),
+            Some(filter) => self.split(batch, filter)?,
+        };
+        let kept = tally.judge(&self.gates, kept)?;
+        tally.rows += kept.num_rows() as u64;
+        let slots = self.slots.iter().map(|slot| slot.evaluate(&kept)).collect::<Result<_>>()?;
+        let dead = self.dead_keys.iter().map(|keys| match &left_out {
+            None => Ok(Vec::new()),
+            Some(batch) => keys.iter().map(|slot| self.slots[*slot].evaluate(batch)).collect(),
+        });
+        Ok(Rows { slots, len: kept.num_rows(), dead: dead.collect::<Result<_>>()? })
+    }
+
+    /// The rows for which the filter is true, and the others if anyone asks for them.
+    fn split(&self, batch: RecordBatch, filter: &Expression) -> Result<(RecordBatch, Option<RecordBatch>)> {
+        let keep = filter.evaluate_filter(&batch)?;
+        if keep.true_count() == batch.num_rows() {
+            return Ok((batch, None));
+        }
+        let left_out = if self.dead_keys.is_empty() {
+            None
+        } else {
+            Some(select(&batch, &BooleanArray::new(!keep.values(), None))?)
+        };
+        Ok((select(&batch, &keep)?, left_out))
+    }
+}
+
+/// The rows for which `keep` is true.
+pub(crate) fn select(batch: &RecordBatch, keep: &BooleanArray) -> Result<RecordBatch> {
+    if batch.num_columns() == 0 {
+        let options = RecordBatchOptions::new().with_row_count(Some(keep.true_count()));
+        return RecordBatch::try_new_with_options(batch.schema(), Vec::new(), &options)
+            .map_err(|error| Fault::bug("failed to filter rows").because(error));
+    }
+    filter_record_batch(batch, keep).map_err(|error| Fault::bug("failed to filter rows").because(error))
+}

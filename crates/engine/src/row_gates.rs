@@ -1,0 +1,280 @@
+//! Gates that look at one row at a time, judged while a table is read: `null_rate` and `allowed`.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow_cast::display::{ArrayFormatter, FormatOptions};
+use arrow_schema::DataType;
+use hivecast_edition::{GateResult, Outcome};
+use hivecast_feed::{Feed, Rule, Severity};
+use hivecast_run::{Fault, Result};
+
+use crate::read::select;
+
+/// How many offending values a gate names.
+pub(crate) const MAX_EXAMPLES: usize = 10;
+
+/// A gate over the rows of one table.
+#[derive(Clone, Debug)]
+pub(crate) struct RowGate {
+    table: String,
+    columns: Vec<String>,
+    check: Check,
+    severity: Severity,
+}
+
+#[derive(Clone, Debug)]
+enum Check {
+    NullRate {
+        max: f64,
+    },
+    Allowed {
+        values: Arc<HashSet<String>>,
+    },
+    /// The keys that more than one row has, found by a query before.
+    Unique {
+        repeated: Arc<HashSet<Vec<String>>>,
+    },
+}
+
+/// The keys that more than one row of a table has, by table and columns.
+pub(crate) type Repeated = BTreeMap<(String, Vec<String>), Arc<HashSet<Vec<String>>>>;
+
+/// What the gates of one table saw; workers each keep one and add them up.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) rows_read: u64,
+    pub(crate) rows: u64,
+    judged: u64,
+    gates: Vec<GateTally>,
+    /// Rows set aside: gate, reason and the row's columns as text.
+    pub(crate) quarantined: Vec<SetAside>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct GateTally {
+    breaches: u64,
+    examples: Vec<String>,
+}
+
+/// A row that a gate set aside.
+#[derive(Clone, Debug)]
+pub(crate) struct SetAside {
+    pub(crate) gate: String,
+    pub(crate) reason: String,
+    pub(crate) row: serde_json::Value,
+}
+
+impl RowGate {
+    /// The gates over rows of `table`.
+    pub(crate) fn of(feed: &Feed, table: &str, repeated: &Repeated) -> Vec<RowGate> {
+        let gate = |gate: &hivecast_feed::Gate| {
+            let (of, columns, check) = match &gate.rule {
+                Rule::NullRate { of, column, max } => (of, lower([column]), Check::NullRate { max: *max }),
+                Rule::Allowed { of, column, values } => (
+                    of,
+                    lower([column]),
+                    Check::Allowed { values: Arc::new(values.iter().cloned().collect()) },
+                ),
+                Rule::Unique { of, columns } => {
+                    let columns = lower(columns);
+                    let repeated = repeated.get(&(of.clone(), columns.clone())).cloned().unwrap_or_default();
+                    (of, columns, Check::Unique { repeated })
+                }
+                _ => return None,
+            };
+            (of == table).then(|| RowGate { table: of.clone(), columns, check, severity: gate.severity })
+        };
+        feed.gates.iter().filter_map(gate).collect()
+    }
+
+    pub(crate) fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    fn name(&self) -> String {
+        let (table, columns) = (&self.table, self.columns.join(", "));
+        match self.check {
+            Check::NullRate { .. } => format!("null_rate of {table}.{columns}"),
+            Check::Allowed { .. } => format!("allowed in {table}.{columns}"),
+            Check::Unique { .. } => format!("unique {table} ({columns})"),
+        }
+    }
+
+    fn reason(&self) -> String {
+        let columns = self.columns.join(", ");
+        match self.check {
+            Check::NullRate { .. } => format!("{columns} is null"),
+            Check::Allowed { .. } => format!("{columns} holds a value that is not allowed"),
+            Check::Unique { .. } => format!("another row has the same {columns}"),
+        }
+    }
+
+    /// Row by row, whether it breaches; and what an offending row is told by.
+    fn breaches(&self, batch: &RecordBatch) -> Result<(BooleanArray, Vec<ArrayRef>)> {
+        let columns = self.columns.iter().map(|name| {
+            let column = batch.column_by_name(name);
+            column.ok_or_else(|| Fault::bug(format!("{} has no column {name} to look at", self.name())))
+        });
+        let columns = columns.collect::<Result<Vec<_>>>()?;
+        let breaches = match &self.check {
+            Check::NullRate { .. } => nulls_of(columns[0]),
+            Check::Allowed { values } => {
+                let text = as_text(columns[0])?;
+                let text = text.as_string_view();
+                (0..text.len())
+                    .map(|row| Some(text.is_valid(row) && !values.contains(text.value(row))))
+                    .collect()
+            }
+            Check::Unique { repeated } if repeated.is_empty() => {
+                BooleanArray::new(arrow_buffer::BooleanBuffer::new_unset(batch.num_rows()), None)
+            }
+            Check::Unique { repeated } => {
+                let texts = columns.iter().map(|column| as_text(column)).collect::<Result<Vec<_>>>()?;
+                (0..batch.num_rows())
+                    .map(|row| Some(key_of(&texts, row).is_some_and(|key| repeated.contains(&key))))
+                    .collect()
+            }
+        };
+        Ok((breaches, columns.into_iter().cloned().collect()))
+    }
+
+    /// The verdict over a whole table.
+    fn verdict(&self, tally: &GateTally, rows: u64) -> GateResult {
+        let share = if rows == 0 { 0.0 } else { tally.breaches as f64 / rows as f64 };
+        let (holds, limit) = match &self.check {
+            Check::NullRate { max } => (share <= *max, format!("<= {}", percent(*max))),
+            Check::Allowed { values } => (tally.breaches == 0, format!("one of {} values", values.len())),
+            Check::Unique { .. } => (tally.breaches == 0, "no duplicate".to_owned()),
+        };
+        let quarantined = match self.severity {
+            Severity::Quarantine => tally.breaches,
+            Severity::Warn | Severity::Fail => 0,
+        };
+        GateResult {
+            gate: self.name(),
+            limit,
+            measured: format!("{} ({} of {rows})", percent(share), tally.breaches),
+            outcome: outcome(holds && quarantined == 0, self.severity),
+            examples: tally.examples.clone(),
+            quarantined,
+        }
+    }
+}
+
+impl Tally {
+    /// Counts breaches and takes quarantined rows out.
+    pub(crate) fn judge(&mut self, gates: &[RowGate], mut batch: RecordBatch) -> Result<RecordBatch> {
+        self.gates.resize_with(gates.len(), GateTally::default);
+        self.judged += batch.num_rows() as u64;
+        for (index, gate) in gates.iter().enumerate() {
+            let (breaches, columns) = gate.breaches(&batch)?;
+            let count = breaches.true_count();
+            if count == 0 {
+                continue;
+            }
+            let tally = &mut self.gates[index];
+            tally.breaches += count as u64;
+            let examples = MAX_EXAMPLES.saturating_sub(tally.examples.len());
+            if !matches!(gate.check, Check::NullRate { .. }) {
+                let texts = columns.iter().map(as_text).collect::<Result<Vec<_>>>()?;
+                let rows = (0..batch.num_rows()).filter(|row| breaches.value(*row));
+                tally.examples.extend(
+                    rows.filter_map(|row| key_of(&texts, row)).map(|key| key.join(", ")).take(examples),
+                );
+            }
+            if gate.severity == Severity::Quarantine {
+                for row in (0..batch.num_rows()).filter(|row| breaches.value(*row)) {
+                    self.quarantined.push(SetAside {
+                        gate: gate.name(),
+                        reason: gate.reason(),
+                        row: row_json(&batch, row)?,
+                    });
+                }
+                batch = select(&batch, &BooleanArray::new(!breaches.values(), None))?;
+            }
+        }
+        Ok(batch)
+    }
+
+    /// Adds what another worker saw.
+    pub(crate) fn add(&mut self, other: Tally) {
+        self.rows_read += other.rows_read;
+        self.rows += other.rows;
+        self.judged += other.judged;
+        self.gates.resize_with(self.gates.len().max(other.gates.len()), GateTally::default);
+        for (mine, theirs) in self.gates.iter_mut().zip(other.gates) {
+            mine.breaches += theirs.breaches;
+            let room = MAX_EXAMPLES.saturating_sub(mine.examples.len());
+            mine.examples.extend(theirs.examples.into_iter().take(room));
+        }
+        self.quarantined.extend(other.quarantined);
+    }
+
+    /// The verdicts of the table's gates.
+    pub(crate) fn verdicts(&self, gates: &[RowGate]) -> Vec<GateResult> {
+        let none = GateTally::default();
+        gates
+            .iter()
+            .enumerate()
+            .map(|(index, gate)| gate.verdict(self.gates.get(index).unwrap_or(&none), self.judged))
+            .collect()
+    }
+}
+
+/// A row's values as text; none where one is null.
+pub(crate) fn key_of(texts: &[ArrayRef], row: usize) -> Option<Vec<String>> {
+    texts.iter().map(|text| text.is_valid(row).then(|| text.as_string_view().value(row).to_owned())).collect()
+}
+
+/// The warehouse's names are lower case, as Hive's are.
+pub(crate) fn lower<S: AsRef<str>>(columns: impl IntoIterator<Item = S>) -> Vec<String> {
+    columns.into_iter().map(|column| column.as_ref().to_lowercase()).collect()
+}
+
+/// A breach's outcome by the gate's severity.
+pub(crate) fn outcome(holds: bool, severity: Severity) -> Outcome {
+    match (holds, severity) {
+        (true, _) => Outcome::Pass,
+        (false, Severity::Warn) => Outcome::Warn,
+        (false, Severity::Quarantine) => Outcome::Quarantine,
+        (false, Severity::Fail) => Outcome::Fail,
+    }
+}
+
+/// A share as people read it.
+pub(crate) fn percent(share: f64) -> String {
+    let text = format!("{:.4}", share * 100.0);
+    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// A row's columns as text, for the quarantine file.
+pub(crate) fn row_json(batch: &RecordBatch, row: usize) -> Result<serde_json::Value> {
+    let options = FormatOptions::default();
+    let mut columns = BTreeMap::new();
+    for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
+        let value = if column.is_null(row) {
+            serde_json::Value::Null
+        } else {
+            let formatter = ArrayFormatter::try_new(column, &options)
+                .map_err(|error| Fault::bug("failed to write a quarantined row").because(error))?;
+            serde_json::Value::String(formatter.value(row).to_string())
+        };
+        columns.insert(field.name().clone(), value);
+    }
+    Ok(serde_json::json!(columns))
+}
+
+pub(crate) fn as_text(column: &ArrayRef) -> Result<ArrayRef> {
+    arrow_cast::cast(column, &DataType::Utf8View)
+        .map_err(|error| Fault::bug("failed to write values as text").because(error))
+}
+
+fn nulls_of(column: &ArrayRef) -> BooleanArray {
+    match column.logical_nulls() {
+        None => BooleanArray::new(arrow_buffer::BooleanBuffer::new_unset(column.len()), None),
+        Some(nulls) => BooleanArray::new(!nulls.inner(), None),
+    }
+}

@@ -1,0 +1,209 @@
+//! The SQL that DataFusion and Spark share: what a feed may use.
+
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::prelude::SessionContext;
+use hivecast_feed::{BindError, nearest};
+
+use super::bind_error;
+
+/// Scalar functions with the same name, arguments and meaning in DataFusion and in Spark SQL,
+/// sorted.
+const SHARED_FUNCTIONS: &[&str] = &[
+    "abs",
+    "acos",
+    "array_contains",
+    "array_distinct",
+    "array_join",
+    "ascii",
+    "asin",
+    "atan",
+    "atan2",
+    "bit_length",
+    "btrim",
+    "cbrt",
+    "ceil",
+    "char_length",
+    "character_length",
+    "chr",
+    "coalesce",
+    "concat",
+    "concat_ws",
+    "cos",
+    "cosh",
+    "cot",
+    "date_part",
+    "date_trunc",
+    "degrees",
+    "exp",
+    "factorial",
+    "find_in_set",
+    "floor",
+    "gcd",
+    "get_field",
+    "greatest",
+    "initcap",
+    "isnan",
+    "lcase",
+    "lcm",
+    "least",
+    "left",
+    "length",
+    "levenshtein",
+    "ln",
+    "log10",
+    "log2",
+    "lower",
+    "lpad",
+    "ltrim",
+    "make_date",
+    "md5",
+    "named_struct",
+    "nullif",
+    "nvl",
+    "nvl2",
+    "octet_length",
+    "pi",
+    "position",
+    "pow",
+    "power",
+    "radians",
+    "regexp_count",
+    "regexp_like",
+    "regexp_replace",
+    "repeat",
+    "replace",
+    "reverse",
+    "right",
+    "round",
+    "rpad",
+    "rtrim",
+    "sha224",
+    "sha256",
+    "sha384",
+    "sha512",
+    "signum",
+    "sin",
+    "sinh",
+    "split_part",
+    "sqrt",
+    "strpos",
+    "substr",
+    "substring",
+    "substring_index",
+    "tan",
+    "tanh",
+    "to_date",
+    "to_timestamp",
+    "translate",
+    "trim",
+    "upper",
+];
+
+/// Functions that give another value each time: an edition must not depend on when it is built.
+const VOLATILE_ADVICE: &str =
+    "an edition must be the same whenever it is built; use load_date or a column instead";
+
+/// Refuses what a feed's expression may not hold.
+pub(super) fn allow_expression(expression: &Expr) -> Result<(), BindError> {
+    walk(expression, &|node| match node {
+        Expr::AggregateFunction(_) | Expr::WindowFunction(_) => {
+            Err(refuse("an expression sees one row; aggregate in a table's `sql:` instead"))
+        }
+        Expr::Exists(_) | Expr::InSubquery(_) | Expr::ScalarSubquery(_) | Expr::SetComparison(_) => {
+            Err(refuse("an expression sees one row; put the subquery into a table's `sql:` instead"))
+        }
+        Expr::Placeholder(_) | Expr::ScalarVariable(..) => {
+            Err(refuse("there are no parameters or variables here"))
+        }
+        other => allow_function(other),
+    })
+}
+
+/// Refuses what a feed's query may not hold.
+pub(super) fn allow_plan(plan: &LogicalPlan) -> Result<(), BindError> {
+    let mut problem = None;
+    let walked = plan.apply_with_subqueries(|node| {
+        if matches!(
+            node,
+            LogicalPlan::Ddl(_) | LogicalPlan::Dml(_) | LogicalPlan::Copy(_) | LogicalPlan::Statement(_)
+        ) {
+            problem = Some(refuse("only a query (select …) may stand here"));
+            return Ok(TreeNodeRecursion::Stop);
+        }
+        for expression in node.expressions() {
+            if let Err(found) = walk(&expression, &allow_function) {
+                problem = Some(found);
+                return Ok(TreeNodeRecursion::Stop);
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    match (problem, walked) {
+        (Some(problem), _) => Err(problem),
+        (None, Err(error)) => Err(bind_error("", &error)),
+        (None, Ok(_)) => Ok(()),
+    }
+}
+
+/// The tables that a query names, without those it defines itself (`with`).
+pub(super) fn tables_of(context: &SessionContext, query: &str) -> Result<Vec<String>, BindError> {
+    let state = context.state();
+    let dialect = state.config().options().sql_parser.dialect;
+    let statement = state.sql_to_statement(query, &dialect).map_err(|error| bind_error(query, &error))?;
+    let references = state.resolve_table_references(&statement).map_err(|error| bind_error(query, &error))?;
+    Ok(references.iter().map(|reference| reference.to_string()).collect())
+}
+
+fn allow_function(node: &Expr) -> Result<(), BindError> {
+    let Expr::ScalarFunction(call) = node else { return Ok(()) };
+    let name = call.name();
+    if matches!(
+        name,
+        "now" | "random" | "uuid" | "current_time" | "current_timestamp" | "current_date" | "today"
+    ) {
+        return Err(BindError {
+            message: format!("{name}() may not be used: {VOLATILE_ADVICE}"),
+            at: None,
+            suggestion: None,
+        });
+    }
+    if SHARED_FUNCTIONS.contains(&name) {
+        return Ok(());
+    }
+    Err(BindError {
+        message: format!("function {name} is not one that both engines share"),
+        at: None,
+        suggestion: nearest(name, SHARED_FUNCTIONS.iter().copied()).map(str::to_owned),
+    })
+}
+
+fn walk(expression: &Expr, judge: &dyn Fn(&Expr) -> Result<(), BindError>) -> Result<(), BindError> {
+    let mut problem = None;
+    let walked = expression.apply(|node| match judge(node) {
+        Ok(()) => Ok(TreeNodeRecursion::Continue),
+        Err(found) => {
+            problem = Some(found);
+            Ok(TreeNodeRecursion::Stop)
+        }
+    });
+    match (problem, walked) {
+        (Some(problem), _) => Err(problem),
+        (None, Err(error)) => Err(bind_error("", &error)),
+        (None, Ok(_)) => Ok(()),
+    }
+}
+
+fn refuse(message: &str) -> BindError {
+    BindError { message: message.to_owned(), at: None, suggestion: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SHARED_FUNCTIONS;
+
+    #[test]
+    fn shared_functions_are_sorted_and_single() {
+        assert!(SHARED_FUNCTIONS.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+}

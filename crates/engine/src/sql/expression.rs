@@ -1,0 +1,119 @@
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow_cast::cast;
+use arrow_schema::{DataType, SchemaRef, TimeUnit};
+use datafusion::common::DFSchema;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
+use datafusion::prelude::SessionContext;
+use hivecast_feed::BindError;
+use hivecast_run::{Fault, Result};
+
+use super::{bind_error, dialect};
+
+/// An SQL expression over one table's rows, ready to run.
+#[derive(Clone, Debug)]
+pub(crate) struct Expression {
+    sql: String,
+    physical: Arc<dyn PhysicalExpr>,
+    result: DataType,
+}
+
+impl Expression {
+    /// Binds `sql` to `columns`; refuses what DataFusion and Spark do not share.
+    pub(crate) fn bind(context: &SessionContext, sql: &str, columns: &SchemaRef) -> Result<Self, BindError> {
+        let schema = DFSchema::try_from(Arc::clone(columns)).map_err(|error| bind_error(sql, &error))?;
+        let logical = context.parse_sql_expr(sql, &schema).map_err(|error| bind_error(sql, &error))?;
+        dialect::allow_expression(&logical)?;
+        let physical =
+            context.create_physical_expr(logical, &schema).map_err(|error| bind_error(sql, &error))?;
+        let found = physical.data_type(columns).map_err(|error| bind_error(sql, &error))?;
+        Ok(Expression { sql: sql.to_owned(), physical, result: normal_type(&found) })
+    }
+
+    /// The type of its values, in the engine's normal form: text and binary as views.
+    pub(crate) fn data_type(&self) -> &DataType {
+        &self.result
+    }
+
+    /// The same expression, its values cast to `to`, which holds all of them.
+    pub(crate) fn widened(&self, to: DataType) -> Self {
+        Expression { result: to, ..self.clone() }
+    }
+
+    /// Whether the other gives the same values.
+    pub(crate) fn same(&self, other: &Expression) -> bool {
+        self.result == other.result && format!("{:?}", self.physical) == format!("{:?}", other.physical)
+    }
+
+    /// The columns that it reads, as indices into the schema it was bound to.
+    pub(crate) fn columns(&self) -> Vec<usize> {
+        let mut columns: Vec<usize> = datafusion::physical_expr::utils::collect_columns(&self.physical)
+            .iter()
+            .map(Column::index)
+            .collect();
+        columns.sort_unstable();
+        columns
+    }
+
+    /// One value a row.
+    pub(crate) fn evaluate(&self, batch: &RecordBatch) -> Result<ArrayRef> {
+        let value = self.physical.evaluate(batch).and_then(|value| value.into_array(batch.num_rows()));
+        let array = value.map_err(|error| self.failed(error.strip_backtrace()))?;
+        if array.data_type() == &self.result {
+            return Ok(array);
+        }
+        cast(&array, &self.result).map_err(|error| self.failed(error.to_string()))
+    }
+
+    /// Whether it is true, row by row: null is not true.
+    pub(crate) fn evaluate_filter(&self, batch: &RecordBatch) -> Result<BooleanArray> {
+        let array = self.evaluate(batch)?;
+        let booleans = array
+            .as_any()
+            .downcast_ref::<BooleanArray>()
+            .ok_or_else(|| Fault::bug(format!("filter {:?} is not boolean", self.sql)))?;
+        Ok(match booleans.nulls() {
+            Some(nulls) => BooleanArray::new(booleans.values() & nulls.inner(), None),
+            None => booleans.clone(),
+        })
+    }
+
+    /// The same expression over a schema that holds only its columns.
+    pub(crate) fn rebind(&self, context: &SessionContext, columns: &SchemaRef) -> Result<Self> {
+        let bound =
+            Expression::bind(context, &self.sql, columns).map_err(|error| Fault::bug(error.message))?;
+        Ok(bound.widened(self.result.clone()))
+    }
+
+    fn failed(&self, cause: String) -> Fault {
+        Fault::data(format!("failed to evaluate {:?}", self.sql)).because(cause)
+    }
+}
+
+/// Text and binary as views, timestamps in microseconds: so that both engines, and every source,
+/// give one type for one meaning.
+pub(crate) fn normal_type(found: &DataType) -> DataType {
+    match found {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8View,
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+            DataType::BinaryView
+        }
+        DataType::Dictionary(_, value) => normal_type(value),
+        DataType::Timestamp(_, zone) => DataType::Timestamp(TimeUnit::Microsecond, zone.clone()),
+        DataType::Date64 => DataType::Date32,
+        // A bare `null` has no type of its own; as text it is left out or written as null.
+        DataType::Null => DataType::Utf8View,
+        other => other.clone(),
+    }
+}
+
+/// A key's type once it is text.
+pub(crate) fn to_text(array: &ArrayRef) -> Result<ArrayRef> {
+    if array.data_type() == &DataType::Utf8View {
+        return Ok(Arc::clone(array));
+    }
+    cast(array, &DataType::Utf8View)
+        .map_err(|error| Fault::bug(format!("failed to write a key as text: {error}")))
+}
