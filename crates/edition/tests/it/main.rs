@@ -1,0 +1,13 @@
+//! The store's promises, held against real files.
+
+mod build;
+mod crash;
+mod damage;
+mod disk_full;
+mod exclusion;
+mod gates;
+mod merge;
+mod model;
+mod roundtrip;
+mod seek;
+mod store;
