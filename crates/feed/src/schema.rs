@@ -73,7 +73,10 @@ fn kind(of: Kind, definitions: &mut Map<String, Value>) -> Value {
         Kind::Duration => json!({ "type": "string", "pattern": DURATION }),
         Kind::Words(words) => one_of_words(&words()),
         Kind::Group(group) => reference(group, definitions),
-        Kind::MapOf(value) => json!({ "type": "object", "additionalProperties": kind(*value, definitions) }),
+        Kind::MapOf(value) => {
+            let value = kind(*value, definitions);
+            json!({ "type": "object", "minProperties": 1, "additionalProperties": value })
+        }
         Kind::ListOf(element) => {
             json!({ "type": "array", "minItems": 1, "items": kind(*element, definitions) })
         }

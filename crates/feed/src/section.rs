@@ -5,9 +5,12 @@ use std::rc::Rc;
 
 use crate::diagnostic::Mistakes;
 use crate::model::{Span, Spanned};
-use crate::nearest::{did_you_mean_or_list, quoted_list};
+use crate::nearest::{did_you_mean_or_list, nearest, quoted_list};
 use crate::settings::{Group, Kind, Need, Word};
 use crate::tree::{Data, Entry, Node};
+
+/// What most often makes a name without a value.
+pub(crate) const COMMA: &str = "within `{ }` a comma ends a value: put text with a comma in quotes";
 
 /// A mapping whose names have been held against its group.
 pub(crate) struct Section<'t> {
@@ -21,13 +24,12 @@ impl<'t> Section<'t> {
     pub(crate) fn open(node: &'t Node, group: &Group, mistakes: &mut Mistakes) -> Option<Self> {
         let all = mapping(node, group.title, mistakes)?;
         let mut entries = Vec::new();
+        let mut meant = Vec::new();
         for entry in all {
             let setting = group.settings.iter().find(|setting| setting.name == entry.name);
             let Some(setting) = setting else {
-                let names: Vec<&str> = group.names().collect();
-                let message = format!("unknown setting `{}` in {}", entry.name, group.title);
-                let help = did_you_mean_or_list(&entry.name, "it takes", &names);
-                mistakes.add_with_help(&entry.span, message, help);
+                meant.extend(nearest(&entry.name, group.names()));
+                tell_unknown(entry, group, mistakes);
                 continue;
             };
             if matches!(entry.value.data, Data::Null) && !means_null(setting.kind) {
@@ -36,19 +38,23 @@ impl<'t> Section<'t> {
             entries.push(entry);
         }
         let section = Section { at: node.span.clone(), entries };
-        section.require(group, mistakes);
+        section.require(group, &meant, mistakes);
         Some(section)
     }
 
-    fn require(&self, group: &Group, mistakes: &mut Mistakes) {
+    /// Tells what is missing, but for what a mistyped name was `meant` to be, which was told.
+    fn require(&self, group: &Group, meant: &[&str], mistakes: &mut Mistakes) {
         for setting in group.settings {
-            if setting.need == Need::Required && !self.has(setting.name) {
+            let missing = !self.has(setting.name) && !meant.contains(&setting.name);
+            if setting.need == Need::Required && missing {
                 mistakes.add(&self.at, format!("{} needs `{}`", group.title, setting.name));
             }
         }
         let given: Vec<&str> = group.exactly_one.iter().copied().filter(|name| self.has(name)).collect();
         match given.as_slice() {
-            [] if !group.exactly_one.is_empty() => {
+            [] if !group.exactly_one.is_empty()
+                && !group.exactly_one.iter().any(|name| meant.contains(name)) =>
+            {
                 let message = format!("{} needs one of {}", group.title, quoted_list(group.exactly_one));
                 mistakes.add(&self.at, message);
             }
@@ -112,13 +118,26 @@ impl<'t> Section<'t> {
     }
 }
 
+fn tell_unknown(entry: &Entry, group: &Group, mistakes: &mut Mistakes) {
+    let names: Vec<&str> = group.names().collect();
+    if matches!(entry.value.data, Data::Null) && nearest(&entry.name, names.iter().copied()).is_none() {
+        // What stands here is the rest of a value, which may be a secret: it is not repeated.
+        let message = format!("a name without a value in {}", group.title);
+        mistakes.add_with_help(&entry.span, message, COMMA.to_owned());
+        return;
+    }
+    let message = format!("unknown setting `{}` in {}", entry.name, group.title);
+    let help = did_you_mean_or_list(&entry.name, "it takes", &names);
+    mistakes.add_with_help(&entry.span, message, help);
+}
+
 /// Whether YAML's word for nothing is one of the setting's own words, and its default.
 fn means_null(kind: Kind) -> bool {
     matches!(kind, Kind::Words(words) if words().first().is_some_and(|(word, _)| *word == "null"))
 }
 
 /// A mapping's entries, with repeated names told and left out.
-pub(crate) fn mapping<'t>(node: &'t Node, what: &str, mistakes: &mut Mistakes) -> Option<Vec<&'t Entry>> {
+fn mapping<'t>(node: &'t Node, what: &str, mistakes: &mut Mistakes) -> Option<Vec<&'t Entry>> {
     let Data::Mapping(entries) = &node.data else {
         mistakes.add(&node.span, format!("{what} must be a mapping, and this is {}", node.kind()));
         return None;
@@ -133,6 +152,19 @@ pub(crate) fn mapping<'t>(node: &'t Node, what: &str, mistakes: &mut Mistakes) -
         }
     }
     Some(unique)
+}
+
+/// A mapping with names of the writer's choice; an empty one is a mistake.
+pub(crate) fn filled_mapping<'t>(
+    node: &'t Node,
+    what: &str,
+    mistakes: &mut Mistakes,
+) -> Option<Vec<&'t Entry>> {
+    let entries = mapping(node, what, mistakes)?;
+    if entries.is_empty() {
+        mistakes.add(&node.span, format!("{what} must not be empty"));
+    }
+    Some(entries)
 }
 
 /// A list's elements; an empty list is a mistake.

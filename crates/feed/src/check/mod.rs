@@ -14,7 +14,7 @@ use crate::binder::{BindError, Binder};
 use crate::diagnostic::{Diagnostics, Mistakes};
 use crate::document::node_fields;
 use crate::model::{Feed, Span, Sql};
-use crate::nearest::{did_you_mean, quoted_list};
+use crate::nearest::{did_you_mean, nearest, quoted_list};
 use crate::parse::Draft;
 use crate::source::SourceText;
 
@@ -162,6 +162,8 @@ impl Check<'_> {
             self.used.insert(name.to_owned());
             return true;
         }
+        // The table that was meant is not called unused as well.
+        self.used.extend(nearest(name, names()).map(str::to_owned));
         let help = did_you_mean(name, names()).unwrap_or_else(|| {
             let all: Vec<&str> = names().collect();
             format!("the feed's tables are {}", quoted_list(&all))
@@ -174,7 +176,8 @@ impl Check<'_> {
     /// table's columns are not known.
     fn column(&mut self, table: &str, column: &str, place: &Span) -> Option<DataType> {
         let columns = self.schemas.get(table)?;
-        if let Ok(found) = columns.field_with_name(column) {
+        // As in Hive, case does not matter.
+        if let Some(found) = columns.fields().iter().find(|field| field.name().eq_ignore_ascii_case(column)) {
             return Some(found.data_type().clone());
         }
         let help = did_you_mean(column, columns.fields().iter().map(|field| field.name().as_str()));

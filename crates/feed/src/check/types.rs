@@ -1,4 +1,4 @@
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::DataType;
 
 /// A type as people who write feeds know it: Hive's name.
 pub fn type_name(data_type: &DataType) -> String {
@@ -51,10 +51,12 @@ pub fn type_name(data_type: &DataType) -> String {
 pub(super) enum Comparable {
     Text,
     Integer,
+    /// Apart, since 64 bits without a sign do not fit in 64 with one.
+    Unsigned64,
     Decimal(i8),
     Boolean,
     Date,
-    Timestamp(TimeUnit),
+    Binary,
 }
 
 /// How values of a type compare for `on`; none for types that can't be joined on.
@@ -62,6 +64,7 @@ pub(super) fn comparable(data_type: &DataType) -> Option<Comparable> {
     Some(match data_type {
         DataType::Dictionary(_, values) => return comparable(values),
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Comparable::Text,
+        DataType::UInt64 => Comparable::Unsigned64,
         integer if integer.is_integer() => Comparable::Integer,
         DataType::Decimal32(_, scale)
         | DataType::Decimal64(_, scale)
@@ -69,14 +72,16 @@ pub(super) fn comparable(data_type: &DataType) -> Option<Comparable> {
         | DataType::Decimal256(_, scale) => Comparable::Decimal(*scale),
         DataType::Boolean => Comparable::Boolean,
         DataType::Date32 | DataType::Date64 => Comparable::Date,
-        DataType::Timestamp(unit, _) => Comparable::Timestamp(*unit),
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+            Comparable::Binary
+        }
         _ => return None,
     })
 }
 
 /// Whether a value can be a key: its text form is one and the same for equal values.
 pub(super) fn is_key(data_type: &DataType) -> bool {
-    !matches!(comparable(data_type), None | Some(Comparable::Timestamp(_)))
+    !matches!(comparable(data_type), None | Some(Comparable::Binary))
 }
 
 /// Whether a value can be written as JSON.
@@ -84,7 +89,7 @@ pub(super) fn is_leaf(data_type: &DataType) -> bool {
     match data_type {
         DataType::Dictionary(_, values) => is_leaf(values),
         DataType::Float16 | DataType::Float32 | DataType::Float64 => true,
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => true,
+        DataType::Timestamp(_, _) | DataType::Time32(_) | DataType::Time64(_) => true,
         other => comparable(other).is_some(),
     }
 }

@@ -19,10 +19,7 @@ fn level(section: &Section<'_>, table: &str, on: Vec<JoinColumn>, mistakes: &mut
 }
 
 fn fields(node: &Node, mistakes: &mut Mistakes) -> Vec<Field> {
-    let Some(entries) = section::mapping(node, "`fields`", mistakes) else { return Vec::new() };
-    if entries.is_empty() {
-        mistakes.add(&node.span, "`fields` must not be empty");
-    }
+    let Some(entries) = section::filled_mapping(node, "`fields`", mistakes) else { return Vec::new() };
     entries.into_iter().filter_map(|entry| field(entry, mistakes)).collect()
 }
 
@@ -114,10 +111,7 @@ fn on(section: &Section<'_>, mistakes: &mut Mistakes) -> Vec<JoinColumn> {
         };
         return column.map(same).into_iter().collect();
     };
-    let entries = section::mapping(node, "`on`", mistakes).unwrap_or_default();
-    if entries.is_empty() {
-        mistakes.add(&node.span, "`on` names no column");
-    }
+    let entries = section::filled_mapping(node, "`on`", mistakes).unwrap_or_default();
     let pair = |entry: &Entry, mistakes: &mut Mistakes| {
         let what = format!("the parent's column for `{}`", entry.name);
         let parent = section::text(&entry.value, &what, mistakes)?;

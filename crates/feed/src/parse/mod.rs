@@ -125,7 +125,7 @@ fn is_name_character(letter: char) -> bool {
 
 fn topic_settings(section: &Section<'_>, mistakes: &mut Mistakes) -> BTreeMap<String, String> {
     let Some(node) = section.get("topic_settings") else { return BTreeMap::new() };
-    let entries = section::mapping(node, "`topic_settings`", mistakes).unwrap_or_default();
+    let entries = section::filled_mapping(node, "`topic_settings`", mistakes).unwrap_or_default();
     let mut settings = BTreeMap::new();
     for entry in entries {
         let what = format!("topic setting `{}`", entry.name);

@@ -13,10 +13,7 @@ const DEFAULT_PARTITION: &str = "load_date";
 const NONE: &str = "none";
 
 pub(super) fn tables(node: &Node, mistakes: &mut Mistakes) -> Vec<Table> {
-    let Some(entries) = section::mapping(node, "`tables`", mistakes) else { return Vec::new() };
-    if entries.is_empty() {
-        mistakes.add(&node.span, "`tables` names no table");
-    }
+    let Some(entries) = section::filled_mapping(node, "`tables`", mistakes) else { return Vec::new() };
     entries.into_iter().filter_map(|entry| table(entry, mistakes)).collect()
 }
 
@@ -117,10 +114,7 @@ fn optional_byte(text: &str) -> Result<Option<u8>, String> {
 }
 
 fn columns(node: &Node, mistakes: &mut Mistakes) -> Option<Vec<(String, ColumnType)>> {
-    let entries = section::mapping(node, "`columns`", mistakes)?;
-    if entries.is_empty() {
-        mistakes.add(&node.span, "`columns` names no column");
-    }
+    let entries = section::filled_mapping(node, "`columns`", mistakes)?;
     let column = |entry: &Entry, mistakes: &mut Mistakes| {
         let what = format!("column `{}`", entry.name);
         let text = section::text(&entry.value, &what, mistakes)?;

@@ -79,6 +79,7 @@ pub fn parse_project(file_name: &str, text: &str) -> Result<Project, Diagnostics
     let root = tree::read(text, &mut mistakes);
     let disclosure = match &root {
         Some(root) => Disclosure::AllBut(secret_places(root)),
+        None if mistakes.0.is_empty() => Disclosure::AllBut(Vec::new()),
         None => Disclosure::PlacesOnly,
     };
     let source = SourceText::with_disclosure(file_name.to_owned(), text.to_owned(), disclosure);
@@ -106,21 +107,34 @@ fn secret_places(root: &Node) -> Vec<Span> {
 
 fn collect_secret_places(node: &Node, privacy: Privacy, places: &mut Vec<Span>) {
     match &node.data {
-        Data::Scalar(text) if privacy == Privacy::Secret && !text.contains("${") => {
-            places.push(node.span.clone());
+        Data::Scalar(text) => {
+            if (privacy == Privacy::Secret && !text.contains("${")) || holds_credentials(text) {
+                places.push(node.span.clone());
+            }
         }
-        Data::Scalar(_) | Data::Null => {}
+        Data::Null => {}
         Data::Sequence(items) => {
             items.iter().for_each(|item| collect_secret_places(item, privacy, places));
         }
         Data::Mapping(entries) => {
-            for Entry { name, value, .. } in entries {
+            for Entry { name, span, value } in entries {
                 let secret = privacy == Privacy::Secret || is_secret_property(name) || name == "mask_key";
                 let inner = if secret { Privacy::Secret } else { Privacy::Open };
                 collect_secret_places(value, inner, places);
+                // A name without a value is the rest of a value that a comma cut in two.
+                if matches!(value.data, Data::Null) {
+                    places.push(span.clone());
+                }
             }
         }
     }
+}
+
+/// Whether an address carries a password or a token: `sc://host/;token=…`, `https://user:password@host`.
+fn holds_credentials(text: &str) -> bool {
+    let user =
+        text.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next()?.split_once('@'));
+    text.contains("token=") || user.is_some_and(|(user, _)| user.contains(':') && !user.contains("${"))
 }
 
 fn project(root: &Node, source: &SourceText, mistakes: &mut Mistakes) -> Option<Project> {
@@ -128,11 +142,8 @@ fn project(root: &Node, source: &SourceText, mistakes: &mut Mistakes) -> Option<
     let feeds = section.text("feeds", mistakes);
     let entries = section
         .get("environments")
-        .and_then(|node| section::mapping(node, "`environments`", mistakes))
+        .and_then(|node| section::filled_mapping(node, "`environments`", mistakes))
         .unwrap_or_default();
-    if section.get("environments").is_some() && entries.is_empty() {
-        mistakes.add(&section.place("environments"), "`environments` names no environment");
-    }
     let mut environments = BTreeMap::new();
     for entry in entries {
         let literals = match entry.name.as_str() {
@@ -197,7 +208,7 @@ impl Reading<'_> {
             let text = text.trim();
             if !is_engine(text) {
                 tell_engine(&template.span, self.mistakes);
-            } else if text.contains("token=") {
+            } else if holds_credentials(text) {
                 self.refuse_literal_secret(&template, "the token of `engine`", Privacy::Secret);
             }
         }
@@ -240,13 +251,18 @@ impl Reading<'_> {
     }
 
     fn properties(&mut self, node: &Node) -> BTreeMap<String, Vec<Template>> {
-        let entries = section::mapping(node, "`kafka`", self.mistakes).unwrap_or_default();
+        let entries = section::filled_mapping(node, "`kafka`", self.mistakes).unwrap_or_default();
         let mut properties = BTreeMap::new();
         for entry in entries {
             if entry.name == OWN_PROPERTY {
                 let help = "take it out: it names the feed, the target and the writer".to_owned();
                 let message = format!("`{OWN_PROPERTY}` is set by hivecast");
                 self.mistakes.add_with_help(&entry.span, message, help);
+            }
+            if matches!(entry.value.data, Data::Null) {
+                let help = section::COMMA.to_owned();
+                self.mistakes.add_with_help(&entry.span, "a name without a value in `kafka`", help);
+                continue;
             }
             let privacy = if is_secret_property(&entry.name) { Privacy::Secret } else { Privacy::Open };
             let what = format!("`{}`", entry.name);

@@ -53,10 +53,15 @@ const SECRET_PROPERTIES: [&str; 8] = [
 /// Ends of names that promise a secret, for properties that a later librdkafka adds.
 const SECRET_ENDINGS: [&str; 5] = ["password", "passphrase", "secret", "key.pem", "token"];
 
-/// Whether a property of librdkafka holds a secret.
+/// Most mistyped letters that still tell a secret's name.
+const MISTYPED: usize = 2;
+
+/// Whether a property of librdkafka holds a secret, its name mistyped or not: librdkafka refuses an
+/// unknown name, and until then the value must not be shown.
 pub(super) fn is_secret_property(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    SECRET_PROPERTIES.contains(&name.as_str()) || SECRET_ENDINGS.iter().any(|end| name.ends_with(end))
+    SECRET_ENDINGS.iter().any(|end| name.ends_with(end))
+        || SECRET_PROPERTIES.iter().any(|secret| strsim::damerau_levenshtein(&name, secret) <= MISTYPED)
 }
 
 #[cfg(test)]
@@ -75,6 +80,9 @@ mod tests {
         assert!(is_secret_property("sasl.password"));
         assert!(is_secret_property("ssl.key.pem"));
         assert!(is_secret_property("some.future.secret"));
+        assert!(is_secret_property("sasl.pasword"));
+        assert!(!is_secret_property("sasl.username"));
+        assert!(!is_secret_property("ssl.ca.pem"));
         assert!(!is_secret_property("ssl.certificate.pem"));
         assert!(!is_secret_property("ssl.key.location"));
         assert!(!is_secret_property("bootstrap.servers"));

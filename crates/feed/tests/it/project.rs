@@ -1,0 +1,392 @@
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hivecast_feed::{Color, Engine, Environment, Property, Target, Warehouse, parse_project};
+use insta::assert_snapshot;
+
+use crate::support::FixedSecrets;
+
+/// Every setting there is.
+pub const EVERYTHING: &str = r#"
+feeds: feeds/
+environments:
+  local: { warehouse: ./warehouse, target: { dir: ./topics }, store: ./editions, mask_key: open }
+  qa:
+    warehouse: { metastore: [thrift://one:9083, "thrift://${HOST}:9083"] }
+    engine: sc://spark:15002
+    store: hdfs://namenode:8020/hivecast/editions
+    mask_key: "${file:/run/mask}"
+    target:
+      kafka:
+        bootstrap.servers: [one:9093, two:9093]
+        security.protocol: SASL_SSL
+        linger.ms: 5
+        sasl.username: "${USER}"
+        sasl.password: "${PASSWORD}"
+      ledger: qa.ledger
+      transaction_timeout: 90s
+"#;
+
+fn secrets() -> FixedSecrets {
+    FixedSecrets {
+        variables: BTreeMap::from([("HOST", "two"), ("USER", "ann"), ("PASSWORD", "hunter2")]),
+        files: BTreeMap::from([("/run/mask", "topsecret\n")]),
+    }
+}
+
+fn environment(name: &str, secrets: &FixedSecrets) -> Environment {
+    parse_project("hivecast.yaml", EVERYTHING).unwrap().environment(name, secrets).unwrap()
+}
+
+fn mistakes(text: &str) -> String {
+    parse_project("hivecast.yaml", text).expect_err("the project must be mistaken").render(Color::Plain)
+}
+
+/// A project with one more environment.
+fn with_qa(settings: &str) -> String {
+    format!("feeds: feeds\nenvironments:\n  qa: {{ warehouse: w, store: s, {settings} }}\n")
+}
+
+#[test]
+fn local_needs_no_variable() {
+    let local = environment("local", &FixedSecrets::default());
+    assert_eq!(local.warehouse, Warehouse::Directory("./warehouse".to_owned()));
+    assert_eq!(local.engine, Engine::Embedded);
+    assert_eq!(local.target, Target::Dir(PathBuf::from("./topics")));
+    assert_eq!(local.store, "./editions");
+    assert_eq!(local.mask_key.unwrap().expose(), "open");
+}
+
+#[test]
+fn every_setting_is_read() {
+    let qa = environment("qa", &secrets());
+    let addresses = vec!["thrift://one:9083".to_owned(), "thrift://two:9083".to_owned()];
+    assert_eq!(qa.warehouse, Warehouse::Metastore(addresses));
+    assert!(matches!(&qa.engine, Engine::Spark(endpoint) if endpoint.expose() == "sc://spark:15002"));
+    assert_eq!(qa.mask_key.as_ref().unwrap().expose(), "topsecret");
+    let Target::Kafka(kafka) = &qa.target else { panic!("{:?}", qa.target) };
+    assert_eq!(kafka.ledger, "qa.ledger");
+    assert_eq!(kafka.transaction_timeout, Some(Duration::from_secs(90)));
+    let plain = |text: &str| Property::Plain(text.to_owned());
+    assert_eq!(kafka.properties["bootstrap.servers"], plain("one:9093,two:9093"));
+    assert_eq!(kafka.properties["linger.ms"], plain("5"));
+    assert_eq!(kafka.properties["sasl.username"], plain("ann"));
+    assert!(matches!(&kafka.properties["sasl.password"], Property::Secret(p) if p.expose() == "hunter2"));
+}
+
+#[test]
+fn debug_text_tells_no_secret() {
+    let text = format!("{:?} {:?}", environment("qa", &secrets()), parse_project("f", EVERYTHING).unwrap());
+    for secret in ["hunter2", "topsecret", "open"] {
+        assert!(!text.contains(secret), "{text}");
+    }
+    assert!(text.contains("***"));
+}
+
+#[test]
+fn the_ledger_has_a_default() {
+    let text = with_qa("target: { kafka: { bootstrap.servers: a } }");
+    let qa = parse_project("f", &text).unwrap().environment("qa", &secrets()).unwrap();
+    let Target::Kafka(kafka) = qa.target else { panic!("{:?}", qa.target) };
+    assert_eq!((kafka.ledger.as_str(), kafka.transaction_timeout), ("hivecast.ledger", None));
+}
+
+#[test]
+fn what_is_not_set_is_told_for_the_chosen_environment() {
+    let project = parse_project("hivecast.yaml", EVERYTHING).unwrap();
+    let missing = project.environment("qa", &FixedSecrets::default()).unwrap_err();
+    assert_snapshot!(missing.render(Color::Plain), @r#"
+    error: the environment variable `HOST` is not set
+     --> hivecast.yaml:6:49
+      |
+    6 |     warehouse: { metastore: [thrift://one:9083, "thrift://${HOST}:9083"] }
+      |                                                 ^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: set it, or take the value from a file with `${file:/path}`
+
+    error: failed to read the file `/run/mask`: entity not found
+     --> hivecast.yaml:9:15
+      |
+    9 |     mask_key: "${file:/run/mask}"
+      |               ^^^^^^^^^^^^^^^^^^^
+      |
+      = help: it must exist and be readable by who runs hivecast
+
+    error: the environment variable `USER` is not set
+      --> hivecast.yaml:15:24
+       |
+    15 |         sasl.username: "${USER}"
+       |                        ^^^^^^^^^
+       |
+       = help: set it, or take the value from a file with `${file:/path}`
+
+    error: the environment variable `PASSWORD` is not set
+      --> hivecast.yaml:16:24
+       |
+    16 |         sasl.password: "${PASSWORD}"
+       |                        ^^^^^^^^^^^^^
+       |
+       = help: set it, or take the value from a file with `${file:/path}`
+
+    4 mistakes in hivecast.yaml
+    "#);
+}
+
+#[test]
+fn an_environment_that_does_not_exist() {
+    let project = parse_project("hivecast.yaml", EVERYTHING).unwrap();
+    let error = |name: &str| project.environment(name, &secrets()).unwrap_err().render(Color::Plain);
+    assert_snapshot!(error("lokal"), @r"
+    error: no environment `lokal`
+     --> hivecast.yaml:3:1
+      |
+    3 | environments:
+      | ^^^^^^^^^^^^
+      |
+      = help: did you mean `local`?
+
+    1 mistake in hivecast.yaml
+    ");
+    assert_snapshot!(error("production"), @r"
+    error: no environment `production`
+     --> hivecast.yaml:3:1
+      |
+    3 | environments:
+      | ^^^^^^^^^^^^
+      |
+      = help: there are `local`, `qa`
+
+    1 mistake in hivecast.yaml
+    ");
+}
+
+#[test]
+fn a_literal_secret_is_refused_outside_local_and_not_shown() {
+    let text =
+        with_qa("target: { kafka: { bootstrap.servers: a, sasl.password: hunter2 } }, mask_key: topsecret");
+    let rendered = mistakes(&text);
+    assert!(!rendered.contains("hunter2") && !rendered.contains("topsecret"), "{rendered}");
+    assert_snapshot!(rendered, @r#"
+    error: `sasl.password` is a secret, and stands in the file; only `local` may do that
+     --> hivecast.yaml:3:89
+      |
+    3 |   qa: { warehouse: w, store: s, target: { kafka: { bootstrap.servers: a, sasl.password: *** } }, mask_key: *** }
+      |                                                                                         ^^^
+      |
+      = help: take it from the environment, `"${NAME}"`, or a file, `"${file:/path}"`
+
+    error: `mask_key` is a secret, and stands in the file; only `local` may do that
+     --> hivecast.yaml:3:108
+      |
+    3 |   qa: { warehouse: w, store: s, target: { kafka: { bootstrap.servers: a, sasl.password: *** } }, mask_key: *** }
+      |                                                                                                            ^^^
+      |
+      = help: take it from the environment, `"${NAME}"`, or a file, `"${file:/path}"`
+
+    2 mistakes in hivecast.yaml
+    "#);
+    let json = serde_json::to_string(&parse_project("f", &text).unwrap_err()).unwrap();
+    assert!(!json.contains("hunter2") && !json.contains("topsecret"), "{json}");
+}
+
+#[test]
+fn a_secret_is_not_shown_for_another_mistake_on_its_line() {
+    let text = "feeds: f\nenvironments:\n  local: { warehouse: w, store: s, mask_key: hunter2, stoer: s, target: { kafka: { bootstrap.servers: a, ssl.key.pem: \"----\n    hunter2\", transactional.id: x } } }\n";
+    let rendered = mistakes(text);
+    assert!(!rendered.contains("hunter2"), "{rendered}");
+    assert_snapshot!(rendered, @r"
+    error: unknown setting `stoer` in an environment
+     --> hivecast.yaml:3:51
+      |
+    3 |   local: { warehouse: w, store: s, mask_key: ***, stoer: s, target: { kafka: { bootstrap.servers: a, ssl.key.pem: ***
+      |                                                   ^^^^^
+      |
+      = help: did you mean `store`?
+
+    error: `transactional.id` is set by hivecast
+     --> hivecast.yaml:4:6
+      |
+    4 | ***, transactional.id: x } } }
+      |      ^^^^^^^^^^^^^^^^
+      |
+      = help: take it out: it names the feed, the target and the writer
+
+    2 mistakes in hivecast.yaml
+    ");
+}
+
+#[test]
+fn an_unreadable_project_shows_no_line() {
+    let rendered = mistakes("environments:\n  qa:\n    sasl.password: \"hunter2\n");
+    assert!(!rendered.contains("hunter2"), "{rendered}");
+    assert_snapshot!(rendered, @r"
+    error: this is not YAML: while scanning a quoted scalar, found unexpected end of stream
+    --> hivecast.yaml:3:20
+
+    1 mistake in hivecast.yaml
+    ");
+}
+
+#[test]
+fn an_engines_token_is_a_secret() {
+    let rendered = mistakes(&with_qa("target: { dir: t }, engine: sc://host:1/;token=hunter2"));
+    assert!(!rendered.contains("hunter2"), "{rendered}");
+    assert_snapshot!(rendered, @r#"
+    error: the token of `engine` is a secret, and stands in the file; only `local` may do that
+     --> hivecast.yaml:3:61
+      |
+    3 |   qa: { warehouse: w, store: s, target: { dir: t }, engine: *** }
+      |                                                             ^^^
+      |
+      = help: take it from the environment, `"${NAME}"`, or a file, `"${file:/path}"`
+
+    1 mistake in hivecast.yaml
+    "#);
+}
+
+#[test]
+fn a_secret_that_a_comma_cuts_in_two_is_not_shown() {
+    let qa = "target: { kafka: { bootstrap.servers: a, sasl.password: hun,ter2 } }, mask_key: top,secret";
+    let rendered = mistakes(&with_qa(qa));
+    for part in ["hun", "ter2", "top", "secret "] {
+        assert!(!rendered.replace("is a secret ", "").contains(part), "{part}: {rendered}");
+    }
+    assert_snapshot!(rendered, @r#"
+    error: `sasl.password` is a secret, and stands in the file; only `local` may do that
+     --> hivecast.yaml:3:89
+      |
+    3 |   qa: { warehouse: w, store: s, target: { kafka: { bootstrap.servers: a, sasl.password: ***,*** } }, mask_key: ***,*** }
+      |                                                                                         ^^^
+      |
+      = help: take it from the environment, `"${NAME}"`, or a file, `"${file:/path}"`
+
+    error: a name without a value in `kafka`
+     --> hivecast.yaml:3:93
+      |
+    3 |   qa: { warehouse: w, store: s, target: { kafka: { bootstrap.servers: a, sasl.password: ***,*** } }, mask_key: ***,*** }
+      |                                                                                             ^^^
+      |
+      = help: within `{ }` a comma ends a value: put text with a comma in quotes
+
+    error: `mask_key` is a secret, and stands in the file; only `local` may do that
+     --> hivecast.yaml:3:112
+      |
+    3 |   qa: { warehouse: w, store: s, target: { kafka: { bootstrap.servers: a, sasl.password: ***,*** } }, mask_key: ***,*** }
+      |                                                                                                                ^^^
+      |
+      = help: take it from the environment, `"${NAME}"`, or a file, `"${file:/path}"`
+
+    error: a name without a value in an environment
+     --> hivecast.yaml:3:116
+      |
+    3 |   qa: { warehouse: w, store: s, target: { kafka: { bootstrap.servers: a, sasl.password: ***,*** } }, mask_key: ***,*** }
+      |                                                                                                                    ^^^
+      |
+      = help: within `{ }` a comma ends a value: put text with a comma in quotes
+
+    4 mistakes in hivecast.yaml
+    "#);
+}
+
+#[test]
+fn mistakes_of_a_project() {
+    assert_snapshot!(mistakes(""), @r"
+    error: the project file is empty
+     --> hivecast.yaml:1:1
+      |
+    1 |
+      | ^
+      |
+      = help: `hivecast init DIR` writes an example
+
+    1 mistake in hivecast.yaml
+    ");
+    assert_snapshot!(mistakes("feeds: f\nenvironments: {}\n"), @r"
+    error: `environments` must not be empty
+     --> hivecast.yaml:2:1
+      |
+    2 | environments: {}
+      | ^^^^^^^^^^^^
+
+    1 mistake in hivecast.yaml
+    ");
+    assert_snapshot!(mistakes(&with_qa("targets: { dir: t }")), @r"
+    error: unknown setting `targets` in an environment
+     --> hivecast.yaml:3:33
+      |
+    3 |   qa: { warehouse: w, store: s, targets: { dir: t } }
+      |                                 ^^^^^^^
+      |
+      = help: did you mean `target`?
+
+    1 mistake in hivecast.yaml
+    ");
+    assert_snapshot!(mistakes(&with_qa("target: { dir: t, kafka: { bootstrap.servers: a } }")), @r"
+    error: `target` takes only one of `dir`, `kafka`
+     --> hivecast.yaml:3:51
+      |
+    3 |   qa: { warehouse: w, store: s, target: { dir: t, kafka: { bootstrap.servers: a } } }
+      |                                                   ^^^^^
+
+    1 mistake in hivecast.yaml
+    ");
+    assert_snapshot!(mistakes(&with_qa("target: { dir: t, ledger: l }")), @r"
+    error: only a Kafka target has `ledger`
+     --> hivecast.yaml:3:51
+      |
+    3 |   qa: { warehouse: w, store: s, target: { dir: t, ledger: l } }
+      |                                                   ^^^^^^
+
+    1 mistake in hivecast.yaml
+    ");
+    assert_snapshot!(mistakes(&with_qa("target: { kafka: { security.protocol: SSL } }")), @r"
+    error: `kafka` needs `bootstrap.servers`
+     --> hivecast.yaml:3:43
+      |
+    3 |   qa: { warehouse: w, store: s, target: { kafka: { security.protocol: SSL } } }
+      |                                           ^^^^^
+
+    1 mistake in hivecast.yaml
+    ");
+    assert_snapshot!(mistakes(&with_qa("target: { dir: t }, engine: spark")), @r"
+    error: `engine` must be `embedded` or a Spark Connect endpoint `sc://host:port`
+     --> hivecast.yaml:3:61
+      |
+    3 |   qa: { warehouse: w, store: s, target: { dir: t }, engine: spark }
+      |                                                             ^^^^^
+
+    1 mistake in hivecast.yaml
+    ");
+    assert_snapshot!(mistakes(&with_qa("target: { dir: '${x' }")), @r"
+    error: `dir`: `${` without its `}`; write `$${` for the characters themselves
+     --> hivecast.yaml:3:48
+      |
+    3 |   qa: { warehouse: w, store: s, target: { dir: '${x' } }
+      |                                                ^^^^^^
+
+    1 mistake in hivecast.yaml
+    ");
+    assert_snapshot!(
+        mistakes(&with_qa("target: { kafka: { bootstrap.servers: a }, transaction_timeout: 90 }")), @r"
+    error: `transaction_timeout` must be a time such as 500ms, 30s or 5m, and is `90`
+     --> hivecast.yaml:3:97
+      |
+    3 |   qa: { warehouse: w, store: s, target: { kafka: { bootstrap.servers: a }, transaction_timeout: 90 } }
+      |                                                                                                 ^^
+
+    1 mistake in hivecast.yaml
+    ");
+}
+
+#[test]
+fn what_variables_hold_is_checked_too() {
+    let text = "feeds: f\nenvironments:\n  qa: { warehouse: { metastore: '${M}' }, store: '${S}', target: { dir: t }, engine: '${E}' }\n";
+    let secrets = FixedSecrets {
+        variables: BTreeMap::from([("M", "http://m"), ("S", ""), ("E", "hunter2")]),
+        ..FixedSecrets::default()
+    };
+    let error = parse_project("hivecast.yaml", text).unwrap().environment("qa", &secrets).unwrap_err();
+    assert!(!error.to_string().contains("hunter2"));
+    assert_snapshot!(error.to_string(), @"hivecast.yaml:3:33: `metastore` must be `thrift://host:port`, and is `http://m`; hivecast.yaml:3:50: `store` is empty once its variables are looked up; hivecast.yaml:3:86: `engine` must be `embedded` or a Spark Connect endpoint `sc://host:port`");
+}
