@@ -6,12 +6,16 @@ mod ahead;
 mod chunk;
 pub mod decide;
 pub mod dir;
+pub mod documents;
 pub mod encode;
 pub mod entries;
 pub mod run;
 pub mod target;
+pub mod verify;
 
 pub use decide::Mode;
+pub use documents::EditionEntries;
 pub use entries::{Block, Blocks, Entries};
 pub use run::{Job, Outcome, Sent, Summary, publish};
 pub use target::{Committed, Headers, Ledger, Record, Session, Target, TargetLimits, TopicSpec};
+pub use verify::{Original, Verified, verify, verify_by_key};

@@ -1,0 +1,111 @@
+//! An edition's documents, encoded, and tombstones for what its bases had.
+
+use hivecast_contract::{EditionId, LoadDate};
+use hivecast_edition::{Batch, Columns, Edition, EditionReader, MissingKeys, missing_keys};
+use hivecast_run::{Fault, Result};
+
+use crate::encode::Encoder;
+use crate::entries::{Block, Blocks, Entries};
+
+/// Finds an edition that an earlier run published. `None` leaves it out: keys that it alone has get
+/// no tombstone.
+pub type Bases<'a> = dyn Fn(&EditionId) -> Result<Option<Edition>> + Sync + 'a;
+
+/// What to send of an edition: its documents through the encoder, then tombstones.
+pub struct EditionEntries<'a> {
+    edition: &'a Edition,
+    encoder: &'a Encoder,
+    bases: &'a Bases<'a>,
+}
+
+impl<'a> EditionEntries<'a> {
+    /// The encoder must be of the edition's feed, fields and stamp.
+    pub fn new(edition: &'a Edition, encoder: &'a Encoder, bases: &'a Bases<'a>) -> Self {
+        EditionEntries { edition, encoder, bases }
+    }
+
+    fn tombstones(&self, bases: &[EditionId], position: u64) -> Result<MissingKeys> {
+        let mut found = Vec::new();
+        for base in bases {
+            found.extend((self.bases)(base)?);
+        }
+        let mut missing = missing_keys(&found, self.edition)?;
+        for _ in 0..position {
+            missing.next().transpose()?;
+        }
+        Ok(missing)
+    }
+}
+
+impl Entries for EditionEntries<'_> {
+    fn edition(&self) -> &EditionId {
+        &self.edition.description.id
+    }
+
+    fn load_date(&self) -> LoadDate {
+        self.edition.description.load_date
+    }
+
+    fn documents(&self) -> u64 {
+        self.edition.documents()
+    }
+
+    fn open(&self, bases: &[EditionId], position: u64) -> Result<Box<dyn Blocks + '_>> {
+        let documents = self.documents();
+        let reader = self.edition.reader(position.min(documents), Columns::Documents)?;
+        // The bases are looked for now: one that is gone should stop the run before it sends.
+        let tombstones = self.tombstones(bases, position.saturating_sub(documents))?;
+        Ok(Box::new(EditionBlocks { encoder: self.encoder, reader, batch: None, tombstones }))
+    }
+}
+
+struct EditionBlocks<'a> {
+    encoder: &'a Encoder,
+    reader: EditionReader,
+    /// The batch that is being encoded, and its next row.
+    batch: Option<(Batch, usize)>,
+    tombstones: MissingKeys,
+}
+
+impl Blocks for EditionBlocks<'_> {
+    fn fill(&mut self, block: &mut Block) -> Result<()> {
+        while !block.is_full() {
+            let (batch, row) = match self.batch.take() {
+                Some(begun) => begun,
+                None => match self.reader.next().transpose()? {
+                    Some(batch) => (batch, 0),
+                    None => return self.fill_tombstones(block),
+                },
+            };
+            let next = self.encode(&batch, row, block)?;
+            self.batch = (next < batch.len()).then_some((batch, next));
+        }
+        Ok(())
+    }
+}
+
+impl EditionBlocks<'_> {
+    /// Encodes rows from `row` on until the batch ends or the block is full; returns the next row.
+    fn encode(&self, batch: &Batch, row: usize, block: &mut Block) -> Result<usize> {
+        let Some(documents) = &batch.document else {
+            return Err(Fault::bug("failed to encode documents: only keys were read"));
+        };
+        let prepared = self.encoder.prepare(documents)?;
+        for row in row..batch.len() {
+            if block.is_full() {
+                return Ok(row);
+            }
+            let key = batch.key.value(row);
+            block.push_with(key.as_bytes(), |bytes| prepared.write(row, key, bytes))?;
+        }
+        Ok(batch.len())
+    }
+
+    fn fill_tombstones(&mut self, block: &mut Block) -> Result<()> {
+        while !block.is_full() {
+            let Some((_, key)) = self.tombstones.next().transpose()? else { break };
+            block.push(key.as_bytes(), None);
+        }
+        Ok(())
+    }
+}
