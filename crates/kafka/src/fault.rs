@@ -36,6 +36,8 @@ fn class_of(code: Code) -> Class {
     match code {
         code if is_credentials(code) || is_authorization(code) => Class::Denied,
         code if is_fenced(code) => Class::Held,
+        // Every topic that is used was there, or was created, when the session opened.
+        code if is_missing(code) => Class::Conflict,
         Code::MessageSizeTooLarge => Class::Data,
         Code::InvalidTopic
         | Code::InvalidConfig

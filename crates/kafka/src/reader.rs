@@ -192,13 +192,11 @@ pub(crate) fn record<'m>(message: &'m BorrowedMessage<'_>, partition: u32) -> Re
 /// The ledger's partition: it has one, so that its records have one order.
 pub(crate) const LEDGER_PARTITION: i32 = 0;
 
-/// Reads what the ledger says of one feed, up to the high watermark `end`. Another feed's open
-/// transaction hides what comes after it, so that is waited for.
+/// Reads what the ledger says of one feed before offset `end`, which must be stable.
 pub(crate) fn read_ledger(reader: &Reader<'_>, end: i64, feed: &str) -> Result<Ledger> {
     let prefixes = [format!("progress:{feed}:"), format!("manifest:{feed}:")];
     // The last record of each key decides; earlier ones need not be parsed.
     let mut last: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
-    reader.wait_until_stable(LEDGER_PARTITION, end)?;
     reader.read(LEDGER_PARTITION, 0, end, &mut |message| {
         let key = message.key().unwrap_or_default();
         if prefixes.iter().any(|prefix| key.starts_with(prefix.as_bytes())) {

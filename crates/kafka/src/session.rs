@@ -23,6 +23,9 @@ const SLICE: Duration = Duration::from_secs(2);
 /// How long after its transaction's timeout a commit is still waited for: then the broker has
 /// decided, one way or the other.
 const COMMIT_GRACE: Duration = Duration::from_secs(15);
+/// How long a decided commit may take to reach every partition before we go on without seeing it.
+const VISIBLE_TIMEOUT: Duration = Duration::from_secs(10);
+const VISIBLE_LOOK: Duration = Duration::from_millis(2);
 const ABORT_TIMEOUT: Duration = Duration::from_secs(30);
 const ABORT_SLICE: Duration = Duration::from_millis(50);
 /// One wait for deliveries; a cancelled run notices after this.
@@ -332,6 +335,25 @@ impl<'a> KafkaSession<'a> {
         }
     }
 
+    /// Returns when committed readers see the chunk. A commit is answered when the broker has decided
+    /// on it, a little before the partitions say so. Our transaction is still open in a partition as
+    /// long as its last stable offset is our first one there; a smaller one is somebody else's
+    /// transaction, which is not waited for.
+    fn wait_until_visible(&self, committed: &Committed) {
+        let client = self.producer.client().client();
+        let deadline = Instant::now() + VISIBLE_TIMEOUT;
+        for (partition, totals) in (0..).zip(&committed.partitions) {
+            let Some(first) = totals.first_offset else { continue };
+            // The commit has happened: failing to see it fails nothing.
+            while let Ok((_, stable)) = client.fetch_watermarks(&self.opened.topic, partition, SLICE)
+                && stable == first
+                && Instant::now() < deadline
+            {
+                std::thread::sleep(VISIBLE_LOOK);
+            }
+        }
+    }
+
     /// Everything of a commit up to the point of no return.
     fn prepare(
         &mut self,
@@ -442,6 +464,7 @@ impl Session for KafkaSession<'_> {
             Ok(committed) => {
                 self.commit_transaction()?;
                 crash_point("kafka.committed");
+                self.wait_until_visible(&committed);
                 self.state = State::Ready;
                 Ok(committed)
             }

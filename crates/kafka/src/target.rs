@@ -126,10 +126,6 @@ impl KafkaTarget {
         }
     }
 
-    fn ledger_end(&self) -> Result<i64> {
-        self.admin.high_watermark(&self.ledger_topic, LEDGER_PARTITION)
-    }
-
     fn producer(&self, transactional_id: &str, message_bytes: u64, topic: &str) -> Result<Producer> {
         let client: BaseProducer<Watch> = self
             .settings
@@ -188,8 +184,12 @@ impl KafkaTarget {
             },
         )?;
         // Only now, after the fence: nothing that an earlier session does can change it any more.
+        // Another feed's open transaction hides what comes after it in the ledger, be it this feed's
+        // last word, so the high watermark is waited for.
+        let end = self.admin.high_watermark(&self.ledger_topic, LEDGER_PARTITION)?;
         let reader = Reader::new(&self.settings, &self.ledger_topic, context.cancel)?;
-        let ledger = read_ledger(&reader, self.ledger_end()?, &spec.feed)?;
+        reader.wait_until_stable(LEDGER_PARTITION, end)?;
+        let ledger = read_ledger(&reader, end, &spec.feed)?;
         Ok(session.with_ledger(ledger))
     }
 }
@@ -221,7 +221,8 @@ impl Target for KafkaTarget {
             }
             let cancel = Cancel::default();
             let reader = Reader::new(&self.settings, &self.ledger_topic, &cancel)?;
-            read_ledger(&reader, self.ledger_end()?, feed)
+            let end = reader.stable_end(LEDGER_PARTITION)?;
+            read_ledger(&reader, end, feed)
         };
         self.at_cluster(read())
     }

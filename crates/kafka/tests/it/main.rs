@@ -1,0 +1,7 @@
+//! The Kafka target against a real broker.
+
+mod conformance;
+mod denied;
+mod refusals;
+mod sessions;
+mod support;
