@@ -7,9 +7,7 @@ pub(super) fn check(check: &mut Check<'_>) {
     let feed = check.feed;
     for gate in &feed.gates {
         match &gate.rule {
-            Rule::RowCount { of, .. } | Rule::RowChange { of, .. } => {
-                check.table(of, &gate.span);
-            }
+            Rule::RowCount { of, .. } | Rule::RowChange { of, .. } => columns(check, gate, of, &[]),
             Rule::NullRate { of, column, .. } | Rule::Allowed { of, column, .. } => {
                 columns(check, gate, of, std::slice::from_ref(column));
             }
@@ -26,10 +24,17 @@ pub(super) fn check(check: &mut Check<'_>) {
 }
 
 fn columns(check: &mut Check<'_>, gate: &Gate, table: &str, columns: &[String]) {
-    if check.table(table, &gate.span) {
-        for column in columns {
-            check.column(table, column, &gate.span);
-        }
+    if !check.table(table, &gate.span) {
+        return;
+    }
+    let root = &check.feed.document;
+    if root.table.value != table && !is_child(&root.fields, table) {
+        let message = format!("a gate can't look at table `{table}`: the document does not read it");
+        let help = "check it with a `sql` gate, whose query may read every table of the feed".to_owned();
+        check.mistakes.add_with_help(&gate.span, message, help);
+    }
+    for column in columns {
+        check.column(table, column, &gate.span);
     }
 }
 

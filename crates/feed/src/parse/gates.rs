@@ -28,7 +28,7 @@ static RULES: [(&str, &Group, Breach, ReadRule); 11] = [
     ("document_key", &settings::DOCUMENT_KEY, Breach::Separable, |_, _| Some(Rule::DocumentKey)),
     ("element_key", &settings::ELEMENT_KEY, Breach::Separable, |_, _| Some(Rule::ElementKey)),
     ("mass_delete", &settings::MASS_DELETE, Breach::Whole, mass_delete),
-    ("sql", &settings::QUERY, Breach::Whole, query),
+    ("sql", &settings::QUERY, Breach::Separable, query),
 ];
 
 pub(super) fn gates(node: &Node, mistakes: &mut Mistakes) -> Vec<Gate> {

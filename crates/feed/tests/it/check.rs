@@ -68,7 +68,15 @@ fn mistakes_of_the_text_and_of_the_tables_are_told_together() {
        |
        = help: did you mean `value`?
 
-    3 mistakes in feeds/contracts.yaml
+    error: a gate can't look at table `accounts`: the document does not read it
+      --> feeds/contracts.yaml:15:3
+       |
+    15 |   row_change: { of: accounts, max: 20% }
+       |   ^^^^^^^^^^
+       |
+       = help: check it with a `sql` gate, whose query may read every table of the feed
+
+    4 mistakes in feeds/contracts.yaml
     ");
 }
 
@@ -352,6 +360,24 @@ fn gates_that_name_what_is_not_there() {
        = help: it is for tables under `one` or `many`
 
     1 mistake in feeds/contracts.yaml
+    ");
+    let unread = gate("row_count: { of: raw, min: 1 }").replace(
+        "  parties: { source: mdm.parties }",
+        "  parties: { sql: select * from raw }\n  raw: { source: r }",
+    );
+    let mut tables = schemas();
+    tables.insert("raw".to_owned(), tables["parties"].clone());
+    let unread = draft("f", &unread).check(&tables, &TinySql).unwrap_err();
+    assert_snapshot!(unread.render(hivecast_feed::Color::Plain), @r"
+    error: a gate can't look at table `raw`: the document does not read it
+      --> f:15:3
+       |
+    15 |   row_count: { of: raw, min: 1 }
+       |   ^^^^^^^^^
+       |
+       = help: check it with a `sql` gate, whose query may read every table of the feed
+
+    1 mistake in f
     ");
     assert_snapshot!(check_mistakes(&gate("sql: { name: a, query: select x from accounts }")), @r"
     error: no column `x` in the query

@@ -8,7 +8,7 @@ use insta::assert_snapshot;
 use crate::support::FixedSecrets;
 
 /// Every setting there is.
-pub const EVERYTHING: &str = r#"
+pub(crate) const EVERYTHING: &str = r#"
 feeds: feeds/
 environments:
   local: { warehouse: ./warehouse, target: { dir: ./topics }, store: ./editions, mask_key: open }

@@ -11,7 +11,7 @@ const SQL_WORDS: [&str; 13] =
     ["and", "or", "not", "is", "null", "select", "from", "where", "join", "on", "as", "cast", "string"];
 
 /// Names are columns, comparisons are boolean, all else is text.
-pub struct TinySql;
+pub(crate) struct TinySql;
 
 impl Binder for TinySql {
     fn bind(&self, sql: &str, columns: &SchemaRef) -> Result<DataType, BindError> {
@@ -91,7 +91,7 @@ fn columns(list: &[(&str, DataType)]) -> SchemaRef {
 }
 
 /// The tables that tests are written over.
-pub fn schemas() -> BTreeMap<String, SchemaRef> {
+pub(crate) fn schemas() -> BTreeMap<String, SchemaRef> {
     let text = || DataType::Utf8;
     BTreeMap::from([
         (
@@ -114,7 +114,7 @@ pub fn schemas() -> BTreeMap<String, SchemaRef> {
 }
 
 /// A feed over those tables without a mistake; tests replace a line of it.
-pub const GOOD: &str = "\
+pub(crate) const GOOD: &str = "\
 feed: contracts
 topic: mdm.contracts
 partitions: 6
@@ -132,31 +132,31 @@ gates:
 ";
 
 /// [`GOOD`] with a part of it replaced, which must be there.
-pub fn good_but(from: &str, to: &str) -> String {
+pub(crate) fn good_but(from: &str, to: &str) -> String {
     assert!(GOOD.contains(from), "{from:?} is not in the feed");
     GOOD.replacen(from, to, 1)
 }
 
 /// The mistakes of a feed's text alone, as people read them.
-pub fn parse_mistakes(text: &str) -> String {
+pub(crate) fn parse_mistakes(text: &str) -> String {
     parse("feeds/contracts.yaml", text).expect_err("the feed must be mistaken").render(Color::Plain)
 }
 
 /// Text and schemas together.
-pub fn check_feed(text: &str) -> Result<Checked, Diagnostics> {
+pub(crate) fn check_feed(text: &str) -> Result<Checked, Diagnostics> {
     draft("feeds/contracts.yaml", text).check(&schemas(), &TinySql)
 }
 
 /// The mistakes of a feed's text and of what it says about the tables.
-pub fn check_mistakes(text: &str) -> String {
+pub(crate) fn check_mistakes(text: &str) -> String {
     check_feed(text).expect_err("the feed must be mistaken").render(Color::Plain)
 }
 
 /// Variables and files that are there.
 #[derive(Default)]
-pub struct FixedSecrets {
-    pub variables: BTreeMap<&'static str, &'static str>,
-    pub files: BTreeMap<&'static str, &'static str>,
+pub(crate) struct FixedSecrets {
+    pub(crate) variables: BTreeMap<&'static str, &'static str>,
+    pub(crate) files: BTreeMap<&'static str, &'static str>,
 }
 
 impl Secrets for FixedSecrets {
