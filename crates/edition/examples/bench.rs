@@ -174,7 +174,7 @@ fn texts(name: &str, rows: &[u32]) -> ArrayRef {
         "firstName" | "lastName" | "owner" | "remark" => {
             Some(format!("{}{:x}", few[*row as usize % 6], row >> 3))
         }
-        "line2" if row % 3 > 0 => None,
+        "line2" if !row.is_multiple_of(3) => None,
         "postalCode" => Some(format!("{:05}", row % 99_991)),
         _ => Some(few[(row >> 4) as usize % 6].to_owned()),
     };

@@ -235,24 +235,7 @@ impl Node {
             out.bytes.push(tag::NULL);
             return;
         }
-        match &self.values {
-            Values::Text(array) => out.text(tag::TEXT, array.value(row).as_bytes()),
-            Values::TextView(array) => out.text(tag::TEXT, array.value(row).as_bytes()),
-            Values::Object(fields) => {
-                out.bytes.push(tag::OBJECT);
-                for field in fields {
-                    field.write(row, out);
-                }
-            }
-            Values::List { offsets, first, element, tag } => {
-                let (start, end) = (offsets[row] as usize - first, offsets[row + 1] as usize - first);
-                out.counted(*tag, end - start);
-                for index in start..end {
-                    element.write(index, out);
-                }
-            }
-            scalar => scalar.write(row, out),
-        }
+        self.values.write(row, out);
     }
 }
 
@@ -280,10 +263,18 @@ impl Values {
             Values::Date(values) => out.fixed(tag::DATE, values[row].to_le_bytes()),
             Values::Time(values) => out.fixed(tag::TIME, values[row].to_le_bytes()),
             Values::Timestamp { values, per_second, tag } => timestamp(values[row], *per_second, *tag, out),
+            Values::Text(array) => out.text(tag::TEXT, array.value(row).as_bytes()),
+            Values::TextView(array) => out.text(tag::TEXT, array.value(row).as_bytes()),
             Values::Binary(array) => out.text(tag::BINARY, array.value(row)),
             Values::BinaryView(array) => out.text(tag::BINARY, array.value(row)),
-            Values::Text(_) | Values::TextView(_) | Values::Object(_) | Values::List { .. } => {
-                unreachable!("written by the node that holds it")
+            Values::Object(fields) => {
+                out.bytes.push(tag::OBJECT);
+                fields.iter().for_each(|field| field.write(row, out));
+            }
+            Values::List { offsets, first, element, tag } => {
+                let (start, end) = (offsets[row] as usize - first, offsets[row + 1] as usize - first);
+                out.counted(*tag, end - start);
+                (start..end).for_each(|index| element.write(index, out));
             }
         }
     }

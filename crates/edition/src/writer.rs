@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arrow_schema::Fields;
 use hivecast_contract::{Checksum, EditionId, LoadDate};
@@ -61,6 +61,8 @@ pub struct EditionWriter {
     feed_dir: PathBuf,
     temporary: Temporary,
     shards: Shards,
+    /// The fields of the documents in every shard.
+    document: OnceLock<Fields>,
     quarantine: Mutex<Quarantine>,
 }
 
@@ -84,8 +86,8 @@ struct QuarantineLine<'a> {
 
 impl EditionWriter {
     pub(crate) fn new(feed: String, load_date: LoadDate, feed_dir: PathBuf, temporary: Temporary) -> Self {
-        let (shards, quarantine) = (Shards::default(), Mutex::default());
-        EditionWriter { feed, load_date, feed_dir, temporary, shards, quarantine }
+        let (shards, document, quarantine) = (Shards::default(), OnceLock::new(), Mutex::default());
+        EditionWriter { feed, load_date, feed_dir, temporary, shards, document, quarantine }
     }
 
     /// Starts the shard `index`, counted from 0 in the edition's order, of documents with these
@@ -95,9 +97,20 @@ impl EditionWriter {
         if shards.contains_key(&index) {
             return Err(Fault::bug(format!("shard {index} was begun twice")));
         }
+        self.check_fields(document)?;
         let writer = ShardWriter::create(&self.temporary.path, index, document, Arc::clone(&self.shards))?;
         shards.insert(index, None);
         Ok(writer)
+    }
+
+    /// Readers take every shard by the description's one schema.
+    fn check_fields(&self, document: &Fields) -> Result<()> {
+        let fields = schema::stored_fields(document)?;
+        let first = self.document.get_or_init(|| fields.clone());
+        if *first == fields {
+            return Ok(());
+        }
+        Err(Fault::bug("shards and draft of one edition have documents of different fields"))
     }
 
     /// Sets a row aside: one line in `quarantine.ndjson`, and one in the counts.
@@ -161,6 +174,7 @@ impl EditionWriter {
     }
 
     fn describe(&self, draft: Draft) -> Result<Description> {
+        self.check_fields(&draft.document)?;
         let shards = finished(&held(&self.shards))?;
         let mut sum = Checksum::default();
         for shard in &shards {

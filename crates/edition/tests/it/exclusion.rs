@@ -69,7 +69,7 @@ fn an_excluded_document_is_neither_deleted_nor_forgotten() {
     let mut edition = test.edition("2026-11-22", "bb", &all, 2);
     exclude(&mut edition, &[&all[7]]).unwrap();
     assert_eq!(
-        missing_keys(&[before.clone()], &edition).unwrap().count(),
+        missing_keys(std::slice::from_ref(&before), &edition).unwrap().count(),
         0,
         "it still exists in the warehouse"
     );

@@ -1,3 +1,4 @@
+use arrow_schema::{DataType, Field};
 use hivecast_contract::EditionId;
 use hivecast_edition::{Columns, PruneMode, Store};
 use hivecast_run::Class;
@@ -262,6 +263,10 @@ fn misuse_by_the_engine_is_a_bug_and_never_an_edition() {
     bug(shard.write(&vec![7].into(), &key, &document), "is not the hash");
     bug(shard.write(&vec![7, 8].into(), &key, &document), "rows");
     bug(writer.shard(0, &fields()).map(drop), "twice");
+    bug(
+        writer.shard(1, &vec![Field::new("other", DataType::Int64, true)].into()).map(drop),
+        "different fields",
+    );
     bug(writer.finish(draft("aa")).map(drop), "never finished");
 
     let writer = begin();
