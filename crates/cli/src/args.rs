@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use hivecast_contract::{LoadDate, WriterId};
+use hivecast_contract::WriterId;
 
 use crate::dates::DateArg;
 
@@ -262,7 +262,8 @@ mod tests {
 
     #[test]
     fn more_than_one_writer_is_refused() {
-        let parse = |writer| Cli::try_parse_from(["hivecast", "publish", "--load-date", "today", "--writer", writer]);
+        let parse =
+            |writer| Cli::try_parse_from(["hivecast", "publish", "--load-date", "today", "--writer", writer]);
         assert!(parse("1/1").is_ok());
         assert!(parse("1/2").is_err());
         assert!(parse("3/2").is_err());

@@ -32,7 +32,7 @@ pub(crate) fn run(global: &Global, args: &CheckArgs, console: &Console) -> Resul
             return Err(fault);
         }
     };
-    let checked = draft.check(&schemas, &SqlBinder)?;
+    let checked = draft.check(&schemas, &SqlBinder::default())?;
     print(&match console.output {
         Output::People => format!(
             "feed {} is right: {} tables, {} fields, {} gates\n",

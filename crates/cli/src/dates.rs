@@ -44,7 +44,9 @@ impl FromStr for Day {
             "yesterday" => Day::Yesterday,
             "latest" => Day::Latest,
             date => Day::Date(date.parse().map_err(|_| {
-                format!("{text:?} is no load_date; write YYYY-MM-DD, today, yesterday, latest, or a range A..B")
+                format!(
+                    "{text:?} is no load_date; write YYYY-MM-DD, today, yesterday, latest, or a range A..B"
+                )
             })?),
         })
     }
@@ -83,7 +85,8 @@ impl<'a> Calendar<'a> {
         match date {
             DateArg::One(day) => self.day(day),
             DateArg::Range(..) => {
-                Err(Fault::usage("a range of load_dates is for build and publish").advise("give one load_date"))
+                Err(Fault::usage("a range of load_dates is for build and publish")
+                    .advise("give one load_date"))
             }
         }
     }
@@ -121,13 +124,16 @@ impl<'a> Calendar<'a> {
     }
 
     fn today(&self, days_later: i64) -> Result<LoadDate> {
-        let out_of_range = || Fault::infrastructure("the machine's clock is out of range").advise("set the clock");
+        let out_of_range =
+            || Fault::infrastructure("the machine's clock is out of range").advise("set the clock");
         let now: DateTime<Utc> = Utc.timestamp_millis_opt(self.now_ms).single().ok_or_else(out_of_range)?;
         let local = now.with_timezone(&self.zone).date_naive();
         let day = local.checked_add_signed(chrono::TimeDelta::days(days_later)).ok_or_else(out_of_range)?;
         let year = u16::try_from(day.year()).map_err(|_| out_of_range())?;
         let narrow = |number: u32| u8::try_from(number).ok();
-        let date = narrow(day.month()).zip(narrow(day.day())).and_then(|(month, day)| LoadDate::new(year, month, day));
+        let date = narrow(day.month())
+            .zip(narrow(day.day()))
+            .and_then(|(month, day)| LoadDate::new(year, month, day));
         date.ok_or_else(out_of_range)
     }
 }

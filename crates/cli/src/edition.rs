@@ -11,8 +11,9 @@ use hivecast_run::{Context, Event, Fault, Result, Step, Unit, crash_point};
 use hivecast_warehouse::Inputs;
 
 use crate::args::ResourceArgs;
+use crate::feed_file::FeedFile;
 use crate::machine;
-use crate::project::{FeedFile, Project};
+use crate::project::Project;
 
 /// The load_dates whose editions are kept when the command line does not say otherwise.
 pub(crate) const KEEP_LOAD_DATES: usize = 7;
@@ -99,7 +100,7 @@ pub(crate) fn plan(
 /// Holds the feed against the columns of the very files that are going to be read.
 fn check(feed: &FeedFile, inputs: &Inputs) -> Result<Checked> {
     let columns = |table: &hivecast_warehouse::TableInput| (table.table.clone(), table.schema.clone());
-    Ok(feed.draft().check(&inputs.tables.iter().map(columns).collect(), &SqlBinder)?)
+    Ok(feed.draft().check(&inputs.tables.iter().map(columns).collect(), &SqlBinder::default())?)
 }
 
 /// Tells the start and the end of a step that counts nothing.

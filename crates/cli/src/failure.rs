@@ -144,12 +144,16 @@ mod tests {
 
     #[test]
     fn a_failure_for_people() {
-        let fault = Fault::data("failed to build feed contracts").because("no footer").advise("export it\nagain");
+        let fault =
+            Fault::data("failed to build feed contracts").because("no footer").advise("export it\nagain");
         assert_eq!(
             text(&fault, Color::Plain),
             "error: failed to build feed contracts: no footer\n  help: export it\n        again\n"
         );
-        assert!(text(&Fault::bug("lost count"), Color::Plain).ends_with("bug in hivecast; please report it with the lines above\n"));
+        assert!(
+            text(&Fault::bug("lost count"), Color::Plain)
+                .ends_with("bug in hivecast; please report it with the lines above\n")
+        );
     }
 
     #[test]

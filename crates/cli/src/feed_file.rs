@@ -32,7 +32,11 @@ impl FeedText {
         let file = path.display().to_string();
         let stem = || path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         // A file with mistakes still has to be found, so that they can be told.
-        let name = draft(&file, &text).feed.map(|feed| feed.name).filter(|name| !name.is_empty()).unwrap_or_else(stem);
+        let name = draft(&file, &text)
+            .feed
+            .map(|feed| feed.name)
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(stem);
         Ok(FeedText { name, file, text })
     }
 
@@ -75,8 +79,9 @@ pub(crate) fn choose(dir: &Path, name: Option<&str>) -> Result<FeedText> {
     let all: Vec<String> = feeds.iter().map(|feed| feed.name.clone()).collect();
     let all = all.join(", ");
     if feeds.is_empty() {
-        return Err(Fault::usage(format!("there is no feed in {}", dir.display()))
-            .advise("a feed is a file there whose name ends in .yaml; `hivecast init DIR` writes an example"));
+        return Err(Fault::usage(format!("there is no feed in {}", dir.display())).advise(
+            "a feed is a file there whose name ends in .yaml; `hivecast init DIR` writes an example",
+        ));
     }
     match name {
         Some(name) => {
@@ -136,14 +141,20 @@ mod tests {
 
     #[test]
     fn the_only_feed_is_the_one() {
-        assert_eq!(feeds(&[("a.yaml", BROKEN), ("notes.txt", ""), (".a.yaml", "")], None), Ok("a".to_owned()));
+        assert_eq!(
+            feeds(&[("a.yaml", BROKEN), ("notes.txt", ""), (".a.yaml", "")], None),
+            Ok("a".to_owned())
+        );
         assert!(feeds(&[], None).unwrap_err().starts_with("there is no feed in feeds;"));
     }
 
     #[test]
     fn several_feeds_ask_for_a_name() {
         let files = [("a.yaml", BROKEN), ("b.yml", BROKEN)];
-        assert_eq!(feeds(&files, None), Err("there are 2 feeds in feeds; choose one with --feed: a, b".to_owned()));
+        assert_eq!(
+            feeds(&files, None),
+            Err("there are 2 feeds in feeds; choose one with --feed: a, b".to_owned())
+        );
         assert_eq!(feeds(&files, Some("b")), Ok("b".to_owned()));
         assert_eq!(feeds(&files, Some("c")), Err("there is no feed c in feeds; there are a, b".to_owned()));
         let twice = [("a.yaml", BROKEN), ("a.yml", BROKEN)];

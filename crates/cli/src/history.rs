@@ -57,7 +57,11 @@ impl History {
             match serde_json::from_str(line) {
                 Ok(run) => runs.push(run),
                 Err(error) => {
-                    context.warn(format!("passed over line {} of {}: {error}", number + 1, self.path.display()));
+                    context.warn(format!(
+                        "passed over line {} of {}: {error}",
+                        number + 1,
+                        self.path.display()
+                    ));
                 }
             }
         }
@@ -68,9 +72,7 @@ impl History {
 
 /// RFC 3339 in UTC, with milliseconds.
 pub(crate) fn rfc3339(ms: i64) -> String {
-    DateTime::from_timestamp_millis(ms)
-        .unwrap_or_default()
-        .to_rfc3339_opts(SecondsFormat::Millis, true)
+    DateTime::from_timestamp_millis(ms).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 #[cfg(test)]

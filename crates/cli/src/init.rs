@@ -35,7 +35,8 @@ fn write_project(dir: &Path) -> Result<()> {
         let parent = path.parent().unwrap_or(dir);
         fs::create_dir_all(parent)
             .map_err(|error| Fault::io(format!("failed to make directory {}", parent.display()), error))?;
-        fs::write(&path, text).map_err(|error| Fault::io(format!("failed to write {}", path.display()), error))?;
+        fs::write(&path, text)
+            .map_err(|error| Fault::io(format!("failed to write {}", path.display()), error))?;
     }
     Ok(())
 }

@@ -113,7 +113,10 @@ mod tests {
         assert_eq!(machine(&[]), None);
         assert_eq!(machine(&[MEMINFO]), Some(16_384_000 * 1024));
         let own = ("proc/self/cgroup", "0::/jobs/one\n");
-        assert_eq!(machine(&[MEMINFO, own, ("sys/fs/cgroup/jobs/one/memory.max", "max\n")]), Some(16_384_000 * 1024));
+        assert_eq!(
+            machine(&[MEMINFO, own, ("sys/fs/cgroup/jobs/one/memory.max", "max\n")]),
+            Some(16_384_000 * 1024)
+        );
         assert_eq!(
             machine(&[
                 MEMINFO,

@@ -13,7 +13,6 @@ mod history;
 mod init;
 mod logging;
 mod machine;
-mod options;
 mod preview;
 mod project;
 mod prune;

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use hivecast_edition::Store;
 use hivecast_feed::{self as feed, Environment, parse_project};
 use hivecast_kafka::{KafkaTarget, Settings};
-use hivecast_publish::dir::{DirTarget, random_topic_id};
 use hivecast_publish::Target;
+use hivecast_publish::dir::{DirTarget, random_topic_id};
 use hivecast_run::{Fault, Result};
 use hivecast_warehouse::Warehouse;
 
@@ -99,9 +99,12 @@ impl Project {
     /// Where documents go. Nothing is connected yet.
     pub(crate) fn open_target(&self) -> Result<Box<dyn Target>> {
         match &self.environment.target {
-            feed::Target::Dir(dir) => Ok(Box::new(DirTarget::new(self.dir.join(dir), Box::new(random_topic_id)))),
+            feed::Target::Dir(dir) => {
+                Ok(Box::new(DirTarget::new(self.dir.join(dir), Box::new(random_topic_id))))
+            }
             feed::Target::Kafka(kafka) => {
-                let exposed = |(name, value): (&String, &feed::Property)| (name.clone(), value.expose().to_owned());
+                let exposed =
+                    |(name, value): (&String, &feed::Property)| (name.clone(), value.expose().to_owned());
                 let mut properties: BTreeMap<String, String> = kafka.properties.iter().map(exposed).collect();
                 if let Some(timeout) = kafka.transaction_timeout {
                     properties.insert("transaction.timeout.ms".to_owned(), timeout.as_millis().to_string());
@@ -113,7 +116,8 @@ impl Project {
 
     fn directory(&self, setting: &str, value: &str) -> Result<PathBuf> {
         if value.contains("://") {
-            return Err(self.not_offered(&format!("{setting}: {}", value.split("://").next().unwrap_or("")))
+            return Err(self
+                .not_offered(&format!("{setting}: {}", value.split("://").next().unwrap_or("")))
                 .advise(format!("name a directory as `{setting}`")));
         }
         Ok(self.dir.join(value))

@@ -16,7 +16,8 @@ use crate::dates::{Calendar, DateArg};
 use crate::days::{Findings, Series};
 use crate::edition::{self, KEEP_LOAD_DATES, Origin, Ready, Resources, step};
 use crate::failure::Failed;
-use crate::project::{FeedFile, Project};
+use crate::feed_file::FeedFile;
+use crate::project::Project;
 use crate::run::Console;
 use crate::verify;
 
@@ -33,9 +34,8 @@ pub(crate) fn build(global: &Global, args: &BuildArgs, console: &Console) -> Res
     let feed = project.feed(global.feed.as_deref())?.parse()?;
     let days = days(&project, &feed, args.load_date)?;
     let run = Run::new(&project, &feed, args);
-    Series::new("build", &project, &feed, console)?.run(&days, &mut |day, context, findings| {
-        run.build(day, context, findings)
-    })
+    Series::new("build", &project, &feed, console)?
+        .run(&days, &mut |day, context, findings| run.build(day, context, findings))
 }
 
 pub(crate) fn publish(global: &Global, args: &PublishArgs, console: &Console) -> Result<(), Failed> {
@@ -45,9 +45,8 @@ pub(crate) fn publish(global: &Global, args: &PublishArgs, console: &Console) ->
     let target = project.open_target()?;
     let mode = if args.replace { Mode::Replace } else { Mode::Normal };
     let run = Run::new(&project, &feed, &args.build);
-    Series::new("publish", &project, &feed, console)?.run(&days, &mut |day, context, findings| {
-        run.publish(&*target, mode, day, context, findings)
-    })
+    Series::new("publish", &project, &feed, console)?
+        .run(&days, &mut |day, context, findings| run.publish(&*target, mode, day, context, findings))
 }
 
 impl<'a> Run<'a> {
@@ -91,11 +90,15 @@ impl<'a> Run<'a> {
         let previous = self.previous(&store, &ledger, &ready.edition)?;
         self.judge(&mut ready, previous.as_ref(), limits, context, findings)?;
         crash_point("gates.passed");
-        let sent = self.send(target, &topic, mode, &store, &ready, context)?;
+        let encoder = self.encoder(&ready)?;
+        let bases = |id: &EditionId| self.base(&store, mode, id, context);
+        let entries = EditionEntries::new(&ready.edition, &encoder, &bases);
+        let job = Job { topic: &topic, chunks: ready.checked.feed.chunks, mode };
+        let sent = hivecast_publish::publish(target, &job, &entries, context)?;
         findings.manifest = Some(sent.manifest.clone());
         findings.publish = Some(publish_summary(target, &topic, &sent));
-        findings.verify = Some(verify::verify(target, &sent.manifest, context)?);
         let published = target.ledger(self.feed.name())?;
+        findings.verify = verify::sent(target, &sent.manifest, &entries, &published, context)?;
         self.prune(&store, &protected(&published), context)?;
         Ok(match sent.outcome {
             hivecast_publish::Outcome::AlreadyComplete => Outcome::AlreadyPublished,
@@ -146,17 +149,15 @@ impl Run<'_> {
         edition::newest_before(store, self.feed.name(), current.load_date)
     }
 
-    fn send(
+    /// An edition whose keys may be on the topic.
+    fn base(
         &self,
-        target: &dyn Target,
-        topic: &TopicSpec,
-        mode: Mode,
         store: &Store,
-        ready: &Ready,
+        mode: Mode,
+        id: &EditionId,
         context: &Context<'_>,
-    ) -> Result<hivecast_publish::Summary> {
-        let encoder = self.encoder(ready)?;
-        let bases = |id: &EditionId| match (store.find(self.feed.name(), id)?, mode) {
+    ) -> Result<Option<Edition>> {
+        match (store.find(self.feed.name(), id)?, mode) {
             (Some(base), _) => Ok(Some(base)),
             (None, Mode::Normal) => Err(edition::missing_base(self.feed.name(), id)),
             (None, Mode::Replace) => {
@@ -165,10 +166,7 @@ impl Run<'_> {
                 ));
                 Ok(None)
             }
-        };
-        let entries = EditionEntries::new(&ready.edition, &encoder, &bases);
-        let job = Job { topic, chunks: ready.checked.feed.chunks, mode };
-        hivecast_publish::publish(target, &job, &entries, context)
+        }
     }
 
     /// Retention, with every edition spared that a later run may need.
@@ -191,7 +189,10 @@ fn judged(
         limit: limits.record_bytes,
         per_record: bound.per_document,
         per_value: bound.per_value,
-        measure: &mut |batch| encoder.sizes(&batch.document, batch.key.iter().flatten()),
+        measure: &mut |batch| match &batch.document {
+            Some(documents) => encoder.sizes(documents, batch.key.iter().flatten()),
+            None => Err(Fault::bug("failed to measure documents: only keys were read")),
+        },
     };
     gates::judge(&ready.checked.feed, &mut ready.edition, previous, sizes)
 }
@@ -199,11 +200,16 @@ fn judged(
 /// Editions that a later run needs whatever their age: what was published last, and what is begun,
 /// with what it replaces.
 pub(crate) fn protected(ledger: &Ledger) -> Vec<EditionId> {
-    let begun = ledger.progress.values().flat_map(|progress| progress.bases.iter().chain([&progress.edition]));
+    let begun =
+        ledger.progress.values().flat_map(|progress| progress.bases.iter().chain([&progress.edition]));
     ledger.latest().map(|manifest| &manifest.edition).into_iter().chain(begun).cloned().collect()
 }
 
-fn publish_summary(target: &dyn Target, topic: &TopicSpec, sent: &hivecast_publish::Summary) -> PublishSummary {
+fn publish_summary(
+    target: &dyn Target,
+    topic: &TopicSpec,
+    sent: &hivecast_publish::Summary,
+) -> PublishSummary {
     PublishSummary {
         target: target.name(),
         topic: topic.topic.clone(),

@@ -44,7 +44,8 @@ pub(crate) fn run(global: &Global, args: &SampleArgs, console: &Console) -> Resu
 
 /// The sample knows no feed, so its `today` is that of UTC.
 fn last_day(args: &SampleArgs) -> Result<LoadDate> {
-    let none = || Err(Fault::usage("`latest` is no day for a sample").advise("give a date, today or yesterday"));
+    let none =
+        || Err(Fault::usage("`latest` is no day for a sample").advise("give a date, today or yesterday"));
     Calendar { now_ms: CLOCK.now_ms(), zone: chrono_tz::UTC, latest: &none }.single(args.load_date)
 }
 

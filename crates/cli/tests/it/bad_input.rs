@@ -121,7 +121,11 @@ fn a_short_line_of_a_text_file() {
         .succeeded();
     for table in ["accounts", "parties", "party_address"] {
         let source = format!("source: mdm.{table},");
-        scratch.edit("feeds/contracts.yaml", &source, &format!("{source} format: text, text: {{ header: true }},"));
+        scratch.edit(
+            "feeds/contracts.yaml",
+            &source,
+            &format!("{source} format: text, text: {{ header: true }},"),
+        );
     }
     let path = data_file(&scratch, DAYS[0], ".csv");
     let text = fs::read_to_string(&path).unwrap();
@@ -168,7 +172,8 @@ fn a_full_disk_leaves_nothing_half() {
     let disk = SmallDisk::mount(scratch.join("editions"), "300k");
     let said = scratch.hivecast(["publish", "--load-date", DAYS[0]]).failed(10);
     assert!(said.contains("No space left on device"), "{said}");
-    let left: Vec<String> = scratch.files("editions").into_keys().filter(|name| !name.ends_with(".lock")).collect();
+    let left: Vec<String> =
+        scratch.files("editions").into_keys().filter(|name| !name.ends_with(".lock")).collect();
     let whole = |name: &String| !name.contains(".tmp-");
     assert!(!left.iter().any(|name| name.contains("edition.json") && whole(name)), "{left:?}");
     assert!(scratch.topic("topics", "mdm.contracts").is_empty());
@@ -187,7 +192,10 @@ fn a_full_disk_under_the_target_can_be_resumed() {
     let resized = Command::new("mount").args(["-o", "remount,size=64m"]).arg(&disk.path).status().unwrap();
     assert!(resized.success());
     let report = scratch.hivecast(["publish", "--load-date", DAYS[0], "--json"]).succeeded().json();
-    assert_eq!(scratch.topic("topics", "mdm.contracts").len() as u64, report["runs"][0]["edition"]["documents"]);
+    assert_eq!(
+        scratch.topic("topics", "mdm.contracts").len() as u64,
+        report["runs"][0]["edition"]["documents"]
+    );
 }
 
 #[test]

@@ -27,7 +27,8 @@ fn init_sample_check_preview_publish_verify() {
     assert_eq!(run["manifest"]["documents"], run["edition"]["documents"]);
     assert_eq!(run["edition"]["tables"][0]["table"], "accounts");
     assert!(run["peak_memory_bytes"].as_u64().unwrap() > 1_000_000);
-    let steps: Vec<&str> = run["steps"].as_array().unwrap().iter().map(|s| s["step"].as_str().unwrap()).collect();
+    let steps: Vec<&str> =
+        run["steps"].as_array().unwrap().iter().map(|s| s["step"].as_str().unwrap()).collect();
     assert_eq!(steps, ["warehouse", "check", "engine", "gates", "publish", "verify"]);
 
     let records = scratch.topic("topics", "mdm.contracts");
@@ -37,7 +38,8 @@ fn init_sample_check_preview_publish_verify() {
         assert_eq!(record.partition, partition_of(record.key.as_bytes(), PARTITIONS), "key {}", record.key);
     }
     for document in previewed {
-        let sent = records.iter().find(|record| document["key"] == *record.key).expect("what preview shows is sent");
+        let sent =
+            records.iter().find(|record| document["key"] == *record.key).expect("what preview shows is sent");
         assert_eq!(sent.value.as_ref(), Some(&document["value"]));
     }
     let verified = scratch.hivecast(["verify"]).succeeded().stdout;
@@ -88,7 +90,8 @@ fn a_range_publishes_each_day_and_tombstones_what_is_gone() {
     assert!(sent > 0 && sent == tombstones, "{sent} tombstones reported, {tombstones} found");
 
     let history = scratch.hivecast(["runs", "--json"]).succeeded().json();
-    let outcomes: Vec<&Value> = history["runs"].as_array().unwrap().iter().map(|run| &run["outcome"]).collect();
+    let outcomes: Vec<&Value> =
+        history["runs"].as_array().unwrap().iter().map(|run| &run["outcome"]).collect();
     assert_eq!(outcomes, ["published"; 3]);
 }
 
@@ -99,8 +102,10 @@ fn a_range_stops_at_the_first_failure() {
     assert_eq!(ran.code, Some(20), "{}", ran.stderr);
     let report = ran.json();
     let runs = report["runs"].as_array().unwrap();
-    let ended: Vec<(&str, &str)> =
-        runs.iter().map(|run| (run["load_date"].as_str().unwrap(), run["outcome"].as_str().unwrap())).collect();
+    let ended: Vec<(&str, &str)> = runs
+        .iter()
+        .map(|run| (run["load_date"].as_str().unwrap(), run["outcome"].as_str().unwrap()))
+        .collect();
     assert_eq!(ended, [("2026-11-22", "published"), ("2026-11-23", "failed")]);
     assert_eq!(report["error"]["class"], "data");
 }
@@ -112,7 +117,16 @@ fn a_changed_input_is_a_conflict_until_it_is_replaced() {
     let before = scratch.topic_files("topics");
     scratch
         .hivecast([
-            "sample", "--accounts", "201", "--days", "1", "--seed", "8", "--load-date", DAYS[0], "--force",
+            "sample",
+            "--accounts",
+            "201",
+            "--days",
+            "1",
+            "--seed",
+            "8",
+            "--load-date",
+            DAYS[0],
+            "--force",
         ])
         .succeeded();
     let said = scratch.hivecast(["publish", "--load-date", DAYS[0]]).failed(50);
@@ -120,7 +134,8 @@ fn a_changed_input_is_a_conflict_until_it_is_replaced() {
     assert_eq!(scratch.topic_files("topics"), before, "nothing was sent");
     // The correction deletes more keys than the feed allows; its own breaker has to be told.
     scratch.edit("feeds/contracts.yaml", "mass_delete: { max: 5%", "mass_delete: { max: 100%");
-    let report = scratch.hivecast(["publish", "--load-date", DAYS[0], "--replace", "--json"]).succeeded().json();
+    let report =
+        scratch.hivecast(["publish", "--load-date", DAYS[0], "--replace", "--json"]).succeeded().json();
     assert_eq!(report["runs"][0]["outcome"], "published");
 }
 
@@ -145,7 +160,10 @@ fn a_failed_gate_sends_nothing_and_shows_why() {
     assert!(said.contains("FAIL") && said.contains("row_count of accounts"), "{said}");
     assert!(scratch.topic("topics", "mdm.contracts").is_empty());
     let history = scratch.hivecast(["runs", "--json"]).succeeded().json();
-    assert_eq!((&history["runs"][0]["outcome"], &history["runs"][0]["exit_code"]), (&"failed".into(), &20.into()));
+    assert_eq!(
+        (&history["runs"][0]["outcome"], &history["runs"][0]["exit_code"]),
+        (&"failed".into(), &20.into())
+    );
 }
 
 #[test]

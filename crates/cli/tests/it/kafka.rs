@@ -15,7 +15,8 @@ const PARTITIONS: u32 = 6;
 
 fn variable(name: &str) -> String {
     let name = format!("HIVECAST_TEST_{name}");
-    std::env::var(&name).unwrap_or_else(|_| panic!("{name} is not set: run the tests with `dev/with-services`"))
+    std::env::var(&name)
+        .unwrap_or_else(|_| panic!("{name} is not set: run the tests with `dev/with-services`"))
 }
 
 /// A project whose feed and topic no other test has, and environments that reach the broker in
@@ -193,7 +194,8 @@ fn a_record_that_is_too_large_is_named_by_its_key() {
     let said = on.hivecast("plain", &["publish", "--load-date", DAYS[0]]).failed(20);
     assert!(said.contains("document_size") && said.contains("too large"), "{said}");
     let preview = on.hivecast("plain", &["preview", "--limit", "200", "--json"]).succeeded().json();
-    let keys = preview["documents"].as_array().unwrap().iter().map(|document| document["key"].as_str().unwrap());
+    let keys =
+        preview["documents"].as_array().unwrap().iter().map(|document| document["key"].as_str().unwrap());
     assert!(keys.into_iter().any(|key| said.contains(&format!("- {key}: "))), "no key is named: {said}");
     assert!(on.records().is_empty());
 }

@@ -91,7 +91,10 @@ fn reference(scratch: &Scratch) -> BTreeMap<String, Vec<u8>> {
 /// Publishes the second day again and again until it is done, then compares with the reference.
 fn check_recovery(scratch: &Scratch, case: &str, expected: &BTreeMap<String, Vec<u8>>) {
     finish(scratch, case, DAYS[1]);
-    assert!(topics(scratch, case) == *expected, "{case}: consumers read something else than without the crash");
+    assert!(
+        topics(scratch, case) == *expected,
+        "{case}: consumers read something else than without the crash"
+    );
     let again = finish(scratch, case, DAYS[1]);
     assert_eq!(again["outcome"], "already_published", "{case}");
     let left = scratch.files(&format!("cases/{case}/editions"));
@@ -128,7 +131,8 @@ fn splitmix64(state: &mut u64) -> u64 {
 
 #[test]
 fn killed_at_random_times_and_again_while_resuming() {
-    let scratch = project((0..RANDOM_KILLS).map(|kill| format!("kill-{kill}")).chain(["reference".to_owned()]));
+    let scratch =
+        project((0..RANDOM_KILLS).map(|kill| format!("kill-{kill}")).chain(["reference".to_owned()]));
     let expected = reference(&scratch);
     let started = std::time::Instant::now();
     finish(&scratch, "kill-0", DAYS[0]);

@@ -45,10 +45,19 @@ fn interrupted_publish_resumes(signal: Signal) {
     let report = scratch.hivecast(["publish", "--load-date", DAYS[0], "--json"]).succeeded().json();
     let run = &report["runs"][0];
     assert_eq!(run["outcome"], "resumed");
-    assert!(run["publish"]["documents"].as_u64() < run["edition"]["documents"].as_u64(), "{}", run["publish"]);
-    let keys: Vec<String> = scratch.topic("topics", "mdm.contracts").into_iter().map(|record| record.key).collect();
+    assert!(
+        run["publish"]["documents"].as_u64() < run["edition"]["documents"].as_u64(),
+        "{}",
+        run["publish"]
+    );
+    let keys: Vec<String> =
+        scratch.topic("topics", "mdm.contracts").into_iter().map(|record| record.key).collect();
     assert_eq!(keys.len() as u64, run["edition"]["documents"]);
-    assert_eq!(keys.iter().collect::<std::collections::BTreeSet<_>>().len(), keys.len(), "nothing is sent twice");
+    assert_eq!(
+        keys.iter().collect::<std::collections::BTreeSet<_>>().len(),
+        keys.len(),
+        "nothing is sent twice"
+    );
     let history = scratch.hivecast(["runs", "--json"]).succeeded().json();
     assert_eq!(history["runs"][0]["exit_code"], 130);
 }
@@ -69,7 +78,8 @@ fn a_second_ctrl_c_ends_at_once() {
     let marker = scratch.join(&format!("warehouse/mdm.db/accounts/load_date={}/_SUCCESS", DAYS[0]));
     std::fs::remove_file(marker).unwrap();
     // The first leaves at the next look, up to half a second later; the second must not wait for it.
-    let child = scratch.command(["--quiet", "publish", "--load-date", DAYS[0], "--wait", "1h"]).spawn().unwrap();
+    let child =
+        scratch.command(["--quiet", "publish", "--load-date", DAYS[0], "--wait", "1h"]).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(700));
     send(&child, Signal::INT);
     send(&child, Signal::INT);

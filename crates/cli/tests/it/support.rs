@@ -188,7 +188,9 @@ impl Scratch {
         let dir = self.join(target).join(topic);
         let mut records = Vec::new();
         for partition in 0u32.. {
-            let Ok(text) = fs::read_to_string(dir.join(format!("partition-{partition}.ndjson"))) else { break };
+            let Ok(text) = fs::read_to_string(dir.join(format!("partition-{partition}.ndjson"))) else {
+                break;
+            };
             for (number, line) in text.lines().enumerate() {
                 let line: serde_json::Value = serde_json::from_str(line).unwrap();
                 assert_eq!(line["offset"], number, "partition {partition} has no gap and no repetition");
