@@ -1,0 +1,378 @@
+//! The sample export, read back from its files.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
+
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, TimestampMicrosecondType};
+use hivecast_contract::LoadDate;
+use hivecast_run::{Cancel, Class, Context, Fault, FixedClock, Silent};
+use hivecast_sample::{Existing, FileFormat, Options, Summary, write};
+use insta::assert_snapshot;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use tempfile::TempDir;
+
+const N: u64 = 50_000;
+const TABLES: [&str; 3] = ["accounts", "parties", "party_address"];
+
+fn options(root: &Path) -> Options {
+    Options {
+        root: root.to_owned(),
+        accounts: N,
+        days: 1,
+        seed: 7,
+        last_date: date(22),
+        format: FileFormat::Parquet,
+        skew: None,
+        existing: Existing::Refuse,
+    }
+}
+
+fn date(day: u8) -> LoadDate {
+    LoadDate::new(2026, 11, day).unwrap()
+}
+
+fn run(options: &Options) -> Result<Summary, Fault> {
+    let cancel = Cancel::default();
+    write(options, Context { sink: &Silent, cancel: &cancel, clock: &FixedClock(0) })
+}
+
+fn export(change: impl FnOnce(&mut Options)) -> (TempDir, Summary) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = options(dir.path());
+    change(&mut options);
+    let summary = run(&options).unwrap();
+    (dir, summary)
+}
+
+/// Every file below a directory with its bytes, by path.
+fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![root.to_owned()];
+    while let Some(dir) = open.pop() {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                found.insert(path.strip_prefix(root).unwrap().to_owned(), fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+fn partition(root: &Path, table: &str, day: u8) -> PathBuf {
+    root.join(format!("mdm.db/{table}/load_date={}", date(day)))
+}
+
+fn read(root: &Path, table: &str, day: u8) -> Vec<RecordBatch> {
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(partition(root, table, day)).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths.retain(|path| path.extension().is_some_and(|name| name == "parquet"));
+    let open = |path: &PathBuf| {
+        let file = File::open(path).unwrap();
+        ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap()
+    };
+    paths.iter().flat_map(open).map(Result::unwrap).collect()
+}
+
+fn text(batches: &[RecordBatch], column: &str) -> Vec<Option<String>> {
+    let of = |batch: &RecordBatch| -> Vec<Option<String>> {
+        let column = batch.column_by_name(column).unwrap().as_string::<i32>().clone();
+        column.iter().map(|value| value.map(str::to_owned)).collect()
+    };
+    batches.iter().flat_map(of).collect()
+}
+
+fn ids(batches: &[RecordBatch], column: &str) -> Vec<String> {
+    text(batches, column).into_iter().map(Option::unwrap).collect()
+}
+
+fn share(values: &[Option<String>]) -> f64 {
+    values.iter().filter(|value| value.is_none()).count() as f64 / values.len() as f64
+}
+
+/// Each row as text under its first column.
+fn by_id(batches: &[RecordBatch]) -> HashMap<String, String> {
+    let options = arrow_cast::display::FormatOptions::new();
+    let mut rows = HashMap::new();
+    for batch in batches {
+        let cells: Vec<_> = batch
+            .columns()
+            .iter()
+            .map(|column| arrow_cast::display::ArrayFormatter::try_new(column.as_ref(), &options).unwrap())
+            .collect();
+        for row in 0..batch.num_rows() {
+            let line: Vec<String> = cells.iter().map(|cell| cell.value(row).to_string()).collect();
+            assert!(rows.insert(line[0].clone(), line.join("|")).is_none(), "{} comes twice", line[0]);
+        }
+    }
+    rows
+}
+
+#[test]
+fn tables_lie_in_hive_layout_marked_as_whole_with_the_days_time() {
+    let (dir, summary) = export(|options| options.days = 2);
+    let mut expected = Vec::new();
+    for table in TABLES {
+        for day in ["2026-11-21", "2026-11-22"] {
+            expected.push(PathBuf::from(format!("mdm.db/{table}/load_date={day}/_SUCCESS")));
+            expected.push(PathBuf::from(format!("mdm.db/{table}/load_date={day}/part-00000.snappy.parquet")));
+        }
+    }
+    expected.sort();
+    assert_eq!(files(dir.path()).into_keys().collect::<Vec<_>>(), expected);
+    for path in &expected {
+        let modified = fs::metadata(dir.path().join(path)).unwrap().modified().unwrap();
+        let day = if path.to_string_lossy().contains("-21/") { date(21) } else { date(22) };
+        let seconds = u64::try_from(day.days_since_epoch()).unwrap() * 86_400 + 4 * 3600;
+        assert_eq!(modified, UNIX_EPOCH + Duration::from_secs(seconds), "{}", path.display());
+    }
+    for (day, written) in [date(21), date(22)].into_iter().zip(&summary.days) {
+        assert_eq!(written.date, day);
+        for (table, written) in TABLES.into_iter().zip(&written.tables) {
+            let batches = read(dir.path(), table, day.day());
+            let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+            let path = partition(dir.path(), table, day.day());
+            let bytes = fs::metadata(path.join("part-00000.snappy.parquet")).unwrap().len();
+            assert_eq!(
+                (written.table, written.rows, written.files, written.bytes),
+                (table, rows as u64, 1, bytes)
+            );
+            assert_eq!(written.path, path);
+        }
+    }
+}
+
+#[test]
+fn rows_and_rates_are_those_of_a_real_export() {
+    let (dir, summary) = export(|_| {});
+    let rows: Vec<u64> = summary.days[0].tables.iter().map(|table| table.rows).collect();
+    assert_eq!(rows[0], N);
+    assert!((rows[1] as f64 / N as f64 - 1.4).abs() < 0.02, "{rows:?}");
+    assert!((rows[2] as f64 / N as f64 - 1.26).abs() < 0.02, "{rows:?}");
+
+    let accounts = read(dir.path(), "accounts", 22);
+    let active: i64 = accounts
+        .iter()
+        .flat_map(|batch| {
+            batch.column_by_name("active_ind").unwrap().as_primitive::<Int32Type>().values().to_vec()
+        })
+        .map(i64::from)
+        .sum();
+    assert!((active as f64 / N as f64 - 0.9).abs() < 0.01, "{active} active");
+    assert!((share(&text(&accounts, "legal_title_2")) - 0.65).abs() < 0.02);
+    for column in ["legal_title_1", "tax_id", "branch_code"] {
+        let nulls = share(&text(&accounts, column));
+        assert!((0.0001..0.05).contains(&nulls), "{column}: {nulls}");
+    }
+    let starts = accounts[0]
+        .column_by_name("account_start_date")
+        .unwrap()
+        .as_primitive::<TimestampMicrosecondType>()
+        .clone();
+    let first_day = date(22).days_since_epoch() * 86_400_000_000;
+    assert!(starts.iter().all(|start| start.is_some_and(|start| start < first_day)));
+}
+
+#[test]
+fn a_handful_of_rows_looks_like_this() {
+    let (dir, _) = export(|options| options.accounts = 4);
+    let mut lines = Vec::new();
+    for table in TABLES {
+        let mut rows: Vec<String> = by_id(&read(dir.path(), table, 22)).into_values().collect();
+        rows.sort();
+        lines.extend(rows.into_iter().take(4));
+    }
+    assert_snapshot!(lines.join("\n"), @"");
+}
+
+#[test]
+fn parties_name_accounts_of_the_same_day_but_for_a_few() {
+    let (dir, _) = export(|options| {
+        options.days = 3;
+        options.accounts = 100_000;
+    });
+    for day in [20, 22] {
+        let accounts: HashSet<String> =
+            ids(&read(dir.path(), "accounts", day), "account_id").into_iter().collect();
+        let parties = read(dir.path(), "parties", day);
+        let named = ids(&parties, "account_id");
+        let orphans = named.iter().filter(|id| !accounts.contains(*id)).count();
+        assert!((3..40).contains(&orphans), "{orphans} orphans of {}", named.len());
+        let owners: HashSet<&String> = named.iter().collect();
+        let without =
+            accounts.iter().filter(|id| !owners.contains(id)).count() as f64 / accounts.len() as f64;
+        assert!((without - 0.08).abs() < 0.01, "{without} without party");
+
+        let party_ids: Vec<String> = ids(&parties, "party_id");
+        let party_set: HashSet<&String> = party_ids.iter().collect();
+        assert_eq!(party_set.len(), party_ids.len(), "party_id is unique");
+        let addressed = ids(&read(dir.path(), "party_address", day), "party_id");
+        assert!(addressed.iter().all(|id| party_set.contains(id)));
+        assert_eq!(addressed.iter().collect::<HashSet<_>>().len(), addressed.len());
+    }
+}
+
+#[test]
+fn a_day_differs_from_the_one_before_as_real_days_do() {
+    let (dir, _) = export(|options| {
+        options.days = 2;
+        options.accounts = 200_000;
+    });
+    let of = |table, day| by_id(&read(dir.path(), table, day));
+    let (before, after) = (of("accounts", 21), of("accounts", 22));
+    let closed = before.keys().filter(|id| !after.contains_key(*id)).count();
+    let new = after.keys().filter(|id| !before.contains_key(*id)).count();
+    let changed = before.iter().filter(|(id, row)| after.get(*id).is_some_and(|now| now != *row)).count();
+    assert_eq!(new, 400);
+    assert!((150..250).contains(&closed), "{closed} of 200,000 closed");
+    assert!((1_850..2_150).contains(&changed), "{changed} of 200,000 changed");
+    for (table, least, most) in [("parties", 150, 450), ("party_address", 600, 1_000)] {
+        let (before, after) = (of(table, 21), of(table, 22));
+        let changed = before.iter().filter(|(id, row)| after.get(*id).is_some_and(|now| now != *row)).count();
+        assert!((least..most).contains(&changed), "{changed} rows of {table} changed");
+    }
+}
+
+#[test]
+fn the_same_seed_is_the_same_bytes_and_another_is_not() {
+    let small = |options: &mut Options| {
+        options.accounts = 3_000;
+        options.days = 2;
+    };
+    let (one, _) = export(small);
+    let (same, _) = export(small);
+    let (other, _) = export(|options| {
+        small(options);
+        options.seed = 8;
+    });
+    assert_eq!(files(one.path()), files(same.path()));
+    let (one, other) = (files(one.path()), files(other.path()));
+    assert!(one.keys().eq(other.keys()));
+    assert!(one.iter().all(|(path, bytes)| path.ends_with("_SUCCESS") || other[path] != *bytes));
+}
+
+#[test]
+fn a_longer_export_has_the_same_first_days_and_keep_adds_what_is_missing() {
+    let (long, _) = export(|options| {
+        options.accounts = 3_000;
+        options.days = 3;
+    });
+    let (short, _) = export(|options| {
+        options.accounts = 3_000;
+        options.days = 2;
+        options.last_date = date(21);
+    });
+    let mut more = options(short.path());
+    more.accounts = 3_000;
+    more.days = 3;
+    more.existing = Existing::Keep;
+    let added = run(&more).unwrap();
+    assert_eq!(added.days.iter().map(|day| day.date).collect::<Vec<_>>(), [date(22)]);
+    assert_eq!(files(long.path()), files(short.path()));
+}
+
+#[test]
+fn a_day_that_is_there_is_replaced_only_when_asked() {
+    let (dir, _) = export(|options| options.accounts = 100);
+    let before = files(dir.path());
+    let mut again = options(dir.path());
+    again.accounts = 200;
+    again.days = 2;
+    let fault = run(&again).unwrap_err();
+    assert_eq!(fault.class(), Class::Usage);
+    let shown = fault.chain().replace(&dir.path().display().to_string(), "ROOT");
+    assert_snapshot!(shown, @"ROOT/mdm.db/accounts/load_date=2026-11-22 and 2 more like it is there already");
+    assert_eq!(files(dir.path()), before, "a refused export writes nothing");
+    again.existing = Existing::Replace;
+    let summary = run(&again).unwrap();
+    assert_eq!(summary.days[0].tables[0].rows, 200);
+    assert_ne!(files(dir.path()), before);
+}
+
+#[test]
+fn one_account_may_have_very_many_parties() {
+    let (dir, _) = export(|options| {
+        options.accounts = 1_000;
+        options.skew = Some(100_000);
+        options.days = 2;
+    });
+    for day in [21, 22] {
+        let mut counts: HashMap<String, u64> = HashMap::new();
+        for id in ids(&read(dir.path(), "parties", day), "account_id") {
+            *counts.entry(id).or_default() += 1;
+        }
+        let most = *counts.values().max().unwrap();
+        assert!((99_800..=100_000).contains(&most), "{most}");
+        let accounts: HashSet<String> =
+            ids(&read(dir.path(), "accounts", day), "account_id").into_iter().collect();
+        assert!(counts.iter().any(|(id, count)| *count == most && accounts.contains(id)));
+    }
+}
+
+#[test]
+fn rows_are_not_in_the_order_of_their_keys() {
+    let (dir, _) = export(|options| options.accounts = 10_000);
+    for (table, column) in [("accounts", "account_id"), ("parties", "party_id")] {
+        let ids = ids(&read(dir.path(), table, 22), column);
+        let rising = ids.windows(2).filter(|pair| pair[0] < pair[1]).count() as f64 / ids.len() as f64;
+        assert!((0.45..0.55).contains(&rising), "{table}: {rising} of the rows rise");
+    }
+}
+
+#[test]
+fn text_is_written_with_header_quotes_and_hives_null() {
+    let (dir, _) = export(|options| {
+        options.accounts = 500;
+        options.format = FileFormat::Text;
+    });
+    let (same, _) = export(|options| options.accounts = 500);
+    let path = partition(dir.path(), "accounts", 22).join("part-00000.csv");
+    let text = fs::read_to_string(path).unwrap();
+    let mut lines = text.lines();
+    assert_eq!(
+        lines.next(),
+        Some(
+            "account_id,source_sys,account_start_date,legal_title_1,legal_title_2,tax_id_type,tax_id,branch_code,country,active_ind,status_cd,last_update_ts,load_user"
+        )
+    );
+    let written: HashSet<String> = lines.map(|line| line.split(',').next().unwrap().to_owned()).collect();
+    let parquet: HashSet<String> =
+        ids(&read(same.path(), "accounts", 22), "account_id").into_iter().collect();
+    assert_eq!(written, parquet);
+    assert!(text.contains(",\\N,"));
+}
+
+#[test]
+fn a_cancelled_export_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let cancel = Cancel::default();
+    cancel.cancel();
+    let context = Context { sink: &Silent, cancel: &cancel, clock: &FixedClock(0) };
+    let fault = write(&options(dir.path()), context).unwrap_err();
+    assert_eq!(fault.class(), Class::Interrupted);
+    assert!(files(dir.path()).is_empty());
+}
+
+#[test]
+fn options_that_make_no_sense_are_usage_mistakes() {
+    let dir = tempfile::tempdir().unwrap();
+    let changes: [fn(&mut Options); 5] = [
+        |options| options.accounts = 0,
+        |options| options.days = 0,
+        |options| options.accounts = u64::MAX,
+        |options| options.skew = Some(0),
+        |options| options.last_date = LoadDate::new(1969, 1, 1).unwrap(),
+    ];
+    for change in changes {
+        let mut options = options(dir.path());
+        change(&mut options);
+        assert_eq!(run(&options).unwrap_err().class(), Class::Usage);
+    }
+}
