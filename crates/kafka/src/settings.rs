@@ -186,8 +186,6 @@ impl Settings {
         config.set("client.id", "hivecast");
         // A broker that restarts is found again soon (librdkafka's default is 10 s).
         config.set("reconnect.backoff.max.ms", "1000");
-        // Each kind of client is given the others' properties too; librdkafka would warn of each.
-        config.set("log.configuration.warnings", "false");
         config.extend(self.properties.clone());
         let verbose = tracing::enabled!(target: "librdkafka", tracing::Level::DEBUG);
         config.set_log_level(if verbose { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Warning });
