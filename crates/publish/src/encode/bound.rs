@@ -24,7 +24,8 @@ impl Bound {
     /// among them, and `values` values.
     ///
     /// What must be counted at least: each scalar that is not null, each element of an array
-    /// (`many`, or a value of list type; null or not), each entry of a map. Counting more (nulls,
+    /// (`many`, or a value of list type; null or not), each entry of a map. An element or entry that is
+    /// a single value counts once, one that holds others counts besides them. Counting more (nulls,
     /// objects) does no harm.
     pub fn bytes(self, text_bytes: u64, values: u64) -> u64 {
         ESCAPED

@@ -3,6 +3,7 @@
 use hivecast_contract::LoadDate;
 use hivecast_feed::{EnvelopeStyle, Feed, Shape};
 use hivecast_run::{Fault, Result};
+use sha1::{Digest, Sha1};
 use uuid::Uuid;
 
 use super::EditionStamp;
@@ -100,7 +101,7 @@ impl Event {
         let start = out.len();
         out.extend_from_slice(&self.name);
         out.extend_from_slice(key.as_bytes());
-        let identifier = Uuid::new_v5(&EVENT_NAMESPACE, &out[start..]);
+        let identifier = name_based(&out[start..]);
         out.truncate(start);
         let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
         out.extend_from_slice(identifier.hyphenated().encode_lower(&mut text).as_bytes());
@@ -112,7 +113,16 @@ impl Event {
 
 /// The identifier of a document's event: see [`EVENT_NAMESPACE`].
 pub fn event_identifier(feed: &str, load_date: LoadDate, key: &str) -> Uuid {
-    Uuid::new_v5(&EVENT_NAMESPACE, format!("{feed}/{load_date}/{key}").as_bytes())
+    name_based(format!("{feed}/{load_date}/{key}").as_bytes())
+}
+
+/// A UUIDv5 in [`EVENT_NAMESPACE`]. The `uuid` crate's own has no use for the processor's SHA
+/// instructions, and took an eighth of all encoding.
+fn name_based(name: &[u8]) -> Uuid {
+    let digest = Sha1::new_with_prefix(EVENT_NAMESPACE.as_bytes()).chain_update(name).finalize();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    uuid::Builder::from_sha1_bytes(bytes).into_uuid()
 }
 
 /// The name of the root's field whose expression is the document's key, or else the expression.

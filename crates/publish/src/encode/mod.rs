@@ -37,6 +37,12 @@
 //! the inside out, and so is an element of a `list`. Elements of a `many` and of values of list type
 //! keep their place (`null`, `{}`): an array has one element a row. With `nulls: keep` all are
 //! written, and an absent `one` is `null`.
+//!
+//! # Masks
+//! A mask replaces a value's text form: what JSON would have between the quotes, before escapes; of a
+//! list, struct or map its JSON. Null stays null. `hmac-sha256` and `sha256` give 64 lower-case
+//! hexadecimal digits; `last4` a `*` for every character but the last four, and for all of a text of
+//! four or fewer; `redact` gives `REDACTED`. The record's key is not masked.
 
 mod bound;
 mod envelope;

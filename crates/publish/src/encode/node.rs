@@ -10,7 +10,7 @@ use hivecast_run::{Fault, Result};
 use super::mask::Masking;
 use super::plan::{FieldPlan, Plan};
 use super::scalar::{Formats, NoText, Presence, Scalars};
-use super::text::escape_tail;
+use super::text::{escape_tail, push_bytes, push_escaped};
 
 /// A value that could not be written, with the names of the fields it lies in, innermost first.
 #[derive(Debug)]
@@ -181,14 +181,14 @@ impl Field<'_> {
         if let Node::Scalars(scalars) = &self.node
             && let Some(text) = scalars.plain_text(row)
         {
-            out.extend_from_slice(&plan.open);
-            super::text::push_escaped(out, text.as_bytes());
-            out.extend_from_slice(&plan.close);
+            push_bytes(out, &plan.open);
+            push_escaped(out, text.as_bytes());
+            push_bytes(out, &plan.close);
             return Ok(());
         }
         let start = out.len();
         // All but text goes without the quotes that the plan's bytes have at their inner ends.
-        out.extend_from_slice(&plan.open[..plan.open.len() - 1]);
+        push_bytes(out, &plan.open[..plan.open.len() - 1]);
         let presence = self.node.push(row, formats, out).map_err(|mut error| {
             error.path.push(plan.name.clone());
             error
@@ -201,7 +201,7 @@ impl Field<'_> {
             (Presence::Null, Nulls::Keep) => out.extend_from_slice(b"null"),
             (Presence::Empty, Nulls::Keep) | (Presence::Value, _) => {}
         }
-        out.extend_from_slice(&plan.close[1..]);
+        push_bytes(out, &plan.close[1..]);
         Ok(())
     }
 }

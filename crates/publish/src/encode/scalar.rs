@@ -192,6 +192,10 @@ impl<'a> Scalars<'a> {
             DataType::BinaryView => Values::Bytes(Bytes::View(array.as_binary_view())),
             DataType::Dictionary(..) => {
                 let dictionary = array.as_any_dictionary();
+                if dictionary.values().is_empty() {
+                    // No key can point anywhere: every value is null.
+                    return Some(Scalars { nulls: None, values: Values::Nulls });
+                }
                 let values = Scalars::new(dictionary.values().as_ref())?;
                 Values::Dictionary(dictionary.normalized_keys(), Box::new(values))
             }

@@ -22,19 +22,56 @@ fn needs_escape(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
-/// Whether the text can stand in a JSON string as it is.
+/// Whether the text can stand in a JSON string as it is. Words overlap at the end, so that no byte
+/// is looked at by itself but in texts of one to three.
 #[inline]
 pub(super) fn is_clean(text: &[u8]) -> bool {
-    let (words, rest) = text.as_chunks::<8>();
-    let seen = words.iter().fold(0, |seen, word| seen | marks(u64::from_le_bytes(*word)));
-    seen == 0 && !rest.iter().any(|byte| needs_escape(*byte))
+    if let Some(last) = text.last_chunk::<8>() {
+        let (words, _) = text.as_chunks::<8>();
+        let seen = words.iter().fold(0, |seen, word| seen | marks(u64::from_le_bytes(*word)));
+        return seen | marks(u64::from_le_bytes(*last)) == 0;
+    }
+    match (text.first_chunk::<4>(), text.last_chunk::<4>()) {
+        (Some(first), Some(last)) => {
+            let halves = [u32::from_le_bytes(*first), u32::from_le_bytes(*last)].map(u64::from);
+            marks(halves[0] | halves[1] << 32) == 0
+        }
+        _ => !text.iter().any(|byte| needs_escape(*byte)),
+    }
+}
+
+/// Appends bytes, of which there are mostly few: up to 64 as two copies of a fixed size that overlap,
+/// which saves the call of a copy of any size.
+#[inline]
+pub(super) fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    match bytes.len() {
+        0 => {}
+        1 => out.push(bytes[0]),
+        2..=3 => push_overlapping::<2>(out, bytes),
+        4..=7 => push_overlapping::<4>(out, bytes),
+        8..=16 => push_overlapping::<8>(out, bytes),
+        17..=32 => push_overlapping::<16>(out, bytes),
+        33..=64 => push_overlapping::<32>(out, bytes),
+        _ => out.extend_from_slice(bytes),
+    }
+}
+
+/// Appends from `N` to `2 * N` bytes.
+#[inline]
+fn push_overlapping<const N: usize>(out: &mut Vec<u8>, bytes: &[u8]) {
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>()) {
+        let start = out.len();
+        out.extend_from_slice(first);
+        out.truncate(start + bytes.len() - N);
+        out.extend_from_slice(last);
+    }
 }
 
 /// Appends UTF-8 text with its escapes, without the quotes around it.
 #[inline]
 pub(super) fn push_escaped(out: &mut Vec<u8>, text: &[u8]) {
     if is_clean(text) {
-        out.extend_from_slice(text);
+        push_bytes(out, text);
     } else {
         push_escapes(out, text);
     }
@@ -117,6 +154,16 @@ mod tests {
                     assert_eq!(escaped(&text), serde_json::to_string(&text).unwrap(), "{character:?}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn bytes_of_every_length_are_appended_whole() {
+        let bytes: Vec<u8> = (0..200).collect();
+        for length in 0..=bytes.len() {
+            let mut out = b"before".to_vec();
+            push_bytes(&mut out, &bytes[..length]);
+            assert_eq!(out, [b"before", &bytes[..length]].concat());
         }
     }
 
