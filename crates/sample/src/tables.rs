@@ -21,7 +21,7 @@ const BATCH_ROWS: usize = 65_536;
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
 /// Accounts of the first day were opened in the 25 years before it.
-const OLDEST_START_DAYS: u64 = 9_131;
+const OLDEST_START_DAYS: i64 = 9_131;
 /// Changes are made in the evening before the export: from 18:00 to 22:00, in seconds.
 const EVENING: (i64, u64) = (64_800 - SECONDS_PER_DAY, 14_400);
 /// Accounts are opened from 08:00 to 18:00, in seconds.
@@ -242,9 +242,8 @@ impl Rows {
         let root = population.draws(Place::Account, account.index);
         // Each part is drawn anew at each of its versions.
         let part = |part: AccountPart| root.at(part as u64 + 1).at(u64::from(account.version(part)));
-        let Nature { company, country, mut fixed } = nature(root);
+        let Nature { company, country, start, mut fixed } = nature(day, account);
         let source = fixed.word(SOURCE_SYSTEMS);
-        let start = start_day(day, account.born, &mut fixed);
         let active = part(AccountPart::Status).chance(ACTIVE);
 
         self.text(|out| write!(out, "{:010}", population.account_number(account.index)).ok());
@@ -270,7 +269,7 @@ impl Rows {
         let root = population.draws(Place::Party, party.index);
         let mut fixed = root.at(0);
         let mut versioned = root.at(1).at(u64::from(party.relation_version));
-        let start = start_day(day, party.born, &mut fixed);
+        let start = start_day(day, party.born, nature(day, account).start, &mut fixed);
         self.text(|out| write!(out, "{:012}", population.party_number(party.index)).ok());
         self.text(|out| write!(out, "{:010}", population.named_account(account, party)).ok());
         self.word(versioned.word(RELATIONS));
@@ -283,9 +282,9 @@ impl Rows {
         let population = day.population;
         let root = population.draws(Place::Address, party.index).at(u64::from(party.address_version));
         let mut draws = root;
-        let home = nature(population.draws(Place::Account, account.index)).country;
+        let home = nature(day, account).country;
         let country = if draws.chance(ABROAD) { draws.pick(COUNTRIES) } else { home };
-        let start = start_day(day, party.address_version, &mut draws);
+        let start = start_day(day, party.address_version, day.first - OLDEST_START_DAYS, &mut draws);
         self.text(|out| write!(out, "{:012}", population.party_number(party.index)).ok());
         self.text(|out| address_line(country, &mut draws, out));
         self.text(|out| {
@@ -306,14 +305,17 @@ impl Rows {
 struct Nature {
     company: bool,
     country: &'static Country,
+    /// The day it was opened, counted from 1970-01-01.
+    start: i64,
     fixed: Draws,
 }
 
-fn nature(root: Draws) -> Nature {
-    let mut fixed = root.at(0);
+fn nature(day: Day<'_>, account: &Account) -> Nature {
+    let mut fixed = day.population.draws(Place::Account, account.index).at(0);
     let company = fixed.chance(COMPANIES);
     let country = home_country(&mut fixed);
-    Nature { company, country, fixed }
+    let start = start_day(day, account.born, day.first - OLDEST_START_DAYS, &mut fixed);
+    Nature { company, country, start, fixed }
 }
 
 /// The first countries of the list come up more often than the last.
@@ -323,11 +325,12 @@ fn home_country(draws: &mut Draws) -> &'static Country {
     &COUNTRIES[at as usize]
 }
 
-/// The day that something began: the day it came on, or for what was there on the first day, some
-/// day before it. In days since 1970-01-01.
-fn start_day(day: Day<'_>, born: u32, draws: &mut Draws) -> i64 {
-    let before = draws.below(OLDEST_START_DAYS);
-    if born == 0 { day.first - 1 - before as i64 } else { day.first + i64::from(born) - 1 }
+/// The day that something began: the day before the one it came on, or for what was there on the
+/// first day, some day since `earliest`. In days since 1970-01-01.
+fn start_day(day: Day<'_>, born: u32, earliest: i64, draws: &mut Draws) -> i64 {
+    let ages = u64::try_from(day.first - earliest).unwrap_or(0).max(1);
+    let after = draws.below(ages) as i64;
+    if born == 0 { earliest + after } else { day.first + i64::from(born) - 1 }
 }
 
 fn within((from, length): (i64, u64), draws: &mut Draws) -> i64 {

@@ -12,8 +12,9 @@ use hivecast_run::{Fault, Result};
 /// The file that marks a directory as whole; Hadoop's output committers write it last.
 pub(crate) const SUCCESS_FILE: &str = "_SUCCESS";
 
-/// How alike two table names must be (Jaro-Winkler, 0 to 1) for one to be suggested for the other.
-const NEAR_NAME: f64 = 0.85;
+/// How alike two table names must be for one to be suggested for the other: at most one edit in three
+/// characters.
+const NEAR_NAME: f64 = 0.66;
 /// Names that a message suggests.
 const NEAR_NAMES: usize = 3;
 /// Dates that a message lists; the rest are counted.
@@ -108,7 +109,7 @@ fn directories(dir: &Path) -> Vec<String> {
 fn near_names(wanted: &str, names: &[String]) -> Vec<String> {
     let mut near: Vec<(f64, &String)> = names
         .iter()
-        .map(|name| (strsim::jaro_winkler(wanted, name), name))
+        .map(|name| (strsim::normalized_damerau_levenshtein(wanted, name), name))
         .filter(|(likeness, _)| *likeness >= NEAR_NAME)
         .collect();
     near.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));

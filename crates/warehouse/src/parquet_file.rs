@@ -1,6 +1,9 @@
 //! Parquet files: what their footers say, and their rows in the table's types.
 
+use std::any::Any;
+use std::error::Error;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -36,7 +39,7 @@ pub(crate) struct Footer {
 /// in case only.
 pub(crate) fn read_footer(table: &str, path: &Path) -> Result<Footer> {
     let disk = Disk::open(path)?;
-    let metadata = load(&disk).map_err(|error| unreadable(table, path, &disk, &error))?;
+    let metadata = guarded(table, path, &disk, || load(&disk))?;
     let names = column_names(table, path, metadata.schema())?;
     let groups = metadata.metadata().row_groups();
     let columns = names
@@ -126,7 +129,7 @@ pub(crate) struct ParquetRows {
 pub(crate) fn open(reader: &RowReader, path: &Path, row_groups: Option<Range<usize>>) -> Result<ParquetRows> {
     let RowReader { table, wanted, batch_rows, .. } = reader;
     let disk = Disk::open(path)?;
-    let metadata = load(&disk).map_err(|error| unreadable(table, path, &disk, &error))?;
+    let metadata = guarded(table, path, &disk, || load(&disk))?;
     let names = column_names(table, path, metadata.schema())?;
     let mut roots: Vec<usize> = Vec::new();
     for column in wanted {
@@ -140,8 +143,9 @@ pub(crate) fn open(reader: &RowReader, path: &Path, row_groups: Option<Range<usi
             root.and_then(|root| roots.binary_search(&root).ok()).map_or(Slot::Missing, Slot::From)
         })
         .collect();
-    let reader = build_reader(disk.clone(), &metadata, &roots, row_groups, *batch_rows)
-        .map_err(|error| unreadable(table, path, &disk, &error))?;
+    let reader = guarded(table, path, &disk, || {
+        build_reader(disk.clone(), &metadata, &roots, row_groups, *batch_rows)
+    })?;
     let fields: Vec<Field> =
         wanted.iter().map(|column| Field::new(&column.name, column.data_type.clone(), true)).collect();
     Ok(ParquetRows {
@@ -240,20 +244,36 @@ impl Iterator for ParquetRows {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        Some(match self.reader.next()? {
-            Ok(batch) => self.adapt(&batch),
-            Err(error) => Err(unreadable(&self.table, &self.path, &self.disk, &error)),
-        })
+        let reader = &mut self.reader;
+        let batch = guarded(&self.table, &self.path, &self.disk, || reader.next().transpose()).transpose()?;
+        Some(batch.and_then(|batch| self.adapt(&batch)))
     }
 }
 
-/// A failed read of the disk is the disk's fault; everything else is the file's.
-fn unreadable(table: &str, path: &Path, disk: &Disk, error: &dyn std::error::Error) -> Fault {
+/// Reads, and tells why it failed: a failed read of the disk is the disk's fault, everything else is
+/// the file's. That includes a panic, by which the Parquet reader answers some corrupt bytes. What
+/// panicked is not used again: a fault ends the scan.
+fn guarded<T, E: Error>(
+    table: &str,
+    path: &Path,
+    disk: &Disk,
+    read: impl FnOnce() -> Result<T, E>,
+) -> Result<T> {
+    let cause = match catch_unwind(AssertUnwindSafe(read)) {
+        Ok(Ok(value)) => return Ok(value),
+        Ok(Err(error)) => error.to_string(),
+        Err(panic) => format!("the reader gave up: {}", panic_text(panic.as_ref())),
+    };
     let what = format!("table {table}: failed to read the Parquet file {}", path.display());
-    match disk.failure() {
+    Err(match disk.failure() {
         Some(failure) => Fault::io(what, failure),
         None => Fault::data(what)
-            .because(error.to_string())
+            .because(cause)
             .advise("the file is cut off or corrupt: export the partition again"),
-    }
+    })
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a word")
 }

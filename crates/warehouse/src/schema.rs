@@ -158,7 +158,7 @@ mod tests {
             (Int64, Float64, None),
             (Float32, Float64, Some(Float64)),
             (Int32, Decimal128(10, 2), Some(Decimal128(12, 2))),
-            (Int64, Decimal128(38, 2), None),
+            (Int64, Decimal128(38, 20), None),
             (Int64, Decimal128(20, 18), Some(Decimal128(37, 18))),
             (Decimal128(5, 0), Decimal128(10, 4), Some(Decimal128(10, 4))),
             (Utf8View, Int32, None),

@@ -171,6 +171,12 @@ fn rows_and_rates_are_those_of_a_real_export() {
         let nulls = share(&text(&accounts, column));
         assert!((0.0001..0.05).contains(&nulls), "{column}: {nulls}");
     }
+    let mut relations: HashMap<String, f64> = HashMap::new();
+    for relation in ids(&read(dir.path(), "parties", 22), "relation_type") {
+        *relations.entry(relation).or_default() += 7.0 / rows[1] as f64;
+    }
+    assert_eq!(relations.len(), 7);
+    assert!(relations.values().all(|share| (share - 1.0).abs() < 0.05), "{relations:?}");
     let starts = accounts[0]
         .column_by_name("account_start_date")
         .unwrap()
@@ -189,7 +195,20 @@ fn a_handful_of_rows_looks_like_this() {
         rows.sort();
         lines.extend(rows.into_iter().take(4));
     }
-    assert_snapshot!(lines.join("\n"), @"");
+    assert_snapshot!(lines.join("\n"), @r"
+    2519189999|CORE|2011-01-31T10:06:11|Sarah Park||PESEL|00996378934|BR00601|Poland|1|ACTIVE|2024-06-21T21:54:37|mdm_online
+    5236439667|CARDS|2015-05-27T09:11:56|Liberty Dental Care Holdings LLC|and Nadia Sánchez|EIN|72-9344701|BR01440|United States|1|ACTIVE|2016-04-24T18:11:02|mdm_batch
+    6908669268|WEALTH|2013-06-17T10:08:56|Emma Clark|T/A Lakeside Foods|BSN|086248077|BR01997|Netherlands|1|ACTIVE|2018-11-21T21:02:23|mdm_batch
+    7155975201|CARDS|2016-12-12T11:24:40|Björn Bakker||NINO|QQ 22 88 98 J|BR02098|United Kingdom|1|ACTIVE|2023-08-22T18:57:16|svc_migration
+    116872059104|5236439667|AUTHORIZED_SIGNER|2024-01-22|2026-03-11T18:31:09|mdm_batch
+    130145211664|7155975201|AUTHORIZED_SIGNER|2024-05-04|2026-03-28T20:20:26|mdm_online
+    432003514431|2519189999|AUTHORIZED_SIGNER|2023-06-24|2026-02-25T20:12:17|mdm_online
+    454753346388|5236439667|TRUSTEE|2021-07-27|2024-06-04T19:48:44|mdm_online
+    116872059104|128 Station Road||Seattle|25784|United States|2022-12-30|2023-09-16T18:00:15|mdm_batch
+    130145211664|86 Highland Avenue|Unit 21|Belfast|XP96 5HJ|United Kingdom|2007-09-09|2017-03-10T18:03:09|mdm_online
+    432003514431|ulica Długa 130|Building 16|Kraków|11-730|Poland|2015-02-26|2024-02-02T20:39:03|svc_migration
+    454753346388|14 Chestnut Street||New York|22714|United States|2017-07-03|2023-06-15T20:00:39|svc_migration
+    ");
 }
 
 #[test]
