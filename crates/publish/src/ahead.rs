@@ -107,3 +107,133 @@ fn read(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::{Duration, Instant};
+
+    use hivecast_contract::LoadDate;
+
+    use super::*;
+    use crate::entries::Blocks;
+
+    /// A hundred blocks of one record; then what `end` says.
+    struct Many {
+        id: EditionId,
+        filled: AtomicUsize,
+        end: fn() -> Result<()>,
+    }
+
+    const BLOCKS: usize = 100;
+
+    impl Many {
+        fn new(end: fn() -> Result<()>) -> Self {
+            Many { id: EditionId("many".into()), filled: AtomicUsize::new(0), end }
+        }
+    }
+
+    impl Entries for Many {
+        fn edition(&self) -> &EditionId {
+            &self.id
+        }
+
+        fn load_date(&self) -> LoadDate {
+            LoadDate::new(2026, 11, 22).unwrap()
+        }
+
+        fn documents(&self) -> u64 {
+            BLOCKS as u64
+        }
+
+        fn open(&self, _bases: &[EditionId], position: u64) -> Result<Box<dyn Blocks + '_>> {
+            Ok(Box::new(Rest { of: self, next: position as usize }))
+        }
+    }
+
+    struct Rest<'a> {
+        of: &'a Many,
+        next: usize,
+    }
+
+    impl Blocks for Rest<'_> {
+        fn fill(&mut self, block: &mut Block) -> Result<()> {
+            if self.next == BLOCKS {
+                return (self.of.end)();
+            }
+            block.push(self.next.to_string().as_bytes(), None);
+            self.next += 1;
+            self.of.filled.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        }
+    }
+
+    fn take(ahead: &mut Ahead<'_>) -> Result<Option<String>> {
+        let key = ahead.peek()?.map(|entry| String::from_utf8(entry.key.to_vec()).unwrap());
+        ahead.advance();
+        Ok(key)
+    }
+
+    #[test]
+    fn entries_come_in_order_from_the_position_and_then_end() {
+        let many = Many::new(|| Ok(()));
+        std::thread::scope(|scope| {
+            let mut ahead = Ahead::start(scope, &many, vec![], 97);
+            for expected in ["97", "98", "99"] {
+                assert_eq!(take(&mut ahead).unwrap().as_deref(), Some(expected));
+            }
+            for _ in 0..3 {
+                assert!(ahead.peek().unwrap().is_none(), "the end stays the end");
+            }
+        });
+    }
+
+    #[test]
+    fn the_reader_is_never_further_ahead_than_the_bound() {
+        let many = Many::new(|| Ok(()));
+        std::thread::scope(|scope| {
+            let mut ahead = Ahead::start(scope, &many, vec![], 0);
+            for taken in 1..=20 {
+                take(&mut ahead).unwrap();
+                // Those that wait, and the one that waits for room.
+                let most = taken + READ_AHEAD_BLOCKS + 1;
+                let deadline = Instant::now() + Duration::from_secs(10);
+                while many.filled.load(Ordering::SeqCst) < most && Instant::now() < deadline {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                std::thread::sleep(Duration::from_millis(2));
+                assert_eq!(many.filled.load(Ordering::SeqCst), most);
+            }
+        });
+    }
+
+    #[test]
+    fn dropping_the_sender_ends_a_reader_that_waits() {
+        let many = Many::new(|| Ok(()));
+        std::thread::scope(|scope| {
+            let mut ahead = Ahead::start(scope, &many, vec![], 0);
+            take(&mut ahead).unwrap();
+        });
+        assert!(many.filled.load(Ordering::SeqCst) < BLOCKS);
+    }
+
+    #[test]
+    fn an_error_comes_behind_the_entries_before_it() {
+        let many = Many::new(|| Err(Fault::data("no more")));
+        std::thread::scope(|scope| {
+            let mut ahead = Ahead::start(scope, &many, vec![], 98);
+            assert!(take(&mut ahead).unwrap().is_some() && take(&mut ahead).unwrap().is_some());
+            assert_eq!(ahead.peek().unwrap_err().to_string(), "no more");
+        });
+    }
+
+    #[test]
+    fn a_reader_that_panics_is_our_bug() {
+        let many = Many::new(|| panic!("as the test asks"));
+        std::thread::scope(|scope| {
+            let mut ahead = Ahead::start(scope, &many, vec![], 99);
+            assert!(take(&mut ahead).unwrap().is_some());
+            assert_eq!(ahead.peek().unwrap_err().class(), hivecast_run::Class::Bug);
+        });
+    }
+}

@@ -1,6 +1,6 @@
 //! Where one transaction ends and the next begins.
 
-use hivecast_feed::model::{Atomicity, Chunks};
+use hivecast_feed::{Atomicity, Chunks};
 
 /// Measures a chunk while it fills. Where it ends depends on the records since its start and on the
 /// feed's limits alone, so that a chunk done again after a crash is the same chunk.

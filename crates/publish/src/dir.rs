@@ -128,14 +128,16 @@ impl Target for DirTarget {
         let commits = ledger::read(&self.ledger_path(&file.feed))?.commits;
         let commits = commits.into_iter().rev().filter(|commit| commit.topic_id == file.id);
         // Newest first: how far the file is committed, and places in it that are known by offset.
-        let places: Vec<(u64, i64)> =
-            commits.filter_map(|commit| commit.place(partition as usize)).collect();
-        let Some((committed, _)) = places.first().copied() else { return Ok(()) };
+        let places: Vec<(u64, i64)> = commits.filter_map(|commit| commit.place(partition as usize)).collect();
+        let Some(end) = places.first().copied() else { return Ok(()) };
         let path = topic::partition_path(&dir, partition);
         let start = places.into_iter().find(|(_, offset)| *offset <= from).unwrap_or((0, 0));
-        let mut lines = Lines::open(&path, partition, committed)?;
-        lines.seek(start)?;
-        lines.each(from, to, each)
+        let mut lines = Lines::open(&path, partition, end.0)?;
+        if start != end {
+            lines.seek(start)?;
+            lines.each(from, to, each)?;
+        }
+        Ok(())
     }
 }
 
@@ -158,12 +160,10 @@ impl<'a> Lines<'a> {
     }
 
     /// Goes to where the offset is known to begin. A file that was damaged once may have another
-    /// line there, and is read from its start then.
+    /// line there, or none, and is read from its start then.
     fn seek(&mut self, (position, offset): (u64, i64)) -> Result<()> {
         self.go_to(position)?;
-        let is_there = position == 0
-            || !self.next()?
-            || self.parse().is_ok_and(|line| line.offset == offset);
+        let is_there = self.next()? && self.parse().is_ok_and(|line| line.offset == offset);
         self.go_to(if is_there { position } else { 0 })
     }
 

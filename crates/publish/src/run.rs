@@ -6,7 +6,7 @@ use std::time::Duration;
 use hivecast_contract::{
     EditionId, LEDGER_FORMAT, LedgerRecord, Manifest, PartitionTotals, Progress, WriterId, partition_of,
 };
-use hivecast_feed::model::Chunks;
+use hivecast_feed::Chunks;
 use hivecast_run::{Class, Context, Event, Fault, Result, Step, Unit, crash_point};
 
 use crate::ahead::Ahead;
@@ -362,13 +362,14 @@ impl Sender<'_, '_, '_> {
             (Ok(_), None) => {
                 Err(Stop::Own(Fault::bug("failed to commit a chunk: the target wrote no ledger record")))
             }
-            // Without a ledger record nothing can have been committed.
-            (Err(fault), None) => {
+            // Without a ledger record nothing can have been committed, nor when the target heard of
+            // the cancellation before it began to.
+            (Err(fault), words) if words.is_none() || fault.class() == Class::Interrupted => {
                 self.abort();
                 Err(Stop::of_target(fault))
             }
             // The outcome may be unknown. Whatever it is, the ledger knows, and this session is dead.
-            (Err(fault), Some(_)) => Err(Stop::of_target(fault)),
+            (Err(fault), _) => Err(Stop::of_target(fault)),
         }
     }
 

@@ -179,7 +179,9 @@ pub trait Session {
     /// Waits until every record is acknowledged (as many as were sent, or it fails), asks
     /// `ledger_records` for what the ledger should say about them, adds that, and commits all of it
     /// at once. When `ledger_records` fails nothing is committed, its error is returned as it is, and
-    /// `abort` may follow. A transaction may hold ledger records alone.
+    /// `abort` may follow. The same holds for an error of `Class::Interrupted`: a target that looks
+    /// for cancellation does so before it begins to commit. A transaction may hold ledger records
+    /// alone.
     fn commit(
         &mut self,
         ledger_records: &mut dyn FnMut(&Committed) -> Result<Vec<LedgerRecord>>,

@@ -78,7 +78,8 @@ fn compare(
         match difference(target, manifest, original, &found, &differing)? {
             Verdict::Fault(fault) => return Err(fault),
             Verdict::TombstonesExpired(count) => {
-                context.warn(format!("{count} tombstones are gone from the topic, as compaction removes them"));
+                context
+                    .warn(format!("{count} tombstones are gone from the topic, as compaction removes them"));
                 checks = vec!["each document".to_owned()];
             }
         }

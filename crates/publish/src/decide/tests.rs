@@ -1,1 +1,349 @@
+use hivecast_contract::{Checksum, LEDGER_FORMAT};
+use hivecast_run::Class;
 
+use super::*;
+
+mod machine;
+
+const FEED: &str = "contracts";
+const TOPIC: &str = "mdm.contracts";
+const ID: &str = "topic-1";
+
+pub(super) fn day(day: u8) -> LoadDate {
+    LoadDate::new(2026, 11, day).unwrap()
+}
+
+pub(super) fn id(edition: &str) -> EditionId {
+    EditionId(edition.to_owned())
+}
+
+/// Sums of a partition whose last record lies at `last`.
+fn totals(records: u64, last: i64) -> PartitionTotals {
+    PartitionTotals {
+        documents: records,
+        checksum: Checksum(u128::from(records) << 64 | last as u128),
+        first_offset: Some(last + 1 - records as i64),
+        last_offset: Some(last),
+        ..PartitionTotals::default()
+    }
+}
+
+fn manifest(sequence: u64, load_date: u8, edition: &str, last: i64) -> Manifest {
+    Manifest {
+        format: LEDGER_FORMAT,
+        sequence,
+        feed: FEED.to_owned(),
+        load_date: day(load_date),
+        edition: id(edition),
+        topic: TOPIC.to_owned(),
+        topic_id: ID.to_owned(),
+        documents: 10,
+        tombstones: 0,
+        chunks: 1,
+        completed_ms: 0,
+        partitions: vec![totals(10, last)],
+    }
+}
+
+fn progress(load_date: u8, edition: &str, bases: &[&str], last: i64) -> Progress {
+    Progress {
+        format: LEDGER_FORMAT,
+        feed: FEED.to_owned(),
+        load_date: day(load_date),
+        edition: id(edition),
+        writer: WriterId::SINGLE,
+        chunks: 1,
+        position: 4,
+        bases: bases.iter().map(|base| id(base)).collect(),
+        topic_id: ID.to_owned(),
+        partitions: vec![totals(4, last)],
+    }
+}
+
+/// A ledger, a topic that is longer than the ledger says, and one writer.
+struct Given {
+    ledger: Ledger,
+    topic_id: &'static str,
+    ends: Vec<i64>,
+    has_records: bool,
+    writer: WriterId,
+}
+
+impl Given {
+    fn ledger(records: impl IntoIterator<Item = LedgerLine>) -> Self {
+        let mut ledger = Ledger::default();
+        for record in records {
+            match record {
+                LedgerLine::Done(manifest) => {
+                    // A manifest is written together with the progress that completes it.
+                    ledger.progress.insert(
+                        WriterId::SINGLE,
+                        Progress {
+                            position: 10,
+                            partitions: manifest.partitions.clone(),
+                            chunks: manifest.chunks,
+                            load_date: manifest.load_date,
+                            edition: manifest.edition.clone(),
+                            topic_id: manifest.topic_id.clone(),
+                            ..progress(1, "", &[], 0)
+                        },
+                    );
+                    ledger.manifests.insert(manifest.load_date, manifest);
+                }
+                LedgerLine::Begun(progress) => {
+                    ledger.progress.insert(progress.writer, progress);
+                }
+            }
+        }
+        Given { ledger, topic_id: ID, ends: vec![1_000], has_records: true, writer: WriterId::SINGLE }
+    }
+
+    fn decide(&self, load_date: u8, edition: &str, mode: Mode) -> Result<Verdict> {
+        decide(&Question {
+            feed: FEED,
+            edition: &id(edition),
+            load_date: day(load_date),
+            writer: self.writer,
+            mode,
+            ledger: &self.ledger,
+            topic: TopicState {
+                name: TOPIC,
+                id: self.topic_id,
+                end_offsets: &self.ends,
+                has_records: self.has_records,
+            },
+        })
+    }
+
+    /// Refused as a conflict with advice; `--replace` starts over these bases.
+    #[track_caller]
+    fn conflict(&self, load_date: u8, edition: &str, words: &str, replace_over: &[&str]) {
+        let fault = self.decide(load_date, edition, Mode::Normal).expect_err("a conflict");
+        assert_eq!(fault.class(), Class::Conflict);
+        assert!(fault.chain().contains(words), "{}", fault.chain());
+        assert!(fault.advice().is_some_and(|advice| advice.contains("--replace")), "{:?}", fault.advice());
+        let verdict = self.decide(load_date, edition, Mode::Replace).expect("--replace overrules");
+        assert_eq!(verdict.decision, start(replace_over));
+        assert!(!verdict.warnings.is_empty(), "overruling is told");
+    }
+
+    #[track_caller]
+    fn gives(&self, load_date: u8, edition: &str, modes: &[Mode], decision: &Decision) -> Vec<String> {
+        let mut warnings = vec![];
+        for mode in modes {
+            let verdict =
+                self.decide(load_date, edition, *mode).unwrap_or_else(|f| panic!("{mode:?}: {}", f.chain()));
+            assert_eq!(verdict.decision, *decision, "{mode:?}");
+            warnings.extend(verdict.warnings);
+        }
+        warnings
+    }
+}
+
+enum LedgerLine {
+    Done(Manifest),
+    Begun(Progress),
+}
+use LedgerLine::{Begun, Done};
+
+const BOTH: &[Mode] = &[Mode::Normal, Mode::Replace];
+
+fn start(bases: &[&str]) -> Decision {
+    Decision::Start { bases: bases.iter().map(|base| id(base)).collect() }
+}
+
+#[test]
+fn the_first_edition_of_an_empty_topic() {
+    let mut given = Given::ledger([]);
+    given.has_records = false;
+    assert!(given.gives(22, "a", BOTH, &start(&[])).is_empty());
+}
+
+#[test]
+fn an_unknown_topic_with_records() {
+    Given::ledger([]).conflict(22, "a", "the ledger knows of none", &[]);
+}
+
+#[test]
+fn complete_is_complete() {
+    let done = manifest(1, 22, "a", 9);
+    let given = Given::ledger([Done(done.clone())]);
+    assert!(given.gives(22, "a", BOTH, &Decision::AlreadyComplete(done)).is_empty());
+}
+
+#[test]
+fn the_next_day_starts_over_the_last() {
+    let given = Given::ledger([Done(manifest(1, 22, "a", 9)), Done(manifest(2, 23, "b", 19))]);
+    assert!(given.gives(24, "c", BOTH, &start(&["b"])).is_empty());
+}
+
+#[test]
+fn a_day_left_behind_is_still_complete_and_replace_puts_it_back() {
+    let first = manifest(1, 22, "a", 9);
+    let given = Given::ledger([Done(first.clone()), Done(manifest(2, 23, "b", 19))]);
+    given.gives(22, "a", &[Mode::Normal], &Decision::AlreadyComplete(first));
+    let warnings = given.gives(22, "a", &[Mode::Replace], &start(&["b"]));
+    assert!(warnings[0].contains("2026-11-22 overwrites 2026-11-23"), "{warnings:?}");
+}
+
+#[test]
+fn a_day_put_back_and_left_half_way_goes_on() {
+    let again = progress(22, "a", &["b"], 23);
+    let given =
+        Given::ledger([Done(manifest(1, 22, "a", 9)), Done(manifest(2, 23, "b", 19)), Begun(again.clone())]);
+    given.gives(22, "a", BOTH, &Decision::Resume(again));
+}
+
+#[test]
+fn what_was_begun_goes_on() {
+    let begun = progress(22, "a", &[], 3);
+    let given = Given::ledger([Begun(begun.clone())]);
+    assert!(given.gives(22, "a", BOTH, &Decision::Resume(begun)).is_empty());
+}
+
+#[test]
+fn another_edition_of_a_published_day() {
+    let given = Given::ledger([Done(manifest(1, 22, "a", 9))]);
+    given.conflict(22, "a2", "published as edition a,", &["a"]);
+}
+
+#[test]
+fn another_edition_of_a_day_that_was_begun() {
+    let given = Given::ledger([Done(manifest(1, 21, "z", 9)), Begun(progress(22, "a", &["z"], 13))]);
+    given.conflict(22, "a2", "partly published as edition a,", &["z", "a"]);
+}
+
+#[test]
+fn the_edition_whose_correction_was_begun() {
+    let given = Given::ledger([Done(manifest(1, 22, "a", 9)), Begun(progress(22, "a2", &["a"], 13))]);
+    given.conflict(22, "a", "partly published as edition a2,", &["a2"]);
+}
+
+#[test]
+fn a_correction_that_was_begun_goes_on_in_either_mode() {
+    let begun = progress(22, "a2", &["a"], 13);
+    let given = Given::ledger([Done(manifest(1, 22, "a", 9)), Begun(begun.clone())]);
+    given.gives(22, "a2", BOTH, &Decision::Resume(begun));
+}
+
+#[test]
+fn an_older_day_than_the_published_one() {
+    let given = Given::ledger([Done(manifest(1, 22, "a", 9))]);
+    given.conflict(21, "z", "overwrite newer data", &["a"]);
+}
+
+#[test]
+fn an_older_day_than_the_one_begun() {
+    let given = Given::ledger([Done(manifest(1, 21, "z", 9)), Begun(progress(23, "b", &["z"], 13))]);
+    given.conflict(22, "a", "2026-11-23 of feed contracts is partly published", &["z", "b"]);
+}
+
+#[test]
+fn an_earlier_day_left_half_way_is_a_base_and_is_told() {
+    let given = Given::ledger([Done(manifest(1, 21, "z", 9)), Begun(progress(22, "a", &["z", "y"], 13))]);
+    let warnings = given.gives(23, "b", &[Mode::Normal], &start(&["z", "y", "a"]));
+    assert!(warnings[0].contains("2026-11-22") && warnings[0].contains("partly"), "{warnings:?}");
+}
+
+#[test]
+fn an_edition_is_no_base_of_itself() {
+    let given = Given::ledger([Done(manifest(1, 22, "a", 9)), Begun(progress(23, "b", &["a"], 13))]);
+    given.gives(22, "a", &[Mode::Replace], &start(&["b"]));
+}
+
+#[test]
+fn a_topic_that_was_made_again() {
+    let mut given = Given::ledger([Done(manifest(1, 22, "a", 9))]);
+    given.topic_id = "topic-2";
+    given.has_records = false;
+    given.conflict(22, "a", "deleted and made again", &[]);
+    given.conflict(23, "b", "deleted and made again", &[]);
+}
+
+#[test]
+fn a_feed_that_moved_to_another_topic() {
+    let elsewhere = Manifest { topic: "mdm.old".to_owned(), ..manifest(1, 22, "a", 9) };
+    let mut given = Given::ledger([Done(elsewhere)]);
+    given.topic_id = "topic-2";
+    given.conflict(23, "b", "was published to topic mdm.old, and now names topic mdm.contracts", &[]);
+}
+
+#[test]
+fn after_starting_anew_the_old_topic_is_forgotten() {
+    let old = manifest(7, 23, "b", 900);
+    let begun = Progress { topic_id: "topic-2".to_owned(), ..progress(22, "a", &[], 3) };
+    let mut given = Given::ledger([Done(old.clone()), Begun(begun.clone())]);
+    given.topic_id = "topic-2";
+    given.ends = vec![4];
+    given.gives(22, "a", BOTH, &Decision::Resume(begun));
+    let done = Manifest { topic_id: "topic-2".to_owned(), ..manifest(8, 22, "a", 9) };
+    let mut given = Given::ledger([Done(old), Done(done.clone())]);
+    given.topic_id = "topic-2";
+    given.ends = vec![10];
+    given.gives(22, "a", BOTH, &Decision::AlreadyComplete(done));
+    // A later day of the old topic stands in nobody's way.
+    given.gives(23, "b", BOTH, &start(&["a"]));
+}
+
+#[test]
+fn a_topic_that_lost_records() {
+    let mut given = Given::ledger([Done(manifest(1, 22, "a", 9))]);
+    given.ends = vec![10];
+    given.gives(23, "b", BOTH, &start(&["a"]));
+    given.ends = vec![9];
+    // What is left of the old records needs its tombstones.
+    given.conflict(23, "b", "ends at offset 9, and the ledger speaks of offset 9", &["a"]);
+    given.conflict(22, "a", "lost records", &[]);
+    let mut given = Given::ledger([Begun(progress(22, "a", &["z"], 3))]);
+    given.ends = vec![2];
+    given.conflict(22, "a", "lost records", &["z"]);
+}
+
+#[test]
+fn after_starting_over_the_lost_records_are_forgotten() {
+    let begun = progress(22, "a", &["z"], 3);
+    let mut given = Given::ledger([Done(manifest(1, 21, "z", 900)), Begun(begun.clone())]);
+    given.ends = vec![4];
+    given.gives(22, "a", BOTH, &Decision::Resume(begun));
+}
+
+#[test]
+fn another_number_of_partitions() {
+    let mut given = Given::ledger([Done(manifest(1, 22, "a", 9))]);
+    given.ends = vec![100, 100];
+    given.conflict(23, "b", "has 2 partitions, and had 1", &["a"]);
+    let mut given = Given::ledger([Begun(progress(22, "a", &[], 3))]);
+    given.ends = vec![100, 100];
+    given.conflict(22, "a", "has 2 partitions, and had 1", &[]);
+}
+
+#[test]
+fn another_number_of_writers() {
+    let second_of_two = WriterId { index: 2, of: 2 };
+    let begun = Progress { writer: second_of_two, ..progress(22, "a", &[], 3) };
+    Given::ledger([Begun(begun.clone())]).conflict(22, "a", "by 2 writers, and this run has 1", &[]);
+    // Once an edition that was published over it is complete, it stands in nobody's way.
+    let given = Given::ledger([Begun(begun), Done(manifest(1, 22, "b", 20))]);
+    given.gives(23, "c", BOTH, &start(&["b"]));
+}
+
+#[test]
+fn two_writers_complete_an_edition_together() {
+    let writers = [WriterId { index: 1, of: 2 }, WriterId { index: 2, of: 2 }];
+    let part = |writer, last| Progress { writer, ..progress(22, "a", &[], last) };
+    let mut whole = manifest(1, 22, "a", 7);
+    let parts = writers.map(|writer| part(writer, i64::from(writer.index) * 4 - 1));
+    whole.partitions = vec![PartitionTotals {
+        last_offset: Some(7),
+        ..parts.iter().fold(PartitionTotals::default(), |mut sum, part| {
+            sum.add(&part.partitions[0]);
+            sum
+        })
+    }];
+    let mut given = Given::ledger(parts.clone().map(Begun));
+    given.writer = writers[0];
+    given.gives(22, "a", BOTH, &Decision::Resume(parts[0].clone()));
+    given.ledger.manifests.insert(day(22), whole.clone());
+    given.gives(22, "a", BOTH, &Decision::AlreadyComplete(whole));
+    given.gives(23, "b", BOTH, &start(&["a"]));
+}

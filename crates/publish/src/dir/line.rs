@@ -1,7 +1,6 @@
 //! One record as a line: `{"offset":n,"key":"…","headers":{…},"value":<JSON>|null}`.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use hivecast_contract::{HEADER_EDITION, HEADER_FEED, HEADER_LOAD_DATE, HEADER_OP, Operation};
 use hivecast_run::{Fault, Result};
@@ -45,7 +44,9 @@ pub(super) fn write(
             .because(error)
     })?;
     if value.is_some_and(|value| value.contains(&b'\n')) {
-        return Err(Fault::data(format!("failed to write the document of key {text:?}: it holds a line feed")));
+        return Err(Fault::data(format!(
+            "failed to write the document of key {text:?}: it holds a line feed"
+        )));
     }
     out.extend_from_slice(b"{\"offset\":");
     out.extend_from_slice(itoa::Buffer::new().format(offset).as_bytes());
@@ -70,8 +71,21 @@ pub(super) fn write(
 pub(super) struct Line<'a> {
     pub(super) offset: i64,
     key: Cow<'a, str>,
-    headers: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
+    headers: HeaderValues<'a>,
     value: &'a [u8],
+}
+
+/// The headers by the names that [`HeaderText`] writes; one that is absent is empty.
+#[derive(Default, Deserialize)]
+struct HeaderValues<'a> {
+    #[serde(borrow, default, rename = "hivecast.feed")]
+    feed: Cow<'a, str>,
+    #[serde(borrow, default, rename = "hivecast.load_date")]
+    load_date: Cow<'a, str>,
+    #[serde(borrow, default, rename = "hivecast.edition")]
+    edition: Cow<'a, str>,
+    #[serde(borrow, default, rename = "hivecast.op")]
+    op: Cow<'a, str>,
 }
 
 #[derive(Deserialize)]
@@ -80,7 +94,7 @@ struct Written<'a> {
     #[serde(borrow)]
     key: Cow<'a, str>,
     #[serde(borrow)]
-    headers: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
+    headers: HeaderValues<'a>,
     #[serde(borrow)]
     value: &'a RawValue,
 }
@@ -93,20 +107,23 @@ impl<'a> Line<'a> {
     }
 
     pub(super) fn record(&self, partition: u32) -> Record<'_> {
-        let header = |name: &str| self.headers.get(name).map(AsRef::as_ref);
-        let op = header(HEADER_OP);
-        let is_tombstone = op == Some(Operation::Delete.as_str());
+        let HeaderValues { feed, load_date, edition, op } = &self.headers;
+        let is_tombstone = op == Operation::Delete.as_str();
         Record {
             partition,
             offset: self.offset,
             key: self.key.as_bytes(),
             value: (!is_tombstone).then_some(self.value),
-            feed: header(HEADER_FEED),
-            load_date: header(HEADER_LOAD_DATE),
-            edition: header(HEADER_EDITION),
-            op,
+            feed: there(feed),
+            load_date: there(load_date),
+            edition: there(edition),
+            op: there(op),
         }
     }
+}
+
+fn there(header: &str) -> Option<&str> {
+    Some(header).filter(|header| !header.is_empty())
 }
 
 /// The very bytes that were written as the value. A JSON parser drops the blanks around a value, and
@@ -156,7 +173,9 @@ mod tests {
 
     #[test]
     fn values_come_back_byte_by_byte() {
-        for value in ["null", "{}", " { } ", "\t[1 , 2]\t", "\":\"", "12", "\"}\"", "{\"value\": {\"value\":null} }"] {
+        for value in
+            ["null", "{}", " { } ", "\t[1 , 2]\t", "\":\"", "12", "\"}\"", "{\"value\": {\"value\":null} }"]
+        {
             round_trip("k", Some(value.as_bytes()));
         }
         round_trip("", None);

@@ -76,7 +76,16 @@ impl DirSession {
         }
         // Only the lengths above were needed of them, and they grow with the topic's age.
         ledger_file.commits = Vec::new();
-        Ok(DirSession { lock, dir, topic: topic.topic.clone(), file, ledger_file, ledger, partitions, state: State::Idle })
+        Ok(DirSession {
+            lock,
+            dir,
+            topic: topic.topic.clone(),
+            file,
+            ledger_file,
+            ledger,
+            partitions,
+            state: State::Idle,
+        })
     }
 
     /// Fails where this session may not commit any more.
@@ -98,7 +107,8 @@ impl DirSession {
         }
         for partition in self.partitions.iter().filter(|partition| partition.is_touched()) {
             let synced = partition.file.sync_data();
-            synced.map_err(|error| Fault::io(format!("failed to sync {}", partition.path.display()), error))?;
+            synced
+                .map_err(|error| Fault::io(format!("failed to sync {}", partition.path.display()), error))?;
         }
         Ok(())
     }

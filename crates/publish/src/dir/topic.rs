@@ -60,7 +60,9 @@ impl TopicFile {
         let file: TopicFile = serde_json::from_slice(&json).map_err(|error| damaged().because(error))?;
         if file.format > TOPIC_FORMAT {
             let format = file.format;
-            return Err(damaged().because(format!("format {format} is newer than this program's {TOPIC_FORMAT}")));
+            return Err(
+                damaged().because(format!("format {format} is newer than this program's {TOPIC_FORMAT}"))
+            );
         }
         Ok(Some(file))
     }
@@ -77,7 +79,8 @@ impl TopicFile {
         };
         let root = dir.parent().unwrap_or(Path::new("."));
         let unfinished = root.join(format!(".new-{}-{}", topic.feed, topic.topic));
-        let fault = |what: &str, error| Fault::io(format!("failed to {what} {}", unfinished.display()), error);
+        let fault =
+            |what: &str, error| Fault::io(format!("failed to {what} {}", unfinished.display()), error);
         match fs::remove_dir_all(&unfinished) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(fault("remove", error)),
             _ => {}
@@ -101,8 +104,13 @@ impl TopicFile {
     pub(super) fn check(&self, topic: &TopicSpec) -> Result<()> {
         let TopicSpec { feed, topic: name, partitions, .. } = topic;
         if self.feed != *feed {
-            return Err(Fault::conflict(format!("topic {name} belongs to feed {}, not to {feed}", self.feed))
-                .advise("a topic in a directory has one feed, so that each key has one writer: name another topic"));
+            return Err(Fault::conflict(format!(
+                "topic {name} belongs to feed {}, not to {feed}",
+                self.feed
+            ))
+            .advise(
+                "a topic in a directory has one feed, so that each key has one writer: name another topic",
+            ));
         }
         if self.partitions != *partitions {
             let what =

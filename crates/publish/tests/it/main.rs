@@ -1,4 +1,8 @@
-//! The dir target under the suite that every target passes, and what it alone promises.
+//! Publishing whole editions, verifying them, and the dir target under the suite that every target
+//! passes.
 
 mod dir;
+mod disk_full;
+mod documents;
 mod fixture;
+mod verify;

@@ -1,7 +1,7 @@
 //! A target that fails where a case asks for it.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use hivecast_contract::{LedgerRecord, WriterId};
 use hivecast_publish::{Committed, Headers, Ledger, Record, Session, Target, TargetLimits, TopicSpec};
@@ -31,6 +31,8 @@ pub enum Effect {
     Crash,
     /// The session is gone, and a new one may be opened.
     Lost,
+    /// The run is asked to stop, and the session lives.
+    Stopped,
 }
 
 /// Fails at the `nth` visit (from 1) of a point, once.
@@ -51,6 +53,7 @@ pub struct Faulty<'a> {
     repeat: Repeat,
     visits: Mutex<u64>,
     crashed: AtomicBool,
+    aborts: AtomicU64,
 }
 
 /// Whether a trip fails once or from then on.
@@ -63,7 +66,14 @@ enum Repeat {
 impl<'a> Faulty<'a> {
     /// A target that fails once.
     pub fn once(inner: &'a dyn Target, trip: Trip) -> Self {
-        Faulty { inner, trip, repeat: Repeat::Once, visits: Mutex::new(0), crashed: AtomicBool::new(false) }
+        Faulty {
+            inner,
+            trip,
+            repeat: Repeat::Once,
+            visits: Mutex::new(0),
+            crashed: AtomicBool::new(false),
+            aborts: AtomicU64::new(0),
+        }
     }
 
     /// A target that fails at the `nth` visit and at every later one.
@@ -74,6 +84,11 @@ impl<'a> Faulty<'a> {
     /// Whether the failure happened.
     pub fn has_tripped(&self) -> bool {
         *self.visits.lock().expect("no test panics while holding it") >= self.trip.nth
+    }
+
+    /// How many transactions were aborted.
+    pub fn aborts(&self) -> u64 {
+        self.aborts.load(Ordering::SeqCst)
     }
 
     fn visit(&self, point: Point) -> Result<()> {
@@ -96,6 +111,7 @@ impl<'a> Faulty<'a> {
                 self.alive()
             }
             Effect::Lost => Err(Fault::infrastructure("the session was lost, as the case asks")),
+            Effect::Stopped => Err(Fault::new(Class::Interrupted, "stopped, as the case asks")),
         }
     }
 
@@ -168,8 +184,12 @@ impl FaultySession<'_> {
 
     fn visit(&mut self, point: Point) -> Result<()> {
         let visited = self.target.visit(point);
-        self.is_lost |= visited.is_err();
+        self.note(&visited);
         visited
+    }
+
+    fn note<T>(&mut self, result: &Result<T>) {
+        self.is_lost |= result.as_ref().is_err_and(|fault| fault.class() != Class::Interrupted);
     }
 }
 
@@ -214,7 +234,7 @@ impl Session for FaultySession<'_> {
             target.visit(Point::InCommit)?;
             Ok(records)
         });
-        self.is_lost |= committed.is_err();
+        self.note(&committed);
         let committed = committed?;
         self.visit(Point::AfterCommit)?;
         Ok(committed)
@@ -222,6 +242,8 @@ impl Session for FaultySession<'_> {
 
     fn abort(&mut self) -> Result<()> {
         self.alive()?;
-        self.inner.abort()
+        self.inner.abort()?;
+        self.target.aborts.fetch_add(1, Ordering::SeqCst);
+        Ok(())
     }
 }

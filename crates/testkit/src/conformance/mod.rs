@@ -97,6 +97,7 @@ macro_rules! target_conformance {
             sessions_lost_again_and_again_end_the_run
             cancelled_between_chunks
             cancelled_in_the_middle_of_a_chunk
+            cancelled_within_a_commit
             two_sessions_at_once
             two_runs_at_once
             changed_input_is_refused
@@ -118,6 +119,7 @@ macro_rules! target_conformance {
             refused_ledger_record_commits_nothing
             ledger_without_a_session
             preflight_of_a_topic_to_be
+            verified_after_publishing
             random_schedule
         }
     };

@@ -164,3 +164,17 @@ pub fn cancelled_in_the_middle_of_a_chunk(fixture: &dyn Fixture) {
     assert_outcome(&case.publish("e22"), Outcome::Resumed { position: 2_500 });
     case.assert_log(&[case.whole("e22", &[])]);
 }
+
+/// Stopped while the target prepares a commit: the transaction is aborted, not left to time out.
+pub fn cancelled_within_a_commit(fixture: &dyn Fixture) {
+    for point in [Point::BeforeCommit, Point::InCommit] {
+        let case = Case::new(fixture, "cancelc", two_days());
+        let faulty = Faulty::once(case.target.as_ref(), Trip { point, nth: 2, effect: Effect::Stopped });
+        let fault = case.run(&faulty, "e22", Mode::Normal).expect_err("an interruption");
+        assert_eq!(fault.class(), Class::Interrupted, "{}", fault.chain());
+        assert_eq!(faulty.aborts(), 1, "{point:?}");
+        case.assert_log(&[case.part("e22", &[], CHUNK_RECORDS as usize)]);
+        assert_outcome(&case.publish("e22"), Outcome::Resumed { position: CHUNK_RECORDS });
+        case.assert_log(&[case.whole("e22", &[])]);
+    }
+}

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use hivecast_contract::Checksum;
-use hivecast_feed::model::{Atomicity, Chunks};
-use hivecast_publish::{Mode, Outcome, Sent};
+use hivecast_feed::{Atomicity, Chunks};
+use hivecast_publish::{Mode, Original, Outcome, Sent, verify, verify_by_key};
+use hivecast_run::Class;
 
 use super::{CHUNK_RECORDS, Case, assert_outcome, two_days};
 use crate::conformance::Fixture;
@@ -144,4 +145,35 @@ pub fn unicode_keys(fixture: &dyn Fixture) {
         sum + Checksum::of_record(key.as_bytes(), value.as_deref())
     });
     assert_eq!(sum, expected, "the manifest's checksum is of the bytes that were sent");
+}
+
+/// What was published verifies, by sums and by key, also where the run was interrupted and where
+/// another edition followed.
+pub fn verified_after_publishing(fixture: &dyn Fixture) {
+    let case = Case::new(fixture, "verify", two_days());
+    case.publish("e22");
+    case.crash("e23", Mode::Normal, Trip { point: Point::Sent, nth: 6, effect: Effect::Crash });
+    let summary = case.publish("e23");
+    let context = case.bench.context();
+    let ledger = case.target.ledger(&case.topic.feed).expect("a ledger");
+    assert_eq!(ledger.latest(), Some(&summary.manifest));
+    for (manifest, records) in ledger.manifests.values().zip([10, 14]) {
+        let verified = verify(case.target.as_ref(), manifest, &context)
+            .unwrap_or_else(|fault| panic!("{}", fault.chain()));
+        assert_eq!((verified.records, verified.foreign), (records, 0));
+    }
+    let entries = case.entries("e23");
+    let progress = ledger.progress.values().next().expect("progress");
+    let original = Original { entries: &entries, bases: &progress.bases };
+    // A manifest that says something else does not verify, and no key is to blame.
+    let mut wrong = summary.manifest.clone();
+    wrong.partitions[0].checksum += Checksum(1);
+    for result in [
+        verify(case.target.as_ref(), &wrong, &context),
+        verify_by_key(case.target.as_ref(), &wrong, original, &context),
+    ] {
+        let fault = result.expect_err("a difference");
+        assert_eq!(fault.class(), Class::Data);
+        assert!(fault.chain().contains("partition 0 has checksum"), "{}", fault.chain());
+    }
 }

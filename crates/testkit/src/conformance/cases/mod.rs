@@ -13,7 +13,7 @@ pub use editions::*;
 pub use sessions::*;
 
 use hivecast_contract::Manifest;
-use hivecast_feed::model::{Atomicity, Chunks};
+use hivecast_feed::{Atomicity, Chunks};
 use hivecast_publish::{Entries, Job, Mode, Outcome, Summary, Target, TopicSpec, publish};
 use hivecast_run::{Class, Result};
 
