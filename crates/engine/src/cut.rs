@@ -24,12 +24,6 @@ pub(crate) enum Cut {
 }
 
 impl Cut {
-    pub(crate) fn parts(self) -> u32 {
-        match self {
-            Cut::Hash { parts } | Cut::Range { parts } => parts,
-        }
-    }
-
     /// Each row's part. Rows with a null in the key join nothing and are spread evenly.
     pub(crate) fn assign(self, columns: &[ArrayRef], rows: usize) -> Result<Vec<u32>> {
         let scale = |hash: u32, parts: u32| ((u64::from(hash) * u64::from(parts)) >> 32) as u32;

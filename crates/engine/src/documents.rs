@@ -75,11 +75,6 @@ impl Order {
         self.rows.len()
     }
 
-    /// The rows, in order.
-    pub(crate) fn rows(&self) -> &[u32] {
-        &self.rows
-    }
-
     /// Writes the documents at `range` of the order.
     pub(crate) fn write(
         &self,

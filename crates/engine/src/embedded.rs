@@ -1,7 +1,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
 
-use hivecast_edition::{Draft, Edition, EditionWriter, Store};
+use hivecast_edition::{Draft, Edition, Store};
 use hivecast_feed::fingerprint;
 use hivecast_run::{Context, Event, Fault, Result, Step, crash_point};
 
@@ -73,7 +73,10 @@ fn build(plan: &Plan, store: &Store, context: &Context<'_>) -> Result<Edition> {
     build_by(plan, store, context, &|job| {
         let (estimate, rows) = (estimated_bytes(job)?, rows_budget(plan));
         let fits = estimate as f64 * ESTIMATE_SLACK <= rows as f64;
-        Ok((if fits { Way::Memory(rows) } else { Way::Passes(budget(plan, estimate)) }, budget(plan, estimate)))
+        Ok((
+            if fits { Way::Memory(rows) } else { Way::Passes(budget(plan, estimate)) },
+            budget(plan, estimate),
+        ))
     })
 }
 

@@ -139,7 +139,7 @@ impl AllFindings {
         let joined = &self.levels.get(&node.path)?.joined;
         let (gate, limit, severity) = match node.arity {
             Arity::One => (format!("one row for {}", node.path), "at most one row a key", Severity::Fail),
-            _ => (format!("element_key of {}", node.path), "no duplicate", severity),
+            _ => (format!("element_key of {}", node.path), "no null, no duplicate", severity),
         };
         Some(GateResult {
             gate,

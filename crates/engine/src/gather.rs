@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, ListArray, StructArray, UInt32Array, new_empty_array};
+use arrow_array::{Array, ArrayRef, ListArray, StructArray, UInt32Array};
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::{DataType, Fields};
 use arrow_select::take::take;
@@ -195,9 +195,4 @@ pub(crate) fn taken(column: &ArrayRef, rows: &UInt32Array) -> Result<ArrayRef> {
         return Ok(arrow_array::new_null_array(column.data_type(), rows.len()));
     }
     take(column, rows, None).map_err(|error| Fault::bug("failed to gather rows").because(error))
-}
-
-/// An empty array of every slot, for a level without rows.
-pub(crate) fn empty_columns<'a>(types: impl Iterator<Item = &'a DataType>) -> Vec<ArrayRef> {
-    types.map(new_empty_array).collect()
 }

@@ -100,6 +100,7 @@ impl Groups {
         let dead = grouping.dead_parents.map(|dead| dead_table(dead));
 
         let mut findings = Findings::default();
+        let mut strays = Strays::default();
         let mut group_of_child = vec![NONE; grouping.children.len()];
         let mut starts = vec![0u32; live + 1];
         for row in 0..grouping.children.len() {
@@ -112,7 +113,10 @@ impl Groups {
                     group_of_child[row] = group;
                     starts[group as usize + 1] += 1;
                 }
-                None => note_orphan(grouping, dead.as_ref(), row, &mut findings),
+                None => {
+                    note_orphan(grouping, dead.as_ref(), row, &mut findings);
+                    strays.note(grouping, row, &mut findings);
+                }
             }
         }
         for group in 0..live {
@@ -198,6 +202,33 @@ fn dead_table(keys: &Keys) -> Dead<'_> {
     Dead { keys, table }
 }
 
+/// Rows of a `one` that no parent asks for. Its key must be unique all the same: which of them would
+/// be taken must not hang on tomorrow's parents.
+#[derive(Default)]
+struct Strays {
+    table: Table,
+}
+
+impl Strays {
+    fn note(&mut self, grouping: &Grouping<'_>, row: usize, findings: &mut Findings) {
+        let children = grouping.children;
+        if grouping.arity != Arity::One || children.is_null(row) {
+            return;
+        }
+        let hash = children.hash(row);
+        let same = |entry: &(u64, u32)| entry.0 == hash && children.equal(row, children, entry.1 as usize);
+        if self.table.find(hash, same).is_none() {
+            self.table.insert_unique(hash, (hash, row as u32), |entry| entry.0);
+            return;
+        }
+        findings.ambiguous += 1;
+        findings.surplus += 1;
+        if findings.ambiguous_examples.len() < grouping.examples {
+            findings.ambiguous_examples.push(children.display(row));
+        }
+    }
+}
+
 fn note_orphan(grouping: &Grouping<'_>, dead: Option<&Dead<'_>>, row: usize, findings: &mut Findings) {
     let Some(dead) = dead else { return };
     let children = grouping.children;
@@ -228,15 +259,14 @@ fn order_groups(
 ) {
     for (group, first) in firsts.iter().enumerate() {
         let rows = &mut members[starts[group] as usize..starts[group + 1] as usize];
-        if rows.len() < 2 {
-            continue;
-        }
         let surplus = match grouping.order {
-            None => rows.len() - 1,
+            None => rows.len().saturating_sub(1),
             Some(order) => {
                 // Equal keys stay in the input's order, so that the result does not hang on the sort.
                 rows.sort_by(|a, b| order.compare(*a, *b));
-                rows.windows(2).filter(|pair| order.compare(pair[0], pair[1]).is_eq()).count()
+                let repeated = rows.windows(2).filter(|pair| order.compare(pair[0], pair[1]).is_eq()).count();
+                // An element without a key can't be told from others either. Nulls come first.
+                repeated + usize::from(rows.first().is_some_and(|row| order.is_null(*row)))
             }
         };
         if surplus > 0 {
@@ -247,17 +277,18 @@ fn order_groups(
             findings.surplus += surplus as u64;
             if findings.ambiguous_examples.len() < grouping.examples {
                 let key = grouping.parents.display(*first as usize);
-                findings.ambiguous_examples.push(format!("{key} ({} rows)", surplus + 1));
+                findings.ambiguous_examples.push(format!("{key} ({surplus} rows too many)"));
             }
         }
     }
     debug_assert!(grouping.order.is_some() == (grouping.arity == Arity::Many));
 }
 
-/// Every row of a group that has its key in common with another.
+/// Every row of a group that has no key, or one in common with another.
 fn note_ambiguous(order: Option<&KeyOrder>, rows: &[u32], found: &mut Vec<u32>) {
     let same = |a: &u32, b: &u32| order.is_none_or(|order| order.compare(*a, *b).is_eq());
-    found.extend(rows.chunk_by(same).filter(|equal| equal.len() > 1).flatten());
+    let null = |row: u32| order.is_some_and(|order| order.is_null(row));
+    found.extend(rows.chunk_by(same).filter(|equal| equal.len() > 1 || null(equal[0])).flatten());
 }
 
 /// Takes rows out of their groups.

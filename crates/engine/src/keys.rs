@@ -8,6 +8,7 @@ use arrow_array::{
     Array, ArrayRef, BinaryViewArray, BooleanArray, Date32Array, Decimal128Array, Int64Array,
     StringViewArray, UInt64Array,
 };
+use arrow_buffer::NullBuffer;
 use arrow_ord::ord::{DynComparator, make_comparator};
 use arrow_schema::{DataType, SortOptions};
 use hivecast_run::{Fault, Result};
@@ -144,6 +145,7 @@ pub(crate) fn mix(mut bits: u64) -> u64 {
 
 /// The order of a key column's values: nulls first, then as their type orders them, text by bytes.
 pub(crate) struct KeyOrder {
+    nulls: Option<NullBuffer>,
     compare: DynComparator,
     text: Option<StringViewArray>,
 }
@@ -156,7 +158,11 @@ impl KeyOrder {
                 .because(error)
         })?;
         let text = key.as_string_view_opt().filter(|text| text.null_count() == 0).cloned();
-        Ok(KeyOrder { compare, text })
+        Ok(KeyOrder { nulls: key.logical_nulls(), compare, text })
+    }
+
+    pub(crate) fn is_null(&self, row: u32) -> bool {
+        self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row as usize))
     }
 
     pub(crate) fn compare(&self, a: u32, b: u32) -> Ordering {

@@ -62,8 +62,8 @@ impl Reader {
                 .project(&columns)
                 .map_err(|error| Fault::bug("failed to project a table").because(error))?,
         );
-        let filter = filter.map(|filter| filter.rebind(&context, &projected)).transpose()?;
-        let slots = node.slots.iter().map(|slot| slot.rebind(&context, &projected)).collect::<Result<_>>()?;
+        let filter = filter.map(|filter| filter.rebind(&projected)).transpose()?;
+        let slots = node.slots.iter().map(|slot| slot.rebind(&projected)).collect::<Result<_>>()?;
         Ok(Reader { source, columns, filter, slots, gates: gates.to_vec(), dead_keys })
     }
 

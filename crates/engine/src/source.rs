@@ -19,9 +19,6 @@ pub(crate) trait RowSource: Debug + Send + Sync {
     /// Reads one part's rows, with the columns of these indices only.
     fn open(&self, part: usize, columns: &[usize]) -> Result<Batches>;
 
-    /// Rows in all parts, where that is known without reading.
-    fn rows(&self) -> Option<u64>;
-
     /// Estimated bytes of one column in memory, all parts.
     fn column_bytes(&self, column: usize) -> u64;
 }

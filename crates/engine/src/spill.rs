@@ -28,7 +28,6 @@ struct Segment {
     order: (u64, u64),
     offset: u64,
     len: usize,
-    rows: usize,
     bytes: usize,
 }
 
@@ -60,10 +59,6 @@ impl SpillWriter {
         Ok(SpillWriter { schema, state: Mutex::new(state) })
     }
 
-    pub(crate) fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
     /// One task's hand on the spill. Tasks are numbered in the order that their rows shall have.
     pub(crate) fn scatter(&self, task: usize, buffer_bytes: usize) -> Scatter<'_> {
         Scatter {
@@ -85,7 +80,7 @@ impl SpillWriter {
         Spill { schema: self.schema, file, parts }
     }
 
-    fn append(&self, part: usize, order: (u64, u64), ipc: &[u8], rows: usize, bytes: usize) -> Result<()> {
+    fn append(&self, part: usize, order: (u64, u64), ipc: &[u8], bytes: usize) -> Result<()> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let offset = state.end;
         state.file.write_all(ipc).map_err(|error| {
@@ -93,7 +88,7 @@ impl SpillWriter {
                 .advise("free space where it spills, or raise --memory")
         })?;
         state.end += ipc.len() as u64;
-        state.parts[part].push(Segment { order, offset, len: ipc.len(), rows, bytes });
+        state.parts[part].push(Segment { order, offset, len: ipc.len(), bytes });
         Ok(())
     }
 }
@@ -171,7 +166,7 @@ impl Scatter<'_> {
         writer.write(&batch).map_err(failed)?;
         let ipc = writer.into_inner().map_err(failed)?;
         self.segments += 1;
-        self.spill.append(part, (self.task, self.segments), &ipc, rows.len(), bytes)
+        self.spill.append(part, (self.task, self.segments), &ipc, bytes)
     }
 }
 
@@ -234,10 +229,6 @@ impl RowSource for Spill {
                 .map_err(|error| Fault::bug("failed to project a spill segment").because(error))
         };
         Ok(Box::new(self.read(segment)?.map(project)))
-    }
-
-    fn rows(&self) -> Option<u64> {
-        Some(self.parts.iter().flatten().map(|segment| segment.rows as u64).sum())
     }
 
     /// A spill knows its rows' bytes, not each column's: an even share.

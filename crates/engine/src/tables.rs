@@ -142,10 +142,6 @@ impl RowSource for Files {
         Ok(Box::new(self.input.scan_part(part, columns, BATCH_ROWS)?))
     }
 
-    fn rows(&self) -> Option<u64> {
-        self.input.rows
-    }
-
     fn column_bytes(&self, column: usize) -> u64 {
         self.input.column_bytes.get(column).copied().unwrap_or(0)
     }

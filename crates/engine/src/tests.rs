@@ -28,13 +28,15 @@ fn with_context<T>(run: impl FnOnce(&Context<'_>) -> T) -> T {
 
 /// A plan for a feed file over the tables under `root`.
 fn plan(yaml: &str, root: &Path, date: LoadDate) -> Plan {
-    let (feed, text) = hivecast_feed::parse("feed.yaml", yaml).unwrap_or_else(|found| panic!("{}", found.render(hivecast_feed::Color::Never)));
+    let (feed, text) = hivecast_feed::parse("feed.yaml", yaml)
+        .unwrap_or_else(|found| panic!("{}", found.render(hivecast_feed::Color::Plain)));
     with_context(|context| {
         let warehouse = Warehouse::open(root).unwrap();
-        let inputs = warehouse.freeze(&feed, date, *context).unwrap_or_else(|fault| panic!("{}", fault.chain()));
+        let inputs =
+            warehouse.freeze(&feed, date, *context).unwrap_or_else(|fault| panic!("{}", fault.chain()));
         let schemas = inputs.tables.iter().map(|table| (table.table.clone(), table.schema.clone())).collect();
         let checked = hivecast_feed::check(feed, &text, &schemas, &SqlBinder::default())
-            .unwrap_or_else(|found| panic!("{}", found.render(hivecast_feed::Color::Never)));
+            .unwrap_or_else(|found| panic!("{}", found.render(hivecast_feed::Color::Plain)));
         let edition = edition_id(&checked, &inputs);
         Plan { checked, inputs, edition, memory_bytes: 256 << 20, threads: 2, spill: root.to_owned() }
     })
@@ -50,7 +52,13 @@ enum Force {
 
 fn build(plan: &Plan, store: &Path, force: Force) -> Result<Edition> {
     let store = Store::open(store)?;
-    let budget = |parts| Budget { scatter_bytes: 2_000, load_bytes: 1, part_bytes: 1 << 30, parts, spill: &plan.spill };
+    let budget = |parts| Budget {
+        scatter_bytes: 2_000,
+        load_bytes: 1,
+        part_bytes: 1 << 30,
+        parts,
+        spill: &plan.spill,
+    };
     with_context(|context| {
         build_by(plan, &store, context, &|_| {
             Ok(match force {

@@ -4,8 +4,12 @@ use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow_cast::cast;
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use datafusion::common::DFSchema;
+use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::simplify::SimplifyContext;
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::utils::reassign_expr_columns;
 use datafusion::prelude::SessionContext;
 use hivecast_feed::BindError;
 use hivecast_run::{Fault, Result};
@@ -26,8 +30,9 @@ impl Expression {
         let schema = DFSchema::try_from(Arc::clone(columns)).map_err(|error| bind_error(sql, &error))?;
         let logical = context.parse_sql_expr(sql, &schema).map_err(|error| bind_error(sql, &error))?;
         dialect::allow_expression(&logical)?;
+        let simplified = simplify(context, logical, &schema).map_err(|error| bind_error(sql, &error))?;
         let physical =
-            context.create_physical_expr(logical, &schema).map_err(|error| bind_error(sql, &error))?;
+            context.create_physical_expr(simplified, &schema).map_err(|error| bind_error(sql, &error))?;
         let found = physical.data_type(columns).map_err(|error| bind_error(sql, &error))?;
         Ok(Expression { sql: sql.to_owned(), physical, result: normal_type(&found) })
     }
@@ -80,16 +85,29 @@ impl Expression {
         })
     }
 
-    /// The same expression over a schema that holds only its columns.
-    pub(crate) fn rebind(&self, context: &SessionContext, columns: &SchemaRef) -> Result<Self> {
-        let bound =
-            Expression::bind(context, &self.sql, columns).map_err(|error| Fault::bug(error.message))?;
-        Ok(bound.widened(self.result.clone()))
+    /// The same expression over a schema that holds its columns at other places.
+    pub(crate) fn rebind(&self, columns: &SchemaRef) -> Result<Self> {
+        let physical = reassign_expr_columns(Arc::clone(&self.physical), columns).map_err(|error| {
+            Fault::bug(format!("failed to bind {:?} to its columns", self.sql)).because(error)
+        })?;
+        Ok(Expression { physical, ..self.clone() })
     }
 
     fn failed(&self, cause: String) -> Fault {
         Fault::data(format!("failed to evaluate {:?}", self.sql)).because(cause)
     }
+}
+
+/// Coerces types and simplifies: some functions (`coalesce`, `nvl`) exist only to be simplified away.
+fn simplify(context: &SessionContext, logical: Expr, schema: &DFSchema) -> datafusion::error::Result<Expr> {
+    let state = context.state();
+    let simplifier = ExprSimplifier::new(
+        SimplifyContext::builder()
+            .with_schema(Arc::new(schema.clone()))
+            .with_config_options(Arc::clone(state.config_options()))
+            .build(),
+    );
+    simplifier.simplify(simplifier.coerce(logical, schema)?)
 }
 
 /// Text and binary as views, timestamps in microseconds: so that both engines, and every source,

@@ -71,7 +71,8 @@ fn bind_error(sql: &str, error: &DataFusionError) -> BindError {
             SchemaError::FieldNotFound { field, valid_fields } => BindError {
                 message: format!("no column {:?}", field.name()),
                 at: place.or_else(|| word_at(sql, field.name())),
-                suggestion: nearest(field.name(), valid_fields.iter().map(|column| column.name())).map(str::to_owned),
+                suggestion: nearest(field.name(), valid_fields.iter().map(|column| column.name()))
+                    .map(str::to_owned),
             },
             other => BindError { message: other.to_string(), at: place, suggestion: None },
         },

@@ -33,7 +33,9 @@ proptest! {
                 let failed: Vec<_> = edition.description.gates.iter().filter(|gate| gate.outcome == hivecast_edition::Outcome::Fail).collect();
                 prop_assert!(failed.is_empty(), "{:?}: {:?}", force, failed);
             }
-            checksums.push((edition.description.checksum.clone(), edition.description.tables.clone(), edition.description.gates.clone()));
+            let mut gates = edition.description.gates.clone();
+            gates.iter_mut().for_each(|gate| gate.examples.clear());
+            checksums.push((edition.description.checksum.clone(), edition.description.tables.clone(), gates));
         }
         if expected.is_ok() {
             prop_assert_eq!(&checksums[0], &checksums[1]);

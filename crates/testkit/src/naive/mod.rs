@@ -76,7 +76,7 @@ pub fn interpret(feed: &Feed, tables: &[TableData]) -> Result<BTreeMap<String, J
         }
         world.rows.insert(table.name.as_str(), kept);
     }
-    world.check_ones(&feed.document.fields)?;
+    world.check_below(&feed.document, &feed.document.fields)?;
     world.documents(&feed.document)
 }
 
@@ -181,6 +181,12 @@ impl<'a> World<'a> {
     }
 
     fn children(&self, node: &Node, row: &Row) -> Result<Vec<Json>, NaiveError> {
+        let keyed = self.keyed_children(node, row)?;
+        keyed.into_iter().map(|child| Ok(Json::Object(self.object(&node.fields, child)?))).collect()
+    }
+
+    /// The rows below a row, in the order of their keys, which are there and differ.
+    fn keyed_children(&self, node: &Node, row: &Row) -> Result<Vec<&'a Row>, NaiveError> {
         let table = || node.table.value.clone();
         let key = node.key.as_ref().ok_or_else(|| NaiveError::Unsupported("no key".to_owned()))?;
         let mut keyed = Vec::new();
@@ -194,24 +200,31 @@ impl<'a> World<'a> {
         if keyed.windows(2).any(|pair| pair[0].0 == pair[1].0) {
             return Err(NaiveError::DuplicateElementKey { table: table() });
         }
-        keyed.into_iter().map(|(_, child)| Ok(Json::Object(self.object(&node.fields, child)?))).collect()
+        Ok(keyed.into_iter().map(|(_, child)| child).collect())
     }
 
-    /// Fails for the first `one`, in the order of the feed, whose table has a key twice.
-    fn check_ones(&self, fields: &[Field]) -> Result<(), NaiveError> {
+    /// Fails for the first level, in the order of the feed, that has a key twice: a `one` in its whole
+    /// table, a `many` among the children of any row of the table above, whether that row is part of a
+    /// document or not.
+    fn check_below(&self, parent: &Node, fields: &[Field]) -> Result<(), NaiveError> {
         for field in fields {
             match &field.shape {
                 Shape::Value { .. } => {}
-                Shape::Fields(inner) => self.check_ones(inner)?,
+                Shape::Fields(inner) => self.check_below(parent, inner)?,
                 Shape::List(elements) => {
                     for element in elements {
-                        self.check_ones(&element.fields)?;
+                        self.check_below(parent, &element.fields)?;
                     }
                 }
-                Shape::Many(node) => self.check_ones(&node.fields)?,
+                Shape::Many(node) => {
+                    for row in self.table(parent)? {
+                        self.keyed_children(node, row)?;
+                    }
+                    self.check_below(node, &node.fields)?;
+                }
                 Shape::One(node) => {
                     self.check_one(node)?;
-                    self.check_ones(&node.fields)?;
+                    self.check_below(node, &node.fields)?;
                 }
             }
         }
