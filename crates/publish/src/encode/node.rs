@@ -181,14 +181,14 @@ impl Field<'_> {
         if let Node::Scalars(scalars) = &self.node
             && let Some(text) = scalars.plain_text(row)
         {
-            push_bytes(out, &plan.open);
+            out.extend_from_slice(&plan.open);
             push_escaped(out, text.as_bytes());
             push_bytes(out, &plan.close);
             return Ok(());
         }
         let start = out.len();
         // All but text goes without the quotes that the plan's bytes have at their inner ends.
-        push_bytes(out, &plan.open[..plan.open.len() - 1]);
+        out.extend_from_slice(&plan.open[..plan.open.len() - 1]);
         let presence = self.node.push(row, formats, out).map_err(|mut error| {
             error.path.push(plan.name.clone());
             error

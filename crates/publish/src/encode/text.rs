@@ -40,7 +40,7 @@ pub(super) fn is_clean(text: &[u8]) -> bool {
     }
 }
 
-/// Appends bytes, of which there are mostly few: up to 64 as two copies of a fixed size that overlap,
+/// Appends bytes, of which there are mostly few: up to 32 as two copies of a fixed size that overlap,
 /// which saves the call of a copy of any size.
 #[inline]
 pub(super) fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -51,7 +51,6 @@ pub(super) fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
         4..=7 => push_overlapping::<4>(out, bytes),
         8..=16 => push_overlapping::<8>(out, bytes),
         17..=32 => push_overlapping::<16>(out, bytes),
-        33..=64 => push_overlapping::<32>(out, bytes),
         _ => out.extend_from_slice(bytes),
     }
 }
