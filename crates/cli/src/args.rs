@@ -16,8 +16,16 @@ pub(crate) const DEFAULT_ENV: &str = "local";
 #[derive(Debug, Parser)]
 #[command(name = "hivecast", version, max_term_width = 100, infer_subcommands = false)]
 #[command(after_help = "\
-Exit codes: 0 done · 2 usage or feed mistake · 10 infrastructure, try again · 20 the data is not fit ·
-30 access denied · 40 another run holds the feed · 50 conflict with what is published · 130 interrupted")]
+Exit codes:
+    0  done
+    1  a bug in hivecast
+    2  a mistake on the command line, in the feed or in the project file
+   10  infrastructure: try again
+   20  the data is not fit: missing, corrupt, or stopped by a gate
+   30  access denied
+   40  another run holds the feed
+   50  conflict with what is published
+  130  interrupted: run again to resume")]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,

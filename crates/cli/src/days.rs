@@ -122,6 +122,7 @@ impl<'a> Series<'a> {
 }
 
 fn past_run(summary: &Summary, started_ms: i64, fault: Option<&hivecast_run::Fault>) -> PastRun {
+    let (edition, manifest) = (summary.edition.as_ref(), summary.manifest.as_ref());
     PastRun {
         version: PAST_RUN_VERSION,
         started: rfc3339(started_ms),
@@ -129,11 +130,13 @@ fn past_run(summary: &Summary, started_ms: i64, fault: Option<&hivecast_run::Fau
         env: summary.env.clone(),
         feed: summary.feed.clone(),
         load_date: summary.load_date.clone(),
-        edition: summary.edition.as_ref().map(|edition| edition.id.clone()),
+        edition: edition
+            .map(|edition| edition.id.clone())
+            .or(manifest.map(|manifest| manifest.edition.to_string())),
         outcome: summary.outcome.as_str().to_owned(),
         exit_code: fault.map_or(0, |fault| fault.class().exit_code()),
         error: fault.map(hivecast_run::Fault::chain),
-        documents: summary.edition.as_ref().map(|edition| edition.documents),
+        documents: edition.map(|edition| edition.documents).or(manifest.map(|manifest| manifest.documents)),
         bytes: summary.publish.as_ref().map(|sent| sent.bytes),
         seconds: summary.seconds,
         steps: summary.steps.clone(),

@@ -51,18 +51,10 @@ pub(crate) struct Ready {
     pub(crate) origin: Origin,
 }
 
-/// Finds or builds the edition of a load_date.
-pub(crate) fn edition(
-    project: &Project,
-    feed: &FeedFile,
-    load_date: LoadDate,
-    wait: Option<Duration>,
-    resources: Resources,
-    context: &Context<'_>,
-) -> Result<Ready> {
-    let plan = plan(project, feed, load_date, wait, resources, context)?;
+/// Finds the plan's edition in the store, or builds it.
+pub(crate) fn ready(project: &Project, plan: Plan, context: &Context<'_>) -> Result<Ready> {
     let store = project.open_store()?;
-    if let Some(edition) = store.find(feed.name(), &plan.edition)? {
+    if let Some(edition) = store.find(&plan.checked.feed.name, &plan.edition)? {
         context.info(format!("edition {} is built already", plan.edition));
         return Ok(Ready { checked: plan.checked, edition, origin: Origin::Reused });
     }

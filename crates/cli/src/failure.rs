@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use hivecast_edition::gates;
 use hivecast_feed::{Color, Diagnostics};
-use hivecast_report::{ErrorReport, Outcome, REPORT_VERSION, Report, Summary};
+use hivecast_report::{ErrorReport, REPORT_VERSION, Report, Summary};
 use hivecast_run::{Class, Fault};
 
 use crate::args::Global;
@@ -45,7 +45,7 @@ impl Output {
     /// Tells the failure, and gives its exit code.
     pub(crate) fn fail(self, failed: &Failed) -> ExitCode {
         let color = if std::io::stderr().is_terminal() { Color::Ansi } else { Color::Plain };
-        let stopped = failed.done.last().filter(|run| run.outcome == Outcome::Failed);
+        let stopped = failed.done.last().filter(|run| gates::verdict(&run.gates).is_err());
         let gates = stopped.map_or(String::new(), |run| gates::table(&run.gates));
         // Nobody may be reading standard error; the exit code says it too.
         let _ = std::io::stderr().write_all((gates + &text(&failed.fault, color)).as_bytes());

@@ -44,7 +44,8 @@ impl Project {
         let project = parse_project(&path.display().to_string(), &text)?;
         let secrets = Machine { project_dir: dir.clone() };
         let environment = project.environment(&global.env, &secrets)?;
-        Ok(Project { feeds: dir.join(&project.feeds), dir, environment })
+        let feeds = dir.join(&project.feeds).components().collect();
+        Ok(Project { feeds, dir, environment })
     }
 
     /// The environment's name.
@@ -99,9 +100,7 @@ impl Project {
     /// Where documents go. Nothing is connected yet.
     pub(crate) fn open_target(&self) -> Result<Box<dyn Target>> {
         match &self.environment.target {
-            feed::Target::Dir(dir) => {
-                Ok(Box::new(DirTarget::new(self.dir.join(dir), Box::new(random_topic_id))))
-            }
+            feed::Target::Dir(dir) => Ok(Box::new(DirTarget::new(self.join(dir), Box::new(random_topic_id)))),
             feed::Target::Kafka(kafka) => {
                 let exposed =
                     |(name, value): (&String, &feed::Property)| (name.clone(), value.expose().to_owned());
@@ -120,7 +119,12 @@ impl Project {
                 .not_offered(&format!("{setting}: {}", value.split("://").next().unwrap_or("")))
                 .advise(format!("name a directory as `{setting}`")));
         }
-        Ok(self.dir.join(value))
+        Ok(self.join(value))
+    }
+
+    /// A path of the project file, without the `.` that it may hold.
+    fn join(&self, path: impl AsRef<Path>) -> PathBuf {
+        self.dir.join(path).components().collect()
     }
 
     fn not_offered(&self, setting: &str) -> Fault {

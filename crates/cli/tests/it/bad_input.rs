@@ -12,14 +12,32 @@ const ACCOUNTS: &str = "warehouse/mdm.db/accounts";
 fn unreadable_yaml() {
     let scratch = Scratch::example();
     scratch.write("feeds/contracts.yaml", "feed: contracts\ntables: { accounts: [\n");
-    insta::assert_snapshot!(scratch.hivecast(["check"]).failed(2), @"");
+    insta::assert_snapshot!(scratch.hivecast(["check"]).failed(2), @r"
+    error: this is not YAML: while parsing a node, did not find expected node content
+     --> [dir]/feeds/contracts.yaml:2:23
+      |
+    2 | tables: { accounts: [
+      |                      ^
+
+    1 mistake in [dir]/feeds/contracts.yaml
+    ");
 }
 
 #[test]
 fn an_empty_feed() {
     let scratch = Scratch::example();
     scratch.write("feeds/contracts.yaml", "# nothing yet\n");
-    insta::assert_snapshot!(scratch.hivecast(["check"]).failed(2), @"");
+    insta::assert_snapshot!(scratch.hivecast(["check"]).failed(2), @r"
+    error: the feed is empty
+     --> [dir]/feeds/contracts.yaml:1:1
+      |
+    1 | # nothing yet
+      | ^
+      |
+      = help: `hivecast init DIR` writes an example
+
+    1 mistake in [dir]/feeds/contracts.yaml
+    ");
 }
 
 #[test]
@@ -37,7 +55,33 @@ fn mistakes_are_told_at_once() {
     let scratch = Scratch::sampled(10);
     scratch.edit("feeds/contracts.yaml", "contractBranchCode: branch_code", "contractBranchCode: branch_cod");
     scratch.edit("feeds/contracts.yaml", "many: parties ", "many: partys ");
-    insta::assert_snapshot!(scratch.hivecast(["check"]).failed(2), @"");
+    insta::assert_snapshot!(scratch.hivecast(["check"]).failed(2), @r#"
+    error: no column "branch_cod"
+      --> [dir]/feeds/contracts.yaml:27:25
+       |
+    27 |     contractBranchCode: branch_cod
+       |                         ^^^^^^^^^^
+       |
+       = help: did you mean `branch_code`?
+
+    error: no table `partys` in `tables`
+      --> [dir]/feeds/contracts.yaml:30:13
+       |
+    30 |       many: partys                                      # an array, one element a row
+       |             ^^^^^^
+       |
+       = help: did you mean `parties`?
+
+    error: gate `orphans`: table `parties` is no child, so its rows have no parent
+      --> [dir]/feeds/contracts.yaml:56:3
+       |
+    56 |   orphans:     { of: parties, max: 0.1%, severity: warn }
+       |   ^^^^^^^
+       |
+       = help: it is for tables under `one` or `many`
+
+    3 mistakes in [dir]/feeds/contracts.yaml
+    "#);
     let json = scratch.hivecast(["check", "--json"]);
     let mistakes = json.json()["error"]["mistakes"].clone();
     let lines: Vec<u64> = mistakes.as_array().unwrap().iter().map(|m| m["line"].as_u64().unwrap()).collect();
@@ -49,20 +93,29 @@ fn mistakes_are_told_at_once() {
 
 #[test]
 fn no_warehouse() {
-    insta::assert_snapshot!(Scratch::example().hivecast(["publish", "--load-date", "2026-11-22"]).failed(2), @"");
+    insta::assert_snapshot!(Scratch::example().hivecast(["publish", "--load-date", "2026-11-22"]).failed(2), @r"
+    error: there is no warehouse directory [dir]/warehouse
+      help: correct the environment's `warehouse` in the project file
+    ");
 }
 
 #[test]
 fn a_missing_partition_lists_the_days_there_are() {
     let scratch = Scratch::sampled(10);
-    insta::assert_snapshot!(scratch.hivecast(["publish", "--load-date", "2026-11-25"]).failed(20), @"");
+    insta::assert_snapshot!(scratch.hivecast(["publish", "--load-date", "2026-11-25"]).failed(20), @r"
+    error: 3 tables can't be read for load_date 2026-11-25: table accounts: [dir]/warehouse/mdm.db/accounts has no partition load_date=2026-11-25; these exist: 2026-11-22, 2026-11-21, 2026-11-20; table parties: [dir]/warehouse/mdm.db/parties has no partition load_date=2026-11-25; these exist: 2026-11-22, 2026-11-21, 2026-11-20; table addresses: [dir]/warehouse/mdm.db/party_address has no partition load_date=2026-11-25; these exist: 2026-11-22, 2026-11-21, 2026-11-20
+      help: choose a load_date that exists, or wait for the export with --wait
+    ");
 }
 
 #[test]
 fn a_missing_table() {
     let scratch = Scratch::sampled(10);
     fs::remove_dir_all(scratch.join("warehouse/mdm.db/parties")).unwrap();
-    insta::assert_snapshot!(scratch.hivecast(["publish", "--load-date", DAYS[0]]).failed(20), @"");
+    insta::assert_snapshot!(scratch.hivecast(["publish", "--load-date", DAYS[0]]).failed(20), @r"
+    error: no table mdm.parties in the warehouse; looked for [dir]/warehouse/mdm.db/parties, [dir]/warehouse/mdm/parties, [dir]/warehouse/parties
+      help: name the table in the feed's `source` as `database.table`, or correct the warehouse's directory
+    ");
 }
 
 #[test]
@@ -70,7 +123,10 @@ fn a_partition_that_is_not_whole_can_be_waited_for() {
     let scratch = Scratch::sampled(10);
     let marker = scratch.join(&format!("{ACCOUNTS}/load_date={}/_SUCCESS", DAYS[2]));
     fs::remove_file(&marker).unwrap();
-    insta::assert_snapshot!(scratch.hivecast(["publish", "--load-date", DAYS[2]]).failed(10), @"");
+    insta::assert_snapshot!(scratch.hivecast(["publish", "--load-date", DAYS[2]]).failed(10), @r"
+    error: table accounts: load_date 2026-11-22 is not whole yet: no _SUCCESS in [dir]/warehouse/mdm.db/accounts/load_date=2026-11-22
+      help: wait for the export with --wait 2h
+    ");
     let said = scratch.hivecast(["publish", "--load-date", DAYS[2], "--wait", "1s"]).failed(10);
     assert!(said.contains("gave up waiting after 1s"), "{said}");
 
@@ -96,7 +152,10 @@ fn a_truncated_parquet_file() {
     let path = data_file(&scratch, DAYS[0], ".parquet");
     let bytes = fs::read(&path).unwrap();
     fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
-    insta::assert_snapshot!(scratch.hivecast(["publish", "--load-date", DAYS[0]]).failed(20), @"");
+    insta::assert_snapshot!(scratch.hivecast(["publish", "--load-date", DAYS[0]]).failed(20), @r"
+    error: table accounts: failed to read the Parquet file [dir]/warehouse/mdm.db/accounts/load_date=2026-11-20/part-00000.snappy.parquet: Parquet error: Invalid Parquet file. Corrupt footer
+      help: the file is cut off or corrupt: export the partition again
+    ");
 }
 
 #[test]
@@ -121,25 +180,27 @@ fn a_short_line_of_a_text_file() {
         .succeeded();
     for table in ["accounts", "parties", "party_address"] {
         let source = format!("source: mdm.{table},");
-        scratch.edit(
-            "feeds/contracts.yaml",
-            &source,
-            &format!("{source} format: text, text: {{ header: true }},"),
-        );
+        scratch.edit("feeds/contracts.yaml", &source, &format!("{source} format: text, header: true,"));
     }
     let path = data_file(&scratch, DAYS[0], ".csv");
     let text = fs::read_to_string(&path).unwrap();
     let mut lines: Vec<&str> = text.lines().collect();
     lines[7] = lines[7].rsplit_once(',').unwrap().0;
     fs::write(&path, lines.join("\n") + "\n").unwrap();
-    insta::assert_snapshot!(scratch.hivecast(["publish", "--load-date", DAYS[0]]).failed(20), @"");
+    insta::assert_snapshot!(scratch.hivecast(["publish", "--load-date", DAYS[0]]).failed(20), @r"
+    error: failed to build feed contracts for 2026-11-20: table accounts: [dir]/warehouse/mdm.db/accounts/load_date=2026-11-20/part-00000.csv line 8: 12 fields where 13 are expected
+      help: correct the table's `delimiter`, `quote` or `columns` in the feed, or export the partition again
+    ");
 }
 
 #[test]
 fn too_little_memory_names_the_least() {
     let scratch = Scratch::sampled(10);
     insta::assert_snapshot!(
-        scratch.hivecast(["publish", "--load-date", DAYS[0], "--memory", "1MiB"]).failed(2), @"");
+        scratch.hivecast(["publish", "--load-date", DAYS[0], "--memory", "1MiB"]).failed(2), @r"
+    error: failed to build feed contracts for 2026-11-20: a memory limit of 1 MiB is too small to work with
+      help: run with --memory 64MiB or more
+    ");
 }
 
 /// A small file system of its own, unmounted at the end.
@@ -201,15 +262,24 @@ fn a_full_disk_under_the_target_can_be_resumed() {
 #[test]
 fn a_key_that_is_not_there() {
     let scratch = Scratch::sampled(10);
-    insta::assert_snapshot!(scratch.hivecast(["preview", "--key", "no-such-key"]).failed(20), @"");
+    insta::assert_snapshot!(scratch.hivecast(["preview", "--key", "no-such-key"]).failed(20), @r"
+    error: feed contracts has no document with key no-such-key on load_date 2026-11-22
+      help: the row may be absent, or left out by the feed's `where`
+    ");
 }
 
 #[test]
 fn nothing_to_verify() {
     let scratch = Scratch::sampled(10);
-    insta::assert_snapshot!(scratch.hivecast(["verify"]).failed(20), @"");
+    insta::assert_snapshot!(scratch.hivecast(["verify"]).failed(20), @r"
+    error: nothing of feed contracts is published to dir [dir]/topics
+      help: `hivecast publish` sends it
+    ");
     scratch.hivecast(["publish", "--load-date", DAYS[0]]).succeeded();
-    insta::assert_snapshot!(scratch.hivecast(["verify", "--load-date", DAYS[1]]).failed(20), @"");
+    insta::assert_snapshot!(scratch.hivecast(["verify", "--load-date", DAYS[1]]).failed(20), @r"
+    error: load_date 2026-11-21 of feed contracts is not published to dir [dir]/topics
+      help: published are 2026-11-20
+    ");
 }
 
 #[test]
@@ -235,5 +305,15 @@ fn a_secret_is_never_shown() {
     scratch.write("hivecast.yaml", project + qa);
     let said = scratch.hivecast(["--env", "qa", "publish", "--load-date", DAYS[0]]).failed(2);
     assert!(!said.contains("hunter2"), "{said}");
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said, @r#"
+    error: `sasl.password` is a secret, and stands in the file; only `local` may do that
+      --> [dir]/hivecast.yaml:23:65
+       |
+    23 |       kafka: { bootstrap.servers: "127.0.0.1:1", sasl.password: *** }
+       |                                                                 ^^^
+       |
+       = help: take it from the environment, `"${NAME}"`, or a file, `"${file:/path}"`
+
+    1 mistake in [dir]/hivecast.yaml
+    "#);
 }

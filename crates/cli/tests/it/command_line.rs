@@ -34,9 +34,16 @@ fn help_names_every_command_and_exit_code() {
       -h, --help            Print help
       -V, --version         Print version
 
-    Exit codes: 0 done · 2 usage or feed mistake · 10 infrastructure, try again · 20 the data is not fit
-    · 30 access denied · 40 another run holds the feed · 50 conflict with what is published · 130
-    interrupted
+    Exit codes:
+        0  done
+        1  a bug in hivecast
+        2  a mistake on the command line, in the feed or in the project file
+       10  infrastructure: try again
+       20  the data is not fit: missing, corrupt, or stopped by a gate
+       30  access denied
+       40  another run holds the feed
+       50  conflict with what is published
+      130  interrupted: run again to resume
     ");
 }
 
@@ -70,9 +77,7 @@ fn without_a_project_it_says_how_to_get_one() {
     error: there is no hivecast.yaml in [dir] or above it
       help: `hivecast init DIR` writes an example project; --project names a file elsewhere
     ");
-    insta::assert_snapshot!(Scratch::empty().hivecast(["runs", "--project", "p.yaml"]).failed(2), @r"
-    error: failed to read the project file [dir]/p.yaml: No such file or directory (os error 2)
-    ");
+    insta::assert_snapshot!(Scratch::empty().hivecast(["runs", "--project", "p.yaml"]).failed(2), @"error: failed to read the project file [dir]/p.yaml: No such file or directory (os error 2)");
 }
 
 #[test]
@@ -102,7 +107,7 @@ fn init_writes_a_project_that_is_ready() {
 fn schemas_for_editors_are_json() {
     for file in ["feed", "project"] {
         let schema = Scratch::empty().hivecast(["schema", file]).succeeded().json();
-        assert!(schema["$schema"].is_string() && schema["properties"].is_object(), "{schema}");
+        assert!(schema["$schema"].is_string() && schema["$defs"][file]["properties"].is_object(), "{schema}");
     }
 }
 
