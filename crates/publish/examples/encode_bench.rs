@@ -85,12 +85,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         for first in (0..DOCUMENTS).step_by(BATCH_ROWS) {
             let batch = first / BATCH_ROWS % BATCHES;
             let prepared = encoder.prepare(&batches[batch])?;
-            for row in 0..BATCH_ROWS.min(DOCUMENTS - first) {
+            for (row, key) in keys[batch].iter().enumerate().take(DOCUMENTS - first) {
                 if row % BLOCK == 0 {
                     bytes += out.len();
                     out.clear();
                 }
-                prepared.write(row, &keys[batch][row], &mut out)?;
+                prepared.write(row, key, &mut out)?;
             }
             bytes += out.len();
             out.clear();

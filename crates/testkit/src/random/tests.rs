@@ -7,6 +7,9 @@ use super::*;
 use crate::naive::{self, NaiveError};
 use hivecast_feed::{Field, Node, Shape};
 
+/// What a field holds: fields of its own, or those of a table.
+type Below<'a> = (&'a [Field], Option<&'a Node>);
+
 /// What a feed has in it, by name.
 fn shapes(node: &Node, inside: &str, seen: &mut BTreeSet<String>) {
     if node.on.len() > 1 {
@@ -21,7 +24,7 @@ fn fields(all: &[Field], inside: &str, seen: &mut BTreeSet<String>) {
         seen.insert("many beside many".to_owned());
     }
     for field in all {
-        let (name, below): (&str, Vec<(&[Field], Option<&Node>)>) = match &field.shape {
+        let (name, below): (&str, Vec<Below<'_>>) = match &field.shape {
             Shape::Value { .. } => ("value", vec![]),
             Shape::Fields(inner) => ("fields", vec![(inner.as_slice(), None)]),
             Shape::List(elements) => {
