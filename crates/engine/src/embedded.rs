@@ -3,7 +3,7 @@ use std::sync::atomic::AtomicU64;
 
 use hivecast_edition::{Draft, Edition, Store};
 use hivecast_feed::fingerprint;
-use hivecast_run::{Context, Event, Fault, Result, Step, crash_point};
+use hivecast_run::{Context, Event, Fault, Result, Step, Unit, crash_point};
 
 use crate::findings::AllFindings;
 use crate::job::{Aside, Job};
@@ -87,6 +87,10 @@ pub(crate) fn build_by<'a>(
     context: &Context<'_>,
     choose: &dyn Fn(&Job<'_>) -> Result<(Way<'a>, Budget<'a>)>,
 ) -> Result<Edition> {
+    context.tell(Event::Started { step: Step::Engine, total: None, unit: Unit::Records });
+    std::fs::create_dir_all(&plan.spill).map_err(|error| {
+        Fault::io(format!("failed to make the directory {} for spill files", plan.spill.display()), error)
+    })?;
     let tables = tables::open(plan, context)?;
     let queried = match &tables.queries {
         Some(queries) => query_gates::judge(&plan.checked.feed, queries, context)?,

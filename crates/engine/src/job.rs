@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
 use hivecast_edition::EditionWriter;
 use hivecast_feed::{Feed, Rule, Severity};
-use hivecast_run::{Context, Event, Fault, Result, Step};
+use hivecast_run::{Context, Fault, Result};
 
 use crate::findings::AllFindings;
 use crate::gather::{Content, Level};
@@ -234,15 +234,6 @@ impl<'a> Job<'a> {
             }
         }
         Ok(())
-    }
-
-    /// Announces the engine's step once the number of documents is known.
-    pub(crate) fn announce(&self, documents: Option<u64>) {
-        self.context.tell(Event::Started {
-            step: Step::Engine,
-            total: documents,
-            unit: hivecast_run::Unit::Records,
-        });
     }
 }
 

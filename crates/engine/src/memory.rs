@@ -28,7 +28,6 @@ pub(crate) fn build(job: &Job<'_>, writer: &EditionWriter, budget: usize) -> Res
     let Some((level, _)) = load(job, job.root, &mut left)? else { return Ok(Outcome::TooLarge) };
     let order = Order::new(&level)?;
     job.found().keys.add(&level, &order, "document_key", job.aside)?;
-    job.announce(Some(order.len() as u64));
     let shards = order.len().div_ceil(SHARD_DOCUMENTS).max(job.threads);
     job.in_parallel(shards, |shard| {
         let range = order.len() * shard / shards..order.len() * (shard + 1) / shards;

@@ -246,7 +246,6 @@ impl<'a> Passes<'a, '_> {
         };
         let loads = self.loads(carried, &below)?;
         let rows = self.job.found().level(root).tally.rows;
-        self.job.announce(Some(rows));
         let shards =
             usize::try_from(rows).unwrap_or(usize::MAX).div_ceil(SHARD_DOCUMENTS).max(self.job.threads);
         self.job.in_parallel(shards, |shard| {
