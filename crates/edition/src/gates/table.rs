@@ -21,7 +21,7 @@ pub fn table(results: &[GateResult]) -> String {
     line(&mut text, &header, &widths);
     for (row, result) in rows.iter().zip(results) {
         line(&mut text, row, &widths);
-        for example in &result.examples {
+        for example in result.examples.iter().filter(|_| result.outcome != Outcome::Pass) {
             let _ = writeln!(text, "{:1$}  - {example}", "", widths[0]);
         }
         if result.quarantined > 0 {
