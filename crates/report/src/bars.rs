@@ -54,7 +54,9 @@ impl Bars {
     fn end(&self, step: Step) {
         let ended = self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&step);
         let Some(Running { bar, unit }) = ended else { return };
-        let line = done_line(step, bar.position(), unit, bar.elapsed());
+        // A step that ended has done all that it set out to, whatever it told last.
+        let done = bar.position().max(bar.length().unwrap_or(0));
+        let line = done_line(step, done, unit, bar.elapsed());
         bar.finish_and_clear();
         self.print(&line);
     }
@@ -76,7 +78,7 @@ fn template(known_total: bool, unit: Unit) -> &'static str {
         (true, Unit::Bytes) => {
             "{msg:>9} {bar:30} {binary_bytes} of {binary_total_bytes} · {binary_bytes_per_sec} · {eta} left"
         }
-        (true, _) => "{msg:>9} {bar:30} {human_pos} of {human_len} · {per_sec} · {eta} left",
+        (true, _) => "{msg:>9} {bar:30} {human_pos} of {human_len} · {per_sec:0} · {eta} left",
         (false, Unit::Bytes) => "{msg:>9} {spinner} {binary_bytes} · {binary_bytes_per_sec}",
         (false, _) => "{msg:>9} {spinner} {human_pos} · {elapsed}",
     }

@@ -51,10 +51,10 @@ impl<'a> Lines<'a> {
             }
             Event::Ended { step } => {
                 let state = running.remove(step)?;
-                let done = if state.done > 0 {
-                    format!(", {}", amount(state.done, state.unit))
-                } else {
-                    String::new()
+                // A step that ended has done all that it set out to, whatever it told last.
+                let done = match state.done.max(state.total.unwrap_or(0)) {
+                    0 => String::new(),
+                    done => format!(", {}", amount(done, state.unit)),
                 };
                 let time = seconds((now - state.started_ms) as f64 / 1000.0);
                 Some((Level::Info, format!("{}: done in {time}{done}", step.name())))
@@ -140,7 +140,7 @@ mod tests {
                 "publish: 400,000 of 900,000 records, 40,000/s",
                 "publish: 800,000 of 900,000 records, 40,000/s",
                 "the topic has replication 1",
-                "publish: done in 21.0 s, 840,000 records",
+                "publish: done in 21.0 s, 900,000 records",
             ]
         );
     }
