@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hivecast_contract::LoadDate;
-use hivecast_run::{Context, Fault, Result, crash_point};
+use hivecast_run::{Context, Fault, Result};
 
 use crate::output::Output;
 use crate::population::{MOST_ACCOUNTS, MOST_DAYS, MOST_SKEW, Population};
@@ -327,7 +327,6 @@ impl Export<'_> {
 
     /// Marks a partition as whole and gives it its name.
     fn finish(&self, partition: &Partition, context: Context<'_>) -> Result<()> {
-        crash_point("sample.before_success");
         let success = partition.temporary.join("_SUCCESS");
         fs::File::create(&success)
             .and_then(|file| file.set_modified(exported_at(partition.date)))

@@ -380,6 +380,32 @@ fn a_cancelled_export_leaves_nothing() {
 }
 
 #[test]
+fn what_a_killed_export_left_is_cleared_away() {
+    let small = |options: &mut Options| options.accounts = 100;
+    let (clean, _) = export(small);
+    let dir = tempfile::tempdir().unwrap();
+    let left = dir.path().join("mdm.db/accounts/.load_date=2026-11-22.writing");
+    fs::create_dir_all(&left).unwrap();
+    fs::write(left.join("part-00007.snappy.parquet"), "half").unwrap();
+    let mut options = options(dir.path());
+    small(&mut options);
+    run(&options).unwrap();
+    assert_eq!(files(dir.path()), files(clean.path()));
+}
+
+#[test]
+fn a_million_accounts_fill_a_file_and_the_rest_goes_to_the_next() {
+    let (dir, summary) = export(|options| options.accounts = 1_000_500);
+    let written: Vec<(u64, u64)> =
+        summary.days[0].tables.iter().map(|table| (table.files, table.rows)).collect();
+    assert!(written.iter().all(|(files, _)| *files == 2), "{written:?}");
+    assert_eq!(written[0].1, 1_000_500);
+    let accounts = read(dir.path(), "accounts", 22);
+    let unique: HashSet<String> = ids(&accounts, "account_id").into_iter().collect();
+    assert_eq!(unique.len(), 1_000_500);
+}
+
+#[test]
 fn options_that_make_no_sense_are_usage_mistakes() {
     let dir = tempfile::tempdir().unwrap();
     let changes: [fn(&mut Options); 5] = [
