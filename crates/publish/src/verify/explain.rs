@@ -44,18 +44,22 @@ pub(super) fn difference(
         }
         cause.push_str(&keys.text());
     }
-    let later = target.ledger(&manifest.feed)?.manifests.into_values().filter(|other| {
-        other.sequence > manifest.sequence && other.topic_id == manifest.topic_id
-    });
+    let later = target
+        .ledger(&manifest.feed)?
+        .manifests
+        .into_values()
+        .filter(|other| other.sequence > manifest.sequence && other.topic_id == manifest.topic_id);
     let advice = match later.max_by_key(|other| other.sequence) {
         Some(later) => format!(
             "load_date {} was published later, and where the topic is compacted its records replace these: \
              only the edition that was published last can be verified",
             later.load_date
         ),
-        None => "find out what else writes to the topic or deletes from it; to send everything again, delete \
+        None => {
+            "find out what else writes to the topic or deletes from it; to send everything again, delete \
                  the topic and publish with --replace"
-            .to_owned(),
+                .to_owned()
+        }
     };
     let what = format!(
         "failed to verify load_date {} of feed {}: topic {} is not what the manifest of edition {} says",
@@ -163,8 +167,7 @@ impl Keys {
         original: Original<'_>,
         partitions: &[usize],
     ) -> Result<Keys> {
-        let records: u64 =
-            partitions.iter().map(|partition| manifest.partitions[*partition].records()).sum();
+        let records: u64 = partitions.iter().map(|partition| manifest.partitions[*partition].records()).sum();
         let of = records.div_ceil(SLICE_KEYS).max(1);
         let of_topic = u32::try_from(manifest.partitions.len()).unwrap_or(u32::MAX);
         let mut keys = Keys::default();
