@@ -27,6 +27,10 @@ const POLL: Duration = Duration::from_millis(200);
 /// `transaction.timeout.ms` by default, after which the broker ends it.
 const STABLE_TIMEOUT: Duration = Duration::from_secs(90);
 const STABLE_LOOK: Duration = Duration::from_millis(50);
+/// How long a consumer may take to say that it is closed. It has joined no group, so there is
+/// nothing to wait for but its own threads.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+const CLOSE_LOOK: Duration = Duration::from_millis(1);
 
 /// Reads what is committed to one topic.
 pub(crate) struct Reader<'a> {
@@ -37,8 +41,14 @@ pub(crate) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(settings: &Settings, topic: &'a str, cancel: &'a Cancel) -> Result<Self> {
-        let consumer = settings.consumer().create_with_context(Watch::default()).map_err(config_fault)?;
-        Ok(Reader { consumer, topic, cancel })
+        let consumer: BaseConsumer<Watch> =
+            settings.consumer().create_with_context(Watch::default()).map_err(config_fault)?;
+        let reader = Reader { consumer, topic, cancel };
+        // Offsets and fetches of a client that knows no leader yet wait for a timer of some 100 ms to
+        // 1 s; asking for the leaders outright takes a few.
+        let leaders = reader.consumer.fetch_metadata(Some(topic), ANSWER_TIMEOUT);
+        leaders.map_err(|error| reader.fault(0, code_of(&error)))?;
+        Ok(reader)
     }
 
     /// The end of a partition as committed readers see it: the last stable offset.
@@ -160,6 +170,20 @@ impl<'a> Reader<'a> {
             &format!("the rights READ and DESCRIBE on topic {topic}"),
             self.consumer.client().context(),
         )
+    }
+}
+
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
+        // The wrapper's own close looks whether it is done only every 100 ms. After this one it finds
+        // nothing left to close, and says so to the `log` crate, which nobody here listens to.
+        let _ = self.consumer.unassign();
+        if self.consumer.close_queue().is_ok() {
+            let deadline = Instant::now() + CLOSE_TIMEOUT;
+            while !self.consumer.closed() && Instant::now() < deadline {
+                let _ = self.consumer.poll(CLOSE_LOOK);
+            }
+        }
     }
 }
 

@@ -27,7 +27,7 @@ const COMMIT_GRACE: Duration = Duration::from_secs(15);
 const VISIBLE_TIMEOUT: Duration = Duration::from_secs(10);
 const VISIBLE_LOOK: Duration = Duration::from_millis(2);
 const ABORT_TIMEOUT: Duration = Duration::from_secs(30);
-const ABORT_SLICE: Duration = Duration::from_millis(50);
+const ABORT_SLICE: Duration = Duration::from_millis(5);
 /// One wait for deliveries; a cancelled run notices after this.
 const DELIVERY_WAIT: Duration = Duration::from_millis(100);
 /// Deliveries are served after this many records: often enough that the queue drains, seldom enough
@@ -128,6 +128,9 @@ impl<'a> KafkaSession<'a> {
     pub(crate) fn init(producer: Producer, opened: Opened<'a>) -> Result<Self> {
         let deadline = Instant::now() + INIT_TIMEOUT;
         let session = KafkaSession { opened, ledger: Ledger::default(), producer, state: State::Ready };
+        // The search for the transaction's coordinator starts with a connected broker, or else waits
+        // for a timer of 500 ms. What is wrong here the loop below finds too.
+        let _ = session.producer.client().client().fetch_metadata(Some(&session.opened.topic), SLICE);
         loop {
             let outcome = session.producer.client().init_transactions(SLICE);
             session.producer.serve(Duration::ZERO, &mut |_| {});
