@@ -6,6 +6,7 @@
 //!
 //! Must not know: feeds, engines, editions, targets. What it writes is read as any other warehouse.
 
+mod countries;
 mod output;
 mod population;
 mod random;

@@ -9,11 +9,11 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use hivecast_run::{Fault, Result};
 
+use crate::countries::{COUNTRIES, Country, House};
 use crate::population::{Account, AccountPart, Party, Place, Population};
 use crate::random::{Draws, PerMillion};
 use crate::words::{
-    COMPANY_TRADES, COMPANY_WORDS, COUNTRIES, Country, FIRST_NAMES, House, LOAD_USERS, RELATIONS,
-    SECOND_LINES, SOURCE_SYSTEMS, SURNAMES,
+    COMPANY_TRADES, COMPANY_WORDS, FIRST_NAMES, LOAD_USERS, RELATIONS, SECOND_LINES, SOURCE_SYSTEMS, SURNAMES,
 };
 
 /// Rows that are made, and handed on, at a time.
