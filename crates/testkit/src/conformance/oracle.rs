@@ -20,6 +20,9 @@ pub struct Found {
     pub headers: [Option<String>; 4],
 }
 
+/// Key, value and headers of a record: all but its offset, which nobody can foretell.
+type Content = (String, Option<Vec<u8>>, [Option<String>; 4]);
+
 /// A topic as a read_committed consumer finds it, by partition, in offset order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log(pub Vec<Vec<Found>>);
@@ -84,8 +87,7 @@ impl Log {
     /// Whether exactly these stretches are on the topic: every record once, with its bytes, headers
     /// and partition, in the order of publishing within each partition, and nothing else.
     pub fn assert_is(&self, topic: &TopicSpec, stretches: &[Stretch]) {
-        let mut expected: Vec<Vec<(String, Option<Vec<u8>>, [Option<String>; 4])>> =
-            vec![vec![]; topic.partitions as usize];
+        let mut expected: Vec<Vec<Content>> = vec![vec![]; topic.partitions as usize];
         for stretch in stretches {
             for (key, value) in &stretch.sent {
                 let op = if value.is_some() { "upsert" } else { "delete" };
@@ -134,7 +136,7 @@ impl Log {
     }
 }
 
-fn brief(records: &[(String, Option<Vec<u8>>, [Option<String>; 4])]) -> String {
+fn brief(records: &[Content]) -> String {
     let text: Vec<String> = records
         .iter()
         .map(|(key, value, [_, date, edition, op])| {
