@@ -6,7 +6,7 @@ use hivecast_report::{
     EditionSummary, Journal, Outcome, PastRun, PublishSummary, REPORT_VERSION, Report, Summary,
     VerifySummary, peak_memory_bytes,
 };
-use hivecast_run::{Clock, Context, Result, Sink};
+use hivecast_run::{Clock, Context, Fault, Result, Sink};
 
 use crate::failure::{Failed, Output, json_line};
 use crate::feed_file::FeedFile;
@@ -54,17 +54,13 @@ impl<'a> Series<'a> {
         let sink = logging::sink(self.console.progress, &CLOCK);
         let mut done = Vec::new();
         for &day in days {
-            match self.one(day, work, &*sink) {
-                Ok(summary) => {
-                    if self.console.output == Output::People {
-                        print(&summary.render());
-                    }
-                    done.push(summary);
-                }
-                Err((fault, summary)) => {
-                    done.push(summary);
-                    return Err(Failed { fault, done });
-                }
+            let (summary, fault) = self.one(day, work, &*sink);
+            if fault.is_none() && self.console.output == Output::People {
+                print(&summary.render());
+            }
+            done.push(summary);
+            if let Some(fault) = fault {
+                return Err(Failed { fault, done });
             }
         }
         if self.console.output == Output::Programs {
@@ -73,24 +69,19 @@ impl<'a> Series<'a> {
         Ok(())
     }
 
-    fn one(
-        &self,
-        day: LoadDate,
-        work: &mut Work<'_>,
-        sink: &dyn Sink,
-    ) -> Result<Summary, (hivecast_run::Fault, Summary)> {
+    /// One day's run, recorded whether it failed or not.
+    fn one(&self, day: LoadDate, work: &mut Work<'_>, sink: &dyn Sink) -> (Summary, Option<Fault>) {
         let started_ms = CLOCK.now_ms();
         let journal = Journal::new(sink, &CLOCK);
         let context = Context { sink: &journal, cancel: &self.console.cancel, clock: &CLOCK };
         let mut findings = Findings::default();
-        let ended = work(day, &context, &mut findings);
-        let outcome = ended.as_ref().map_or(Outcome::Failed, |outcome| *outcome);
+        let (outcome, fault) = match work(day, &context, &mut findings) {
+            Ok(outcome) => (outcome, None),
+            Err(fault) => (Outcome::Failed, Some(fault)),
+        };
         let summary = self.summary(day, outcome, findings, &journal, started_ms);
-        self.history.add(&past_run(&summary, started_ms, ended.as_ref().err()), &context);
-        match ended {
-            Ok(_) => Ok(summary),
-            Err(fault) => Err((fault, summary)),
-        }
+        self.history.add(&past_run(&summary, started_ms, fault.as_ref()), &context);
+        (summary, fault)
     }
 
     fn summary(
@@ -121,7 +112,7 @@ impl<'a> Series<'a> {
     }
 }
 
-fn past_run(summary: &Summary, started_ms: i64, fault: Option<&hivecast_run::Fault>) -> PastRun {
+fn past_run(summary: &Summary, started_ms: i64, fault: Option<&Fault>) -> PastRun {
     let (edition, manifest) = (summary.edition.as_ref(), summary.manifest.as_ref());
     PastRun {
         version: PAST_RUN_VERSION,
@@ -135,7 +126,7 @@ fn past_run(summary: &Summary, started_ms: i64, fault: Option<&hivecast_run::Fau
             .or(manifest.map(|manifest| manifest.edition.to_string())),
         outcome: summary.outcome.as_str().to_owned(),
         exit_code: fault.map_or(0, |fault| fault.class().exit_code()),
-        error: fault.map(hivecast_run::Fault::chain),
+        error: fault.map(Fault::chain),
         documents: edition.map(|edition| edition.documents).or(manifest.map(|manifest| manifest.documents)),
         bytes: summary.publish.as_ref().map(|sent| sent.bytes),
         seconds: summary.seconds,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hivecast_contract::{EditionId, LoadDate};
-use hivecast_edition::{Description, Edition, Store};
+use hivecast_edition::{Description, Edition, GateResult, Store};
 use hivecast_engine::{Embedded, Engine, Plan, SqlBinder, edition_id};
 use hivecast_feed::Checked;
 use hivecast_report::{EditionSummary, TableRows};
@@ -104,10 +104,9 @@ pub(crate) fn step<T>(context: &Context<'_>, step: Step, work: impl FnOnce() -> 
     Ok(done)
 }
 
-/// What the summary says of an edition.
-pub(crate) fn summary(edition: &Edition) -> EditionSummary {
-    let Description { id, engine, checksum, tables, shards, gates, .. } = &edition.description;
-    let built_aside: u64 = gates.iter().map(|gate| gate.quarantined).sum();
+/// What the summary says of an edition, and of what gates set aside.
+pub(crate) fn summary(edition: &Edition, gates: &[GateResult]) -> EditionSummary {
+    let Description { id, engine, checksum, tables, shards, .. } = &edition.description;
     EditionSummary {
         id: id.to_string(),
         engine: engine.clone(),
@@ -124,7 +123,7 @@ pub(crate) fn summary(edition: &Edition) -> EditionSummary {
                 rows_used: table.rows_used,
             })
             .collect(),
-        quarantined: built_aside + edition.excluded().len() as u64,
+        quarantined: gates.iter().map(|gate| gate.quarantined).sum(),
     }
 }
 

@@ -62,7 +62,7 @@ impl<'a> Run<'a> {
 
     fn ready(&self, plan: Plan, context: &Context<'_>, findings: &mut Findings) -> Result<Ready> {
         let ready = edition::ready(self.project, plan, context)?;
-        findings.edition = Some(edition::summary(&ready.edition));
+        findings.edition = Some(edition::summary(&ready.edition, &ready.edition.description.gates));
         Ok(ready)
     }
 
@@ -72,7 +72,7 @@ impl<'a> Run<'a> {
         let previous = edition::newest_before(&store, self.feed.name(), day)?;
         let limits = TargetLimits { record_bytes: None };
         self.judge(&mut ready, previous.as_ref(), limits, context, findings)?;
-        self.prune(&store, &[], context)?;
+        // Nothing is pruned: only the target's ledger knows which editions are still needed.
         Ok(match ready.origin {
             Origin::Built => Outcome::Built,
             Origin::Reused => Outcome::Reused,
@@ -97,7 +97,10 @@ impl<'a> Run<'a> {
         let store = self.project.open_store()?;
         match (foreseen, gates::recorded(&ready.edition)?) {
             // It passed when it was sent; what came since is no matter for it.
-            (Some(Decision::AlreadyComplete(_)), Some(results)) => findings.gates = results,
+            (Some(Decision::AlreadyComplete(_)), Some(results)) => {
+                findings.edition = Some(edition::summary(&ready.edition, &results));
+                findings.gates = results;
+            }
             _ => {
                 let previous = self.previous(&store, &ledger, &ready.edition)?;
                 self.judge(&mut ready, previous.as_ref(), limits, context, findings)?;
@@ -139,7 +142,7 @@ impl Run<'_> {
             gates::record(&ready.edition, &results)?;
             Ok(results)
         })?;
-        findings.edition = Some(edition::summary(&ready.edition));
+        findings.edition = Some(edition::summary(&ready.edition, &results));
         findings.gates.clone_from(&results);
         gates::verdict(&results)
     }
@@ -233,7 +236,11 @@ fn judged(
         per_record: bound.per_document,
         per_value: bound.per_value,
         measure: &mut |batch| match &batch.document {
-            Some(documents) => encoder.sizes(documents, batch.key.iter().flatten()),
+            Some(documents) => {
+                let values = encoder.sizes(documents, batch.key.iter().flatten())?;
+                let keys = batch.key.iter().flatten().map(|key| key.len() as u64);
+                Ok(values.into_iter().zip(keys).map(|(value, key)| value + key).collect())
+            }
             None => Err(Fault::bug("failed to measure documents: only keys were read")),
         },
     };

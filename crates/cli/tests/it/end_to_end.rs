@@ -224,6 +224,46 @@ fn the_target_made_again_is_a_conflict_until_replaced() {
 }
 
 #[test]
+fn what_a_gate_sets_aside_is_counted_and_not_sent() {
+    let scratch = Scratch::sampled(200);
+    let all = scratch.hivecast(["build", "--load-date", DAYS[0], "--json"]).succeeded().json();
+    let all = all["runs"][0]["edition"]["documents"].as_u64().unwrap();
+    let gate = "gates:\n  document_size: { max: 1500, severity: quarantine }\n";
+    scratch.edit("feeds/contracts.yaml", "gates:\n", gate);
+    let report = scratch.hivecast(["publish", "--load-date", DAYS[0], "--json"]).succeeded().json();
+    let edition = &report["runs"][0]["edition"];
+    let aside = edition["quarantined"].as_u64().unwrap();
+    assert!((1..all).contains(&aside), "{aside} of {all}");
+    assert_eq!(edition["documents"].as_u64().unwrap() + aside, all);
+    let sizes = std::fs::read_dir(scratch.join("topics/mdm.contracts")).unwrap().flatten();
+    let sizes = sizes.filter(|file| file.path().extension().is_some_and(|ending| ending == "ndjson"));
+    for file in sizes {
+        for line in std::fs::read_to_string(file.path()).unwrap().lines() {
+            let value = line.split_once(",\"value\":").unwrap().1;
+            let key = line.split_once("\"key\":\"").unwrap().1.split_once('"').unwrap().0;
+            assert!(value.len() - 1 + key.len() <= 1500, "{line}");
+        }
+    }
+    assert_eq!(scratch.topic("topics", "mdm.contracts").len() as u64, all - aside);
+}
+
+#[test]
+fn building_ahead_never_removes_what_is_published() {
+    let scratch = Scratch::example();
+    scratch.hivecast(["sample", "--accounts", "100", "--days", "9", "--load-date", "2026-11-28"]).succeeded();
+    scratch.hivecast(["publish", "--load-date", "2026-11-20"]).succeeded();
+    scratch.hivecast(["build", "--load-date", "2026-11-21..2026-11-28"]).succeeded();
+    let report = scratch.hivecast(["publish", "--load-date", "2026-11-28", "--json"]).succeeded().json();
+    assert_eq!(report["runs"][0]["outcome"], "published");
+    // Publishing prunes: of the days that were built ahead, the last seven stay.
+    let left = scratch.files("editions");
+    let stays = |day: u32| {
+        left.keys().any(|name| name.contains(&format!("2026-11-{day}")) && name.ends_with(".parquet"))
+    };
+    assert!(!stays(21) && (22..=28).all(stays), "{:?}", left.keys());
+}
+
+#[test]
 fn retention_keeps_what_is_asked_and_what_is_published() {
     let scratch = Scratch::sampled(50);
     scratch.hivecast(["publish", "--load-date", DAYS[0]]).succeeded();
