@@ -3,6 +3,10 @@ use rdkafka::types::RDKafkaErrorCode as Code;
 
 use crate::watch::Watch;
 
+/// What to do about a record that is too large.
+pub(crate) const SMALLER_OR_LARGER: &str =
+    "raise the topic's max.message.bytes (topic_settings), or make the document smaller";
+
 /// Whether the broker refuses who we are, or we who it is.
 pub(crate) fn is_credentials(code: Code) -> bool {
     matches!(code, Code::Authentication | Code::SaslAuthenticationFailed | Code::SSL)
@@ -76,6 +80,10 @@ pub(crate) fn failed(what: impl Into<String>, code: Code, reason: &str, needs: &
         Class::Held => fault
             .because(reason.to_owned())
             .advise("another run publishes this feed; let it finish, then run this again if it is needed"),
+        Class::Data => fault.because(reason.to_owned()).advise(SMALLER_OR_LARGER),
+        Class::Conflict => fault
+            .because(reason.to_owned())
+            .advise("the topic is gone: see who deleted it; --replace publishes it again whole"),
         _ => fault.because(reason.to_owned()),
     }
 }

@@ -11,7 +11,7 @@ use rdkafka::producer::Producer as _;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use crate::admin::code_of;
-use crate::fault::{failed, is_fenced, refused};
+use crate::fault::{SMALLER_OR_LARGER, failed, is_fenced, refused};
 use crate::native::{self, Delivery, Destination, Producer};
 use crate::reader::{LEDGER_PARTITION, Reader, partition_number};
 use crate::settings::Settings;
@@ -72,6 +72,12 @@ struct Chunk {
     delete: native::Headers,
     partitions: Vec<PartitionTotals>,
     progress: Deliveries,
+}
+
+/// A chunk whose records, those of the ledger included, are all acknowledged.
+struct Prepared {
+    committed: Committed,
+    first_ledger_offset: Option<i64>,
 }
 
 /// Deliveries against sends, of documents first and then of ledger records.
@@ -289,17 +295,19 @@ impl<'a> KafkaSession<'a> {
         self.check_deliveries()
     }
 
-    fn send_ledger_records(&mut self, records: &[LedgerRecord]) -> Result<()> {
-        self.chunk()?.progress = Deliveries::default();
-        // Ledger offsets must not count as a topic partition's.
-        let documents = std::mem::take(&mut self.chunk()?.partitions);
+    /// Returns the first offset of what was sent.
+    fn send_ledger_records(&mut self, records: &[LedgerRecord]) -> Result<Option<i64>> {
+        let chunk = self.chunk()?;
+        chunk.progress = Deliveries::default();
+        // From here on deliveries are those of the ledger's one partition.
+        let documents = std::mem::replace(&mut chunk.partitions, vec![PartitionTotals::default()]);
         for record in records {
             let (key, json) = (record.key().to_string(), record.to_json());
             self.produce(Destination::Ledger, LEDGER_PARTITION, key.as_bytes(), Some(json.as_bytes()))?;
         }
         self.wait_for_deliveries()?;
-        self.chunk()?.partitions = documents;
-        Ok(())
+        let ledger = std::mem::replace(&mut self.chunk()?.partitions, documents);
+        Ok(ledger.first().and_then(|totals| totals.first_offset))
     }
 
     fn commit_transaction(&mut self) -> Result<()> {
@@ -342,13 +350,17 @@ impl<'a> KafkaSession<'a> {
     /// on it, a little before the partitions say so. Our transaction is still open in a partition as
     /// long as its last stable offset is our first one there; a smaller one is somebody else's
     /// transaction, which is not waited for.
-    fn wait_until_visible(&self, committed: &Committed) {
+    fn wait_until_visible(&self, prepared: &Prepared) {
         let client = self.producer.client().client();
         let deadline = Instant::now() + VISIBLE_TIMEOUT;
-        for (partition, totals) in (0..).zip(&committed.partitions) {
-            let Some(first) = totals.first_offset else { continue };
+        let Opened { topic, ledger_topic, .. } = &self.opened;
+        let documents = (0..).zip(&prepared.committed.partitions);
+        let firsts = documents
+            .filter_map(|(partition, totals)| Some((topic.as_str(), partition, totals.first_offset?)))
+            .chain(prepared.first_ledger_offset.map(|first| (*ledger_topic, LEDGER_PARTITION, first)));
+        for (topic, partition, first) in firsts {
             // The commit has happened: failing to see it fails nothing.
-            while let Ok((_, stable)) = client.fetch_watermarks(&self.opened.topic, partition, SLICE)
+            while let Ok((_, stable)) = client.fetch_watermarks(topic, partition, SLICE)
                 && stable == first
                 && Instant::now() < deadline
             {
@@ -361,15 +373,15 @@ impl<'a> KafkaSession<'a> {
     fn prepare(
         &mut self,
         ledger_records: &mut dyn FnMut(&Committed) -> Result<Vec<LedgerRecord>>,
-    ) -> Result<Committed> {
+    ) -> Result<Prepared> {
         self.wait_for_deliveries()?;
         crash_point("kafka.acknowledged");
         let committed = Committed { partitions: self.chunk()?.partitions.clone() };
         let records = ledger_records(&committed)?;
-        self.send_ledger_records(&records)?;
+        let first_ledger_offset = self.send_ledger_records(&records)?;
         crash_point("kafka.ledger_sent");
         self.opened.context.check_cancelled()?;
-        Ok(committed)
+        Ok(Prepared { committed, first_ledger_offset })
     }
 }
 
@@ -464,12 +476,12 @@ impl Session for KafkaSession<'_> {
     ) -> Result<Committed> {
         self.chunk()?;
         match self.prepare(ledger_records) {
-            Ok(committed) => {
+            Ok(prepared) => {
                 self.commit_transaction()?;
                 crash_point("kafka.committed");
-                self.wait_until_visible(&committed);
+                self.wait_until_visible(&prepared);
                 self.state = State::Ready;
-                Ok(committed)
+                Ok(prepared.committed)
             }
             Err(fault) => {
                 // Nothing is committed. A session that still lives may go on after the abort.
@@ -501,7 +513,7 @@ fn too_large(key: &[u8], bytes: u64, limit: u64, topic: &str) -> Fault {
         "failed to send key {}: its record of {bytes} bytes is larger than the {limit} bytes that topic {topic} takes",
         shown_key(key)
     ))
-    .advise("raise the topic's max.message.bytes (topic_settings), or make the document smaller")
+    .advise(SMALLER_OR_LARGER)
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@ use hivecast_kafka::KafkaTarget;
 use hivecast_publish::{Target, TopicSpec};
 use hivecast_run::{Cancel, Class, Context, Event, Fault, Level, Sink, SystemClock};
 
-use crate::support::{context, create_topic, headers, send, settings, spec, target, topic_exists, unique};
+use crate::support::{
+    context, create_topic, headers, send, set_topic, settings, spec, target, topic_exists, unique,
+};
 
 fn refusal(target: &KafkaTarget, spec: &TopicSpec) -> Fault {
     let preflight = target.preflight(spec, &context()).expect_err("a refusal");
@@ -140,4 +142,19 @@ fn the_largest_record_passes_and_the_next_byte_is_refused_with_its_key() {
     session.abort().expect("aborted");
     send(session.as_mut(), &spec, &["after"]);
     session.commit(&mut |_| Ok(Vec::new())).expect("the session goes on");
+}
+
+/// The limit was lowered after the session had asked for it: the broker refuses, and the key is named.
+#[test]
+fn a_record_that_the_broker_refuses_is_named() {
+    let (spec, context) = (spec("lowered", 1), context());
+    let target = target(&[("compression.type", "none")]);
+    let mut session = target.open(&spec, WriterId::SINGLE, &context).expect("a session");
+    set_topic(&spec.topic, "max.message.bytes", "2000");
+    session.begin(&headers(&spec)).expect("begun");
+    session.send(0, b"the-large-one", Some(&[b'x'; 5000])).expect("not refused here");
+    let fault = session.commit(&mut |_| Ok(Vec::new())).expect_err("refused by the broker");
+    assert_eq!(fault.class(), Class::Data, "{}", fault.chain());
+    assert!(fault.chain().contains("the-large-one") && fault.chain().contains("5013"), "{}", fault.chain());
+    assert!(fault.advice().is_some());
 }

@@ -9,10 +9,12 @@ use hivecast_kafka::KafkaTarget;
 use hivecast_publish::Target;
 use hivecast_run::{Cancel, Class, Context, Silent, SystemClock};
 use rdkafka::config::ClientConfig;
+use rdkafka::consumer::Consumer;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use crate::support::{
-    bootstrap, context, delete_records, delete_topic, dump, headers, send, settings, spec, target, unique,
+    bootstrap, committed_reader, context, delete_records, delete_topic, dump, headers, send, settings, spec,
+    target, unique,
 };
 
 fn progress(feed: &str, position: u64) -> LedgerRecord {
@@ -71,6 +73,35 @@ fn offsets_of_each_chunk_are_those_that_a_consumer_finds() {
             .iter()
             .all(|chunk| chunk.partitions.iter().map(|totals| totals.tombstones).sum::<u64>() == 100)
     );
+}
+
+/// The broker answers a commit a little before every partition shows it; the session waits.
+#[test]
+fn a_commit_is_visible_when_it_returns() {
+    const PARTITIONS: u32 = 24;
+    let ledger = unique("ledger");
+    let target = KafkaTarget::new(settings(&[]), ledger.clone()).expect("a client");
+    let (spec, context) = (spec("visible", PARTITIONS), context());
+    let mut session = target.open(&spec, WriterId::SINGLE, &context).expect("a session");
+    let consumer = committed_reader();
+    let stable = |topic: &str, partition| {
+        consumer.fetch_watermarks(topic, partition, Duration::from_secs(20)).expect("an answer").1
+    };
+    // The first question finds the leaders, and takes its time.
+    let mut ledger_end = stable(&ledger, 0);
+    for _ in 0..20 {
+        session.begin(&headers(&spec)).expect("begun");
+        for partition in 0..PARTITIONS {
+            session.send(partition, b"k", Some(b"{}")).expect("sent");
+        }
+        let committed = session.commit(&mut |_| Ok(vec![progress(&spec.feed, 1)])).expect("committed");
+        let now = stable(&ledger, 0);
+        assert!(now > ledger_end, "the ledger shows it");
+        ledger_end = now;
+        for (partition, totals) in (0..).zip(&committed.partitions) {
+            assert!(Some(stable(&spec.topic, partition)) > totals.last_offset, "partition {partition}");
+        }
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use hivecast_contract::LoadDate;
 use hivecast_kafka::{KafkaTarget, Settings};
 use hivecast_publish::{Headers, Session, TopicSpec};
 use hivecast_run::{Cancel, Context, Silent, SystemClock};
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -123,6 +123,14 @@ pub(crate) fn delete_topic(name: &str) {
     }
 }
 
+/// Changes one setting of a topic.
+pub(crate) fn set_topic(name: &str, setting: &str, value: &str) {
+    let change = AlterConfig::new(ResourceSpecifier::Topic(name)).set(setting, value);
+    for result in wait(admin().alter_configs([&change], &AdminOptions::new())).expect("an answer") {
+        result.expect("changed");
+    }
+}
+
 /// Whether the broker has the topic.
 pub(crate) fn topic_exists(name: &str) -> bool {
     let all = admin().inner().fetch_metadata(None, PATIENCE).expect("an answer");
@@ -136,16 +144,21 @@ pub(crate) fn delete_records(topic: &str, partition: i32, before: i64) {
     wait(admin().delete_records(&offsets, &AdminOptions::new())).expect("deleted");
 }
 
-/// Offset and key of each record of a partition, as any read_committed consumer finds them.
-pub(crate) fn dump(topic: &str, partition: i32) -> Vec<(i64, String)> {
-    let consumer: BaseConsumer = ClientConfig::new()
+/// Any read_committed consumer.
+pub(crate) fn committed_reader() -> BaseConsumer {
+    ClientConfig::new()
         .set("bootstrap.servers", bootstrap())
         .set("group.id", "it-dump")
         .set("isolation.level", "read_committed")
         .set("enable.auto.commit", "false")
         .set("enable.partition.eof", "true")
         .create()
-        .expect("a consumer");
+        .expect("a consumer")
+}
+
+/// Offset and key of each record of a partition, as any read_committed consumer finds them.
+pub(crate) fn dump(topic: &str, partition: i32) -> Vec<(i64, String)> {
+    let consumer = committed_reader();
     let mut assignment = TopicPartitionList::new();
     assignment.add_partition_offset(topic, partition, Offset::Beginning).expect("a partition");
     consumer.assign(&assignment).expect("assigned");
