@@ -33,6 +33,8 @@ pub enum Effect {
     Lost,
     /// The run is asked to stop, and the session lives.
     Stopped,
+    /// At [`Point::Sent`]: the record is taken and gets nowhere, and nobody is told.
+    Swallowed,
 }
 
 /// Fails at the `nth` visit (from 1) of a point, once.
@@ -111,6 +113,7 @@ impl<'a> Faulty<'a> {
                 self.alive()
             }
             Effect::Lost => Err(Fault::infrastructure("the session was lost, as the case asks")),
+            Effect::Swallowed => Err(Fault::bug("swallowed, as the case asks")),
             Effect::Stopped => Err(Fault::new(Class::Interrupted, "stopped, as the case asks")),
         }
     }
@@ -218,6 +221,12 @@ impl Session for FaultySession<'_> {
 
     fn send(&mut self, partition: u32, key: &[u8], value: Option<&[u8]>) -> Result<()> {
         self.alive()?;
+        if self.target.trip.effect == Effect::Swallowed {
+            return match self.target.visit(Point::Sent) {
+                Ok(()) => self.inner.send(partition, key, value),
+                Err(_) => Ok(()),
+            };
+        }
         self.inner.send(partition, key, value)?;
         self.visit(Point::Sent)
     }

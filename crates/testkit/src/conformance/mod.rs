@@ -95,6 +95,7 @@ macro_rules! target_conformance {
             commit_lost_before_it_happened
             commit_lost_after_it_happened
             sessions_lost_again_and_again_end_the_run
+            record_lost_without_a_word
             cancelled_between_chunks
             cancelled_in_the_middle_of_a_chunk
             cancelled_within_a_commit

@@ -178,3 +178,17 @@ pub fn cancelled_within_a_commit(fixture: &dyn Fixture) {
         case.assert_log(&[case.whole("e22", &[])]);
     }
 }
+
+/// A record that the target took and lost keeps its chunk from being committed: the ledger must not
+/// state what is not so.
+pub fn record_lost_without_a_word(fixture: &dyn Fixture) {
+    let case = Case::new(fixture, "swallowed", two_days());
+    let trip = Trip { point: Point::Sent, nth: 6, effect: Effect::Swallowed };
+    let faulty = Faulty::once(case.target.as_ref(), trip);
+    let fault = case.run(&faulty, "e22", Mode::Normal).expect_err("a record is missing");
+    assert_eq!(fault.class(), Class::Bug, "{}", fault.chain());
+    assert!(fault.chain().contains("acknowledged"), "{}", fault.chain());
+    case.assert_log(&[case.part("e22", &[], CHUNK_RECORDS as usize)]);
+    assert_outcome(&case.publish("e22"), Outcome::Resumed { position: CHUNK_RECORDS });
+    case.assert_log(&[case.whole("e22", &[])]);
+}
