@@ -12,7 +12,7 @@ use hivecast_run::{Context, Event, Fault, Result, Step};
 use crate::gather::{Content, Level, taken};
 use crate::job::Aside;
 use crate::row_gates::{MAX_EXAMPLES, row_json};
-use crate::sql::to_text;
+use hivecast_sql::to_text;
 
 /// Most documents that are gathered at a time.
 const BATCH_DOCUMENTS: usize = 8_192;

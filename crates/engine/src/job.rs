@@ -16,7 +16,7 @@ use crate::keys::{KeyOrder, Keys};
 use crate::nodes::{Arity, ChildPlan, NodePlan};
 use crate::read::{Reader, Rows};
 use crate::row_gates::{MAX_EXAMPLES, Repeated, RowGate, Tally, row_json};
-use crate::source::RowSource;
+use hivecast_sql::RowSource;
 
 /// Where rows go that gates set aside.
 pub(crate) trait Aside: Sync {

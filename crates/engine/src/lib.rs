@@ -1,7 +1,7 @@
 //! Plan in, edition out: one trait [`Engine`], and the embedded engine, which joins and nests in
 //! this process with bounded memory.
 //!
-//! The only room that knows DataFusion. Must not know: targets, envelopes, JSON of documents, where
+//! Must not know: DataFusion, targets, envelopes, JSON of documents, where
 //! a table's files lie.
 
 mod arrays;
@@ -21,13 +21,11 @@ mod preview;
 mod query_gates;
 mod read;
 mod row_gates;
-mod source;
 mod spill;
-mod sql;
 mod tables;
 #[cfg(test)]
 mod tests;
 
 pub use embedded::{Embedded, MIN_MEMORY_BYTES};
+pub use hivecast_sql::SqlBinder;
 pub use plan::{Engine, Plan, Preview, Selection, edition_id};
-pub use sql::SqlBinder;

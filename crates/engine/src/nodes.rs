@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field as Column, Fields, SchemaRef};
-use datafusion::prelude::SessionContext;
 use hivecast_feed::{Element, Field, Node, Shape};
 use hivecast_run::{Fault, Result};
 
-use crate::sql::{Expression, quoted};
+use hivecast_sql::{Expression, SqlBinder, quoted};
 
 /// What a level of the document is to the level above it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,8 +75,7 @@ pub(crate) struct ListElement {
 impl NodePlan {
     /// Binds a document's tree to the tables' columns.
     pub(crate) fn bind(root: &Node, schemas: &BTreeMap<String, SchemaRef>) -> Result<Self> {
-        let context = SessionContext::new();
-        let binding = Binding { context: &context, schemas };
+        let binding = Binding { binder: SqlBinder::default(), schemas };
         binding.node(root, Arity::Root, String::new())
     }
 
@@ -113,7 +111,7 @@ impl NodePlan {
 }
 
 struct Binding<'a> {
-    context: &'a SessionContext,
+    binder: SqlBinder,
     schemas: &'a BTreeMap<String, SchemaRef>,
 }
 
@@ -196,7 +194,7 @@ impl Binding<'_> {
 
     /// The slot of an expression, shared by all that write the same one.
     fn slot(&self, draft: &mut Draft<'_>, sql: &str) -> Result<usize> {
-        let expression = Expression::bind(self.context, sql, draft.schema).map_err(|error| {
+        let expression = self.binder.expression(sql, draft.schema).map_err(|error| {
             Fault::bug(format!("{sql:?} does not bind although the feed was checked: {}", error.message))
         })?;
         Ok(push_slot(&mut draft.slots, expression))

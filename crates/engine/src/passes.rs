@@ -22,7 +22,7 @@ use crate::job::{ChildSlots, Job, Joining};
 use crate::memory::SHARD_DOCUMENTS;
 use crate::nodes::{NodePlan, Part};
 use crate::spill::{Scatter, Spill, SpillWriter};
-use crate::sql::to_text;
+use hivecast_sql::to_text;
 
 /// Most rows of a level that are put together at a time.
 const BATCH_ROWS: usize = 4_096;
@@ -405,7 +405,7 @@ impl<'a> Passes<'a, '_> {
 
 impl Carried {
     fn spill_schema(&self) -> &SchemaRef {
-        use crate::source::RowSource;
+        use hivecast_sql::RowSource;
         self.spill.schema()
     }
 }

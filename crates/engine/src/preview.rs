@@ -19,8 +19,8 @@ use crate::plan::{Plan, Preview, Selection};
 use crate::query_gates;
 use crate::read::Rows;
 use crate::row_gates::Repeated;
-use crate::sql::to_text;
 use crate::{arrays, tables};
+use hivecast_sql::to_text;
 
 pub(crate) fn preview(plan: &Plan, selection: &Selection, context: &Context<'_>) -> Result<Preview> {
     let tables = tables::open(plan, context)?;

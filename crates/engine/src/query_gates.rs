@@ -9,7 +9,7 @@ use hivecast_feed::{Feed, Rule, Severity};
 use hivecast_run::{Context, Fault, Result};
 
 use crate::row_gates::{MAX_EXAMPLES, Repeated, as_text, key_of, lower, outcome};
-use crate::sql::{Queries, quoted};
+use hivecast_sql::{Queries, quoted};
 
 /// Most keys that a `unique` gate keeps in memory; a table with more repeated keys has another
 /// problem than a gate can sort out.

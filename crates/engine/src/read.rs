@@ -5,13 +5,12 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
-use datafusion::prelude::SessionContext;
 use hivecast_run::{Fault, Result};
 
 use crate::nodes::NodePlan;
 use crate::row_gates::{RowGate, Tally};
-use crate::source::RowSource;
-use crate::sql::Expression;
+use hivecast_sql::RowSource;
+use hivecast_sql::{Expression, SqlBinder};
 
 /// Reads a level's table and turns its rows into slots.
 #[derive(Debug)]
@@ -44,10 +43,9 @@ impl Reader {
         gates: &[RowGate],
         dead_keys: Vec<Vec<usize>>,
     ) -> Result<Self> {
-        let context = SessionContext::new();
-        let bind = |sql: &str| {
-            Expression::bind(&context, sql, source.schema()).map_err(|error| Fault::bug(error.message))
-        };
+        let binder = SqlBinder::default();
+        let bind =
+            |sql: &str| binder.expression(sql, source.schema()).map_err(|error| Fault::bug(error.message));
         let filter = filter.map(bind).transpose()?;
         let schema = Arc::clone(source.schema());
         let mut columns: Vec<usize> = node.slots.iter().flat_map(Expression::columns).collect();

@@ -19,7 +19,7 @@ use hivecast_run::{Fault, Result};
 
 use crate::arrays::{batch, batch_bytes, compact, joined};
 use crate::gather::taken;
-use crate::source::{Batches, RowSource};
+use hivecast_sql::{Batches, RowSource};
 
 /// A contiguous piece of the spill file: some rows of one part.
 #[derive(Clone, Copy, Debug)]

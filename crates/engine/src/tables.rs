@@ -12,9 +12,9 @@ use hivecast_run::{Context, Fault, Result};
 use hivecast_warehouse::{Part, TableInput};
 
 use crate::plan::Plan;
-use crate::source::{Batches, RowSource};
 use crate::spill::keep_in_order;
-use crate::sql::{Queries, QueryLimits, normal_type};
+use hivecast_sql::{Batches, RowSource};
+use hivecast_sql::{Queries, QueryLimits, normal_type};
 
 /// Rows in a batch that is read.
 const BATCH_ROWS: usize = 8_192;

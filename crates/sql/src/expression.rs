@@ -18,7 +18,7 @@ use super::{bind_error, dialect};
 
 /// An SQL expression over one table's rows, ready to run.
 #[derive(Clone, Debug)]
-pub(crate) struct Expression {
+pub struct Expression {
     sql: String,
     physical: Arc<dyn PhysicalExpr>,
     result: DataType,
@@ -38,22 +38,22 @@ impl Expression {
     }
 
     /// The type of its values, in the engine's normal form: text and binary as views.
-    pub(crate) fn data_type(&self) -> &DataType {
+    pub fn data_type(&self) -> &DataType {
         &self.result
     }
 
     /// The same expression, its values cast to `to`, which holds all of them.
-    pub(crate) fn widened(&self, to: DataType) -> Self {
+    pub fn widened(&self, to: DataType) -> Self {
         Expression { result: to, ..self.clone() }
     }
 
     /// Whether the other gives the same values.
-    pub(crate) fn same(&self, other: &Expression) -> bool {
+    pub fn same(&self, other: &Expression) -> bool {
         self.result == other.result && format!("{:?}", self.physical) == format!("{:?}", other.physical)
     }
 
     /// The columns that it reads, as indices into the schema it was bound to.
-    pub(crate) fn columns(&self) -> Vec<usize> {
+    pub fn columns(&self) -> Vec<usize> {
         let mut columns: Vec<usize> = datafusion::physical_expr::utils::collect_columns(&self.physical)
             .iter()
             .map(Column::index)
@@ -63,7 +63,7 @@ impl Expression {
     }
 
     /// One value a row.
-    pub(crate) fn evaluate(&self, batch: &RecordBatch) -> Result<ArrayRef> {
+    pub fn evaluate(&self, batch: &RecordBatch) -> Result<ArrayRef> {
         let value = self.physical.evaluate(batch).and_then(|value| value.into_array(batch.num_rows()));
         let array = value.map_err(|error| self.failed(error.strip_backtrace()))?;
         if array.data_type() == &self.result {
@@ -73,7 +73,7 @@ impl Expression {
     }
 
     /// Whether it is true, row by row: null is not true.
-    pub(crate) fn evaluate_filter(&self, batch: &RecordBatch) -> Result<BooleanArray> {
+    pub fn evaluate_filter(&self, batch: &RecordBatch) -> Result<BooleanArray> {
         let array = self.evaluate(batch)?;
         let booleans = array
             .as_any()
@@ -86,7 +86,7 @@ impl Expression {
     }
 
     /// The same expression over a schema that holds its columns at other places.
-    pub(crate) fn rebind(&self, columns: &SchemaRef) -> Result<Self> {
+    pub fn rebind(&self, columns: &SchemaRef) -> Result<Self> {
         let physical = reassign_expr_columns(Arc::clone(&self.physical), columns).map_err(|error| {
             Fault::bug(format!("failed to bind {:?} to its columns", self.sql)).because(error)
         })?;
@@ -112,7 +112,7 @@ fn simplify(context: &SessionContext, logical: Expr, schema: &DFSchema) -> dataf
 
 /// Text and binary as views, timestamps in microseconds: so that both engines, and every source,
 /// give one type for one meaning.
-pub(crate) fn normal_type(found: &DataType) -> DataType {
+pub fn normal_type(found: &DataType) -> DataType {
     match found {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8View,
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
@@ -128,7 +128,7 @@ pub(crate) fn normal_type(found: &DataType) -> DataType {
 }
 
 /// A key's type once it is text.
-pub(crate) fn to_text(array: &ArrayRef) -> Result<ArrayRef> {
+pub fn to_text(array: &ArrayRef) -> Result<ArrayRef> {
     if array.data_type() == &DataType::Utf8View {
         return Ok(Arc::clone(array));
     }

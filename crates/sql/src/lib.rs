@@ -1,8 +1,13 @@
-//! SQL through DataFusion: expressions bound to a table's columns, and queries over several tables.
+//! SQL through DataFusion: expressions bound to a table's columns ([`Expression`]), and queries over
+//! several tables ([`Queries`]).
+//!
+//! The only room that knows DataFusion, so that only this room is compiled with its planner. Must not
+//! know: documents, how tables are joined into them, where a table's files lie.
 
 mod dialect;
 mod expression;
 mod query;
+mod source;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,12 +18,21 @@ use datafusion::error::DataFusionError;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use hivecast_feed::{BindError, Binder, nearest};
 
-pub(crate) use expression::{Expression, normal_type, to_text};
-pub(crate) use query::{Queries, QueryLimits, quoted};
+pub use expression::{Expression, normal_type, to_text};
+pub use query::{Queries, QueryLimits, quoted};
+pub use source::{Batches, RowSource};
 
 /// Binds expressions and queries as the embedded engine will run them, without reading data.
 pub struct SqlBinder {
     context: SessionContext,
+}
+
+impl SqlBinder {
+    /// Binds an expression to a table's columns, ready to run. Refuses what DataFusion and Spark do not
+    /// share.
+    pub fn expression(&self, sql: &str, columns: &SchemaRef) -> Result<Expression, BindError> {
+        Expression::bind(&self.context, sql, columns)
+    }
 }
 
 impl Default for SqlBinder {
@@ -29,7 +43,7 @@ impl Default for SqlBinder {
 
 impl Binder for SqlBinder {
     fn bind(&self, sql: &str, columns: &SchemaRef) -> Result<DataType, BindError> {
-        Expression::bind(&self.context, sql, columns).map(|expression| expression.data_type().clone())
+        self.expression(sql, columns).map(|expression| expression.data_type().clone())
     }
 
     fn tables_of(&self, query: &str) -> Result<Vec<String>, BindError> {

@@ -24,23 +24,25 @@ use crate::source::RowSource;
 
 /// What a query may use.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct QueryLimits<'a> {
+pub struct QueryLimits<'a> {
     /// Memory of sorts, joins and aggregations, in bytes; beyond it they spill.
-    pub(crate) memory_bytes: usize,
+    pub memory_bytes: usize,
     /// Threads.
-    pub(crate) threads: usize,
+    pub threads: usize,
     /// Where they spill.
-    pub(crate) spill: &'a Path,
+    pub spill: &'a Path,
 }
 
 /// Runs queries over registered tables with bounded memory.
-pub(crate) struct Queries {
+pub struct Queries {
     session: SessionContext,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Queries {
-    pub(crate) fn new(limits: QueryLimits<'_>) -> Result<Self> {
+    /// Sets up a session of its own. Fails with `Class::Infrastructure` where threads or the spill
+    /// directory can't be had.
+    pub fn new(limits: QueryLimits<'_>) -> Result<Self> {
         let environment = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(FairSpillPool::new(limits.memory_bytes)))
             .with_temp_file_path(limits.spill)
@@ -55,12 +57,7 @@ impl Queries {
     }
 
     /// Makes a table's rows known under its name in the feed, those for which `filter` is true.
-    pub(crate) fn register(
-        &self,
-        name: &str,
-        source: Arc<dyn RowSource>,
-        filter: Option<&str>,
-    ) -> Result<()> {
+    pub fn register(&self, name: &str, source: Arc<dyn RowSource>, filter: Option<&str>) -> Result<()> {
         let failed =
             |error: DataFusionError| Fault::bug(format!("failed to register table {name}")).because(error);
         let provider = Arc::new(SourceTable { source });
@@ -76,8 +73,10 @@ impl Queries {
         Ok(())
     }
 
-    /// Runs a query and hands over its rows as they come.
-    pub(crate) fn run(
+    /// Runs a query and hands over its rows as they come. `what` names it in errors. Fails with
+    /// `Class::Data` where the rows do not allow it, with `Class::Usage` where the memory is not
+    /// enough even with spilling.
+    pub fn run(
         &self,
         what: &str,
         query: &str,
@@ -97,23 +96,15 @@ impl Queries {
 }
 
 /// A table name as SQL reads it literally.
-pub(crate) fn quoted(name: &str) -> String {
+pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 fn failed(what: &str, error: DataFusionError) -> Fault {
-    let what = format!("failed to run {what}");
-    match error {
-        DataFusionError::External(cause) => match cause.downcast::<Fault>() {
-            Ok(fault) => fault.within(what),
-            Err(cause) => Fault::data(what).because(cause),
-        },
-        DataFusionError::Context(_, inner) => failed_inner(what, *inner),
-        other => failed_inner(what, other),
+    if let DataFusionError::Context(_, inner) = error {
+        return failed(what, *inner);
     }
-}
-
-fn failed_inner(what: String, error: DataFusionError) -> Fault {
+    let what = format!("failed to run {what}");
     match error {
         DataFusionError::External(cause) => match cause.downcast::<Fault>() {
             Ok(fault) => fault.within(what),

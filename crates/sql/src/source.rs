@@ -5,11 +5,11 @@ use arrow_schema::SchemaRef;
 use hivecast_run::Result;
 
 /// Rows in batches, one after another.
-pub(crate) type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
+pub type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
 
 /// Rows that can be read in parts, each alone and more than once: a table's frozen files, or what a
 /// query gave. Parts in order are the table in order.
-pub(crate) trait RowSource: Debug + Send + Sync {
+pub trait RowSource: Debug + Send + Sync {
     /// All columns.
     fn schema(&self) -> &SchemaRef;
 
