@@ -44,10 +44,18 @@ const CRASH_POINTS: [&str; 26] = [
 ];
 
 /// Kills at a moment of time that hit a running process, besides those at named points.
-const RANDOM_KILLS: u32 = 24;
+/// `HIVECAST_TORTURE_KILLS` asks for another number.
+const RANDOM_KILLS: u64 = 24;
 
-/// Cases at most: on a machine whose speed changes, some kills come when all is done.
-const RANDOM_CASES: u32 = 60;
+/// Cases at most for one kill that hits: on a machine whose speed changes, some come when all is done.
+const CASES_PER_KILL: u64 = 3;
+
+/// The seed of the moments; `HIVECAST_TORTURE_SEED` sets another.
+const SEED: u64 = 20_261_122;
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|error| panic!("{name}: {error}")))
+}
 
 /// A project with an environment for each case: one warehouse, so that all build the same edition,
 /// and a store and a target each.
@@ -135,14 +143,15 @@ fn splitmix64(state: &mut u64) -> u64 {
 
 #[test]
 fn killed_at_random_times_and_again_while_resuming() {
-    let scratch =
-        project((0..RANDOM_CASES).map(|case| format!("kill-{case}")).chain(["reference".to_owned()]));
+    let kills = setting("HIVECAST_TORTURE_KILLS", RANDOM_KILLS);
+    let cases = || (0..kills * CASES_PER_KILL).map(|case| format!("kill-{case}"));
+    let scratch = project(cases().chain(["reference".to_owned()]));
     let started = Instant::now();
     let expected = reference(&scratch);
     // The reference is two runs.
     let mut whole = started.elapsed() / 2;
-    let (mut state, mut killed) = (20_261_122, 0);
-    for case in (0..RANDOM_CASES).map(|case| format!("kill-{case}")) {
+    let (mut state, mut killed) = (setting("HIVECAST_TORTURE_SEED", SEED), 0);
+    for case in cases() {
         finish(&scratch, &case, DAYS[0]);
         // Twice: the second falls into the recovery from the first.
         for _ in 0..2 {
@@ -156,7 +165,7 @@ fn killed_at_random_times_and_again_while_resuming() {
             }
         }
         check_recovery(&scratch, &case, &expected);
-        if killed >= RANDOM_KILLS {
+        if killed >= kills {
             return;
         }
     }

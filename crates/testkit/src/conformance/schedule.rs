@@ -137,10 +137,18 @@ impl Model {
     }
 }
 
+/// The schedules of neighbouring torture seeds do not overlap.
+const SEED_SHIFT: u32 = 32;
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|error| panic!("{name}: {error}")))
+}
+
 /// Seeded schedules of random commands. After each command the topic holds exactly what the model
-/// says.
+/// says. `HIVECAST_TORTURE_SEED` and `HIVECAST_TORTURE_SCHEDULES` ask for others, and for more.
 pub fn random_schedule(fixture: &dyn Fixture) {
-    for seed in 0..fixture.schedule_seeds() {
+    let first = setting("HIVECAST_TORTURE_SEED", 0) << SEED_SHIFT;
+    for seed in first..first + setting("HIVECAST_TORTURE_SCHEDULES", fixture.schedule_seeds()) {
         let mut random = Random(seed);
         let mut case = Case::new(fixture, &format!("random{seed}"), Editions::default());
         case.chunks.records = 1 + random.below(5);
