@@ -5,5 +5,6 @@ mod command_line;
 mod end_to_end;
 mod kafka;
 mod kill;
+mod memory;
 mod signals;
 mod support;
