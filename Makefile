@@ -19,9 +19,10 @@ test: setup
 	cargo build --release --locked --workspace --all-targets
 	dev/with-services cargo test --release --locked --workspace --no-fail-fast
 
+# Options of dev/bench: make bench BENCH=--memory-curve
 bench: build
 	cargo build --release --locked --workspace --examples
-	dev/with-services dev/bench $(HIVECAST)
+	dev/with-services dev/bench $(HIVECAST) $(BENCH)
 
 lint:
 	cargo fmt --all --check

@@ -103,14 +103,14 @@ impl Groups {
         let mut strays = Strays::default();
         let mut group_of_child = vec![NONE; grouping.children.len()];
         let mut starts = vec![0u32; live + 1];
-        for row in 0..grouping.children.len() {
+        for (row, group_of_row) in group_of_child.iter_mut().enumerate() {
             if row % ROWS_PER_CHECK == 0 {
                 context.check_cancelled()?;
             }
             let found = find(&table, &firsts, parents, grouping.children, row);
             match found {
                 Some(group) => {
-                    group_of_child[row] = group;
+                    *group_of_row = group;
                     starts[group as usize + 1] += 1;
                 }
                 None => {

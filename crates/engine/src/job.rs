@@ -18,6 +18,9 @@ use crate::read::{Reader, Rows};
 use crate::row_gates::{MAX_EXAMPLES, Repeated, RowGate, Tally, row_json};
 use hivecast_sql::RowSource;
 
+/// Reads a part of a table, handing over each batch of rows.
+pub(crate) type ReadPart<'r> = dyn FnMut(&mut dyn FnMut(Rows) -> Result<()>) -> Result<()> + 'r;
+
 /// Where rows go that gates set aside.
 pub(crate) trait Aside: Sync {
     /// Takes one row.
@@ -102,10 +105,7 @@ impl<'a> Job<'a> {
         &self,
         node: &NodePlan,
         reader: &Reader,
-        each: &(
-             dyn Fn(usize, &mut dyn FnMut(&mut dyn FnMut(Rows) -> Result<()>) -> Result<()>) -> Result<T>
-                 + Sync
-         ),
+        each: &(dyn Fn(usize, &mut ReadPart<'_>) -> Result<T> + Sync),
     ) -> Result<Vec<T>> {
         self.in_parallel(reader.parts(), |part| {
             let mut tally = Tally::default();
