@@ -13,6 +13,7 @@ use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr::{self, NonNull};
 use std::time::{Duration, Instant};
 
+use hivecast_contract::Operation;
 use rdkafka::bindings as sys;
 use rdkafka::client::Client;
 use rdkafka::config::RDKafkaLogLevel;
@@ -127,6 +128,10 @@ impl Event {
                 partition: message.partition,
                 offset: message.offset,
                 key,
+                operation: match message.payload.is_null() {
+                    true => Operation::Delete,
+                    false => Operation::Upsert,
+                },
                 size: message.key_len + message.len,
                 error: failed.then(|| message.err.into()),
             });
@@ -160,8 +165,11 @@ fn log_level(level: c_int) -> RDKafkaLogLevel {
 /// What the broker said of one record.
 pub(crate) struct Delivery<'a> {
     pub(crate) partition: i32,
+    /// Negative where the broker does not say: it has the record from an earlier try, whose answer
+    /// was lost, and it remembers only so much of earlier tries.
     pub(crate) offset: i64,
     pub(crate) key: &'a [u8],
+    pub(crate) operation: Operation,
     /// Bytes of key and value.
     pub(crate) size: usize,
     pub(crate) error: Option<Code>,

@@ -88,12 +88,19 @@ struct Deliveries {
     failure: Option<Failure>,
 }
 
-/// The first record that was not delivered.
+/// The first record that was not delivered, or not as it has to be.
 #[derive(Debug)]
 struct Failure {
     code: Code,
+    reason: String,
     key: String,
     size: usize,
+}
+
+impl Failure {
+    fn of(delivery: &Delivery<'_>, code: Code, reason: String) -> Self {
+        Failure { code, reason, key: shown_key(delivery.key), size: delivery.size }
+    }
 }
 
 impl Deliveries {
@@ -101,22 +108,33 @@ impl Deliveries {
         self.failure.is_none() && self.delivered < self.sent
     }
 
-    /// Takes one delivery; returns its offset if it is well.
-    fn take(&mut self, delivery: &Delivery<'_>) -> Option<i64> {
-        match delivery.error {
-            None => {
-                self.delivered += 1;
-                Some(delivery.offset)
-            }
-            Some(code) => {
-                self.failure.get_or_insert_with(|| Failure {
-                    code,
-                    key: shown_key(delivery.key),
-                    size: delivery.size,
-                });
-                None
-            }
+    /// Counts one delivery, in the totals of the partition that the broker acknowledged it for.
+    ///
+    /// A record that was acknowledged without an offset fails the chunk, which a new session then
+    /// sends again: a manifest whose first or last offset were not the true one would make every
+    /// later verification read too little.
+    fn take(&mut self, delivery: &Delivery<'_>, partitions: &mut [PartitionTotals]) {
+        if let Some(code) = delivery.error {
+            self.failure.get_or_insert_with(|| Failure::of(delivery, code, code.to_string()));
+            return;
         }
+        if delivery.offset < 0 {
+            let reason = "the broker has it from an earlier try, and does not say at which offset".to_owned();
+            self.failure.get_or_insert_with(|| Failure::of(delivery, Code::DuplicateSequenceNumber, reason));
+            return;
+        }
+        self.delivered += 1;
+        let index = usize::try_from(delivery.partition).ok();
+        // One that is counted nowhere is missed where sends and acknowledgements are compared.
+        let Some(totals) = index.and_then(|index| partitions.get_mut(index)) else { return };
+        match delivery.operation {
+            Operation::Upsert => totals.documents += 1,
+            Operation::Delete => totals.tombstones += 1,
+        }
+        totals.bytes += delivery.size as u64;
+        let offset = delivery.offset;
+        totals.first_offset = Some(totals.first_offset.map_or(offset, |first| first.min(offset)));
+        totals.last_offset = Some(totals.last_offset.map_or(offset, |last| last.max(offset)));
     }
 }
 
@@ -224,19 +242,14 @@ impl<'a> KafkaSession<'a> {
     fn serve(&mut self, timeout: Duration) {
         let State::Open(chunk) = &mut self.state else { return };
         let Chunk { partitions, progress, .. } = chunk;
-        self.producer.serve(timeout, &mut |delivery| {
-            let Some(offset) = progress.take(&delivery) else { return };
-            let totals = usize::try_from(delivery.partition).ok().and_then(|index| partitions.get_mut(index));
-            if let Some(totals) = totals {
-                totals.first_offset = Some(totals.first_offset.map_or(offset, |first| first.min(offset)));
-                totals.last_offset = Some(totals.last_offset.map_or(offset, |last| last.max(offset)));
-            }
-        });
+        self.producer.serve(timeout, &mut |delivery| progress.take(&delivery, partitions));
     }
 
     /// Fails when a record was not delivered.
     fn check_deliveries(&mut self) -> Result<()> {
-        let Some(Failure { code, key, size }) = self.chunk()?.progress.failure.take() else { return Ok(()) };
+        let Some(Failure { code, reason, key, size }) = self.chunk()?.progress.failure.take() else {
+            return Ok(());
+        };
         let topic = &self.opened.topic;
         let what = match code {
             Code::MessageSizeTooLarge => {
@@ -246,7 +259,7 @@ impl<'a> KafkaSession<'a> {
             }
             _ => self.failed_to("deliver the records of"),
         };
-        let reason = format!("key {key}: {code}");
+        let reason = format!("key {key}: {reason}");
         Err(self.die(what, code, reason))
     }
 
@@ -455,11 +468,7 @@ impl Session for KafkaSession<'_> {
         let Some(totals) = chunk.partitions.get_mut(partition as usize) else {
             return Err(Fault::bug(format!("topic {topic} has no partition {partition}")));
         };
-        match value {
-            Some(_) => totals.documents += 1,
-            None => totals.tombstones += 1,
-        }
-        totals.bytes += bytes;
+        // The checksum says what was meant; counts, bytes and offsets are what the broker acknowledges.
         totals.checksum += Checksum::of_record(key, value);
         let serve = chunk.progress.sent % SERVE_EVERY == SERVE_EVERY - 1;
         self.produce(Destination::Documents, partition_number(partition)?, key, value)?;
@@ -485,8 +494,15 @@ impl Session for KafkaSession<'_> {
             }
             Err(fault) => {
                 // Nothing is committed. A session that still lives may go on after the abort.
-                if matches!(self.state, State::Open(_)) {
-                    self.abort()?;
+                if matches!(self.state, State::Open(_))
+                    && let Err(abort) = self.abort()
+                {
+                    // The first fault is the one to tell; the next session ends what is left.
+                    let context = self.opened.context;
+                    context.info(format!(
+                        "the open transaction is left to the next session ({})",
+                        abort.chain()
+                    ));
                 }
                 Err(fault)
             }
@@ -519,6 +535,55 @@ fn too_large(key: &[u8], bytes: u64, limit: u64, topic: &str) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn delivery(partition: i32, offset: i64, operation: Operation, error: Option<Code>) -> Delivery<'static> {
+        Delivery { partition, offset, key: b"k1", operation, size: 7, error }
+    }
+
+    #[test]
+    fn acknowledgements_are_counted_in_the_partition_that_they_name() {
+        let mut progress = Deliveries { sent: 4, ..Deliveries::default() };
+        let mut partitions = vec![PartitionTotals::default(); 2];
+        let deliveries = [(1, 12, Operation::Upsert), (1, 11, Operation::Delete), (0, 5, Operation::Upsert)];
+        for (partition, offset, operation) in deliveries {
+            progress.take(&delivery(partition, offset, operation, None), &mut partitions);
+        }
+        assert!(progress.outstanding(), "the fourth is not acknowledged");
+        let totals = |documents, tombstones, bytes, first, last| PartitionTotals {
+            documents,
+            tombstones,
+            bytes,
+            checksum: Checksum::default(),
+            first_offset: Some(first),
+            last_offset: Some(last),
+        };
+        assert_eq!(partitions, [totals(1, 0, 7, 5, 5), totals(1, 1, 14, 11, 12)]);
+    }
+
+    #[test]
+    fn a_record_that_was_not_delivered_is_not_counted() {
+        let mut progress = Deliveries { sent: 1, ..Deliveries::default() };
+        let mut partitions = vec![PartitionTotals::default()];
+        let refused = delivery(0, -1001, Operation::Upsert, Some(Code::MessageSizeTooLarge));
+        progress.take(&refused, &mut partitions);
+        assert_eq!(partitions, [PartitionTotals::default()]);
+        assert_eq!(progress.failure.map(|failure| failure.code), Some(Code::MessageSizeTooLarge));
+    }
+
+    /// librdkafka reports a batch that the broker had already as delivered, at offset -1001.
+    #[test]
+    fn a_record_without_an_offset_fails_the_chunk() {
+        let mut progress = Deliveries { sent: 2, ..Deliveries::default() };
+        let mut partitions = vec![PartitionTotals::default()];
+        for offset in [8, -1001] {
+            progress.take(&delivery(0, offset, Operation::Upsert, None), &mut partitions);
+        }
+        assert_eq!((partitions[0].first_offset, partitions[0].last_offset), (Some(8), Some(8)));
+        let failure = progress.failure.expect("a failure");
+        assert!(failure.reason.contains("does not say at which offset"), "{}", failure.reason);
+        let fault = failed("failed", failure.code, &failure.reason, "", &crate::watch::Watch::default());
+        assert_eq!(fault.class(), Class::Infrastructure, "a new session sends the chunk again");
+    }
 
     #[test]
     fn a_shown_key_is_cut_between_characters() {

@@ -7,7 +7,7 @@ use hivecast_contract::{
 };
 use hivecast_kafka::KafkaTarget;
 use hivecast_publish::Target;
-use hivecast_run::{Cancel, Class, Context, Silent, SystemClock};
+use hivecast_run::{Cancel, Class, Context, Fault, Silent, SystemClock};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::Consumer;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -26,6 +26,7 @@ fn progress(feed: &str, position: u64) -> LedgerRecord {
         writer: WriterId::SINGLE,
         chunks: 1,
         position,
+        entries: String::new(),
         bases: Vec::new(),
         topic_id: "t".to_owned(),
         partitions: vec![PartitionTotals::default()],
@@ -121,6 +122,22 @@ fn the_later_of_two_sessions_wins_and_the_earlier_leaves_nothing() {
         .unwrap_or_else(|fault| panic!("{}", fault.chain()));
     let keys: Vec<_> = dump(&spec.topic, 0).into_iter().map(|(_, key)| key).collect();
     assert_eq!(keys, ["late"]);
+}
+
+/// The abort fails too, as the session is fenced by then; what came first is what is told.
+#[test]
+fn a_failed_abort_does_not_hide_why_the_commit_failed() {
+    let (spec, target, context) = (spec("abort", 1), target(&[]), context());
+    let mut earlier = target.open(&spec, WriterId::SINGLE, &context).expect("a session");
+    send(earlier.as_mut(), &spec, &["early"]);
+    let fault = earlier
+        .commit(&mut |_| {
+            target.open(&spec, WriterId::SINGLE, &context).expect("a later session");
+            Err(Fault::data("the true fault"))
+        })
+        .expect_err("no ledger records");
+    assert_eq!((fault.class(), fault.to_string().as_str()), (Class::Data, "the true fault"));
+    assert_eq!(earlier.begin(&headers(&spec)).expect_err("dead").class(), Class::Held);
 }
 
 #[test]
