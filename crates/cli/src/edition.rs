@@ -5,7 +5,7 @@ use std::time::Duration;
 use hivecast_contract::{EditionId, LoadDate};
 use hivecast_edition::{Description, Edition, GateResult, Store};
 use hivecast_engine::{Embedded, Engine, Plan, SqlBinder, edition_id};
-use hivecast_feed::Checked;
+use hivecast_feed::{Checked, gates_fingerprint};
 use hivecast_report::{EditionSummary, TableRows};
 use hivecast_run::{Context, Event, Fault, Result, Step, Unit, crash_point};
 use hivecast_warehouse::Inputs;
@@ -51,10 +51,21 @@ pub(crate) struct Ready {
     pub(crate) origin: Origin,
 }
 
+/// Which edition of the store will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reuse {
+    /// One of the same inputs, whatever gates judged it: it is sent already.
+    Sent,
+    /// One that the feed's present gates judged.
+    Judged,
+}
+
 /// Finds the plan's edition in the store, or builds it.
-pub(crate) fn ready(project: &Project, plan: Plan, context: &Context<'_>) -> Result<Ready> {
+pub(crate) fn ready(project: &Project, plan: Plan, reuse: Reuse, context: &Context<'_>) -> Result<Ready> {
     let store = project.open_store()?;
-    if let Some(edition) = store.find(&plan.checked.feed.name, &plan.edition)? {
+    let gates = gates_fingerprint(&plan.checked.feed);
+    let will_do = |edition: &Edition| reuse == Reuse::Sent || edition.description.gates_fingerprint == gates;
+    if let Some(edition) = store.find(&plan.checked.feed.name, &plan.edition)?.filter(will_do) {
         context.info(format!("edition {} is built already", plan.edition));
         return Ok(Ready { checked: plan.checked, edition, origin: Origin::Reused });
     }

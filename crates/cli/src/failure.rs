@@ -2,16 +2,17 @@
 //! to the shell as an exit code.
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use hivecast_edition::gates;
 use hivecast_feed::{Color, Diagnostics};
 use hivecast_report::{ErrorReport, REPORT_VERSION, Report, Summary};
-use hivecast_run::{Class, Fault};
+use hivecast_run::{Class, Fault, panic_is_caught};
 
 use crate::args::Global;
-use crate::logging::print;
+use crate::logging::write_stdout;
 
 /// What is said of our own mistakes.
 const BUG: &str = "this is a bug in hivecast; please report it with the lines above";
@@ -44,7 +45,7 @@ impl Output {
 
     /// Tells the failure, and gives its exit code.
     pub(crate) fn fail(self, failed: &Failed) -> ExitCode {
-        let color = if std::io::stderr().is_terminal() { Color::Ansi } else { Color::Plain };
+        let color = color();
         let stopped = failed.done.last().filter(|run| gates::verdict(&run.gates).is_err());
         let gates = stopped.map_or(String::new(), |run| gates::table(&run.gates));
         // Nobody may be reading standard error; the exit code says it too.
@@ -55,10 +56,34 @@ impl Output {
                 runs: failed.done.clone(),
                 error: Some(error_report(&failed.fault)),
             };
-            print(&json_line(&report));
+            // The failure's own exit code matters more than whether anyone reads about it.
+            let _ = write_stdout(&json_line(&report));
         }
         ExitCode::from(failed.fault.class().exit_code())
     }
+}
+
+/// Colour for a terminal that knows it and a person who wants it (no-color.org).
+fn color() -> Color {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    if std::io::stderr().is_terminal() && !unwanted && !dumb { Color::Ansi } else { Color::Plain }
+}
+
+/// Tells a mistake on the command line, or the help that was asked for. Where the line asks for JSON,
+/// programs get their object too.
+pub(crate) fn refuse(error: &clap::Error, line: impl Iterator<Item = OsString>) -> ExitCode {
+    let _ = error.print();
+    if !error.use_stderr() {
+        return ExitCode::SUCCESS;
+    }
+    let told = error.render().to_string();
+    let fault = Fault::usage(told.trim_start_matches("error: ").lines().next().unwrap_or_default());
+    if line.into_iter().any(|word| word == "--json") {
+        let report = Report { version: REPORT_VERSION, runs: Vec::new(), error: Some(error_report(&fault)) };
+        let _ = write_stdout(&json_line(&report));
+    }
+    ExitCode::from(fault.class().exit_code())
 }
 
 /// One JSON object, indented, with a line break behind it.
@@ -127,6 +152,9 @@ fn class_name(class: Class) -> &'static str {
 /// leaves then is what a crash leaves, which the next run resumes from.
 pub(crate) fn report_panics_as_bugs() {
     std::panic::set_hook(Box::new(|panic| {
+        if panic_is_caught() {
+            return;
+        }
         let backtrace = std::backtrace::Backtrace::capture();
         let mut text = format!("error: {panic}\n  {BUG}\n");
         if backtrace.status() == std::backtrace::BacktraceStatus::Captured {

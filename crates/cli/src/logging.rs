@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use hivecast_report::{Bars, Lines};
-use hivecast_run::{Clock, Silent, Sink};
+use hivecast_run::{Class, Clock, Silent, Sink};
 use tracing_subscriber::EnvFilter;
 
 use crate::args::Global;
@@ -59,11 +59,22 @@ pub(crate) fn sink<'a>(progress: Progress, clock: &'a dyn Clock) -> Box<dyn Sink
     }
 }
 
-/// Writes to standard output. A reader that went away (`hivecast runs | head -1`) ends the program
-/// quietly, as it does for other tools.
+/// Writes what a command that succeeded has to say to standard output. A reader that went away
+/// (`hivecast runs | head -1`) ends the program quietly, as it does for other tools; any other failure
+/// to write is one of the command, since somebody waits for the text.
 pub(crate) fn print(text: &str) {
-    let mut stdout = std::io::stdout().lock();
-    if stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_err() {
+    let Err(error) = write_stdout(text) else { return };
+    if error.kind() == std::io::ErrorKind::BrokenPipe {
         std::process::exit(0);
     }
+    // Standard error may be gone too; the exit code still tells.
+    let _ = writeln!(std::io::stderr(), "error: failed to write to standard output: {error}");
+    std::process::exit(i32::from(Class::Infrastructure.exit_code()));
+}
+
+/// Writes all of it, or says why not.
+pub(crate) fn write_stdout(text: &str) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
 }

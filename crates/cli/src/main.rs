@@ -34,7 +34,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     failure::report_panics_as_bugs();
-    let cli = args::Cli::parse();
+    let cli = match args::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return failure::refuse(&error, std::env::args_os()),
+    };
     let output = failure::Output::of(&cli.global);
     match run::run(cli) {
         Ok(()) => ExitCode::SUCCESS,

@@ -33,11 +33,19 @@ pub(crate) fn run(global: &Global, args: &PreviewArgs, console: &Console) -> Res
     let documents = documents(&plan, &batch, project.mask_key())?;
     // Bars must be gone before documents are printed.
     drop(sink);
-    print(&match console.output {
-        Output::People => documents.iter().map(|(_, json)| pretty(json) + "\n").collect(),
-        Output::Programs => as_json(&feed.feed.name, &plan, &documents)?,
-    });
-    missing(&args.keys, &documents, &feed.feed.name, &plan)
+    let lacking = missing(&args.keys, &documents, &feed.feed.name, &plan);
+    match console.output {
+        // A person is shown those that are there, and then told which are not.
+        Output::People => {
+            print(&documents.iter().map(|(_, json)| pretty(json) + "\n").collect::<String>());
+            lacking
+        }
+        Output::Programs => {
+            lacking?;
+            print(&as_json(&feed.feed.name, &plan, &documents)?);
+            Ok(())
+        }
+    }
 }
 
 /// The edition's time as the engine would state it: the newest input file's.

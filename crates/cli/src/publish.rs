@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use hivecast_contract::{EditionId, LoadDate, WriterId};
-use hivecast_edition::{Edition, GateResult, PruneMode, Store, gates};
+use hivecast_edition::{Edition, GateResult, PruneMode, Sent, Store, gates};
 use hivecast_engine::Plan;
 use hivecast_feed::Feed;
-use hivecast_publish::decide::{Decision, Question, TopicState, decide};
+use hivecast_publish::decide::{Decision, Question, TopicState, decide, entries_sent};
 use hivecast_publish::encode::{EditionStamp, Encoder};
 use hivecast_publish::{EditionEntries, Job, Ledger, Mode, Target, TargetLimits, TopicSpec};
 use hivecast_report::{Outcome, PublishSummary};
@@ -16,7 +16,7 @@ use hivecast_run::{Context, Fault, Result, Step, crash_point};
 use crate::args::{BuildArgs, Global, PublishArgs};
 use crate::dates::{Calendar, DateArg};
 use crate::days::{Findings, Series};
-use crate::edition::{self, KEEP_LOAD_DATES, Origin, Ready, Resources, step};
+use crate::edition::{self, KEEP_LOAD_DATES, Origin, Ready, Resources, Reuse, step};
 use crate::failure::Failed;
 use crate::feed_file::FeedFile;
 use crate::project::Project;
@@ -60,18 +60,24 @@ impl<'a> Run<'a> {
         edition::plan(self.project, self.feed, day, self.wait, self.resources, context)
     }
 
-    fn ready(&self, plan: Plan, context: &Context<'_>, findings: &mut Findings) -> Result<Ready> {
-        let ready = edition::ready(self.project, plan, context)?;
+    fn ready(
+        &self,
+        plan: Plan,
+        reuse: Reuse,
+        context: &Context<'_>,
+        findings: &mut Findings,
+    ) -> Result<Ready> {
+        let ready = edition::ready(self.project, plan, reuse, context)?;
         findings.edition = Some(edition::summary(&ready.edition, &ready.edition.description.gates));
         Ok(ready)
     }
 
     fn build(&self, day: LoadDate, context: &Context<'_>, findings: &mut Findings) -> Result<Outcome> {
-        let mut ready = self.ready(self.plan(day, context)?, context, findings)?;
+        let mut ready = self.ready(self.plan(day, context)?, Reuse::Judged, context, findings)?;
         let store = self.project.open_store()?;
         let previous = edition::newest_before(&store, self.feed.name(), day)?;
         let limits = TargetLimits { record_bytes: None };
-        self.judge(&mut ready, previous.as_ref(), limits, context, findings)?;
+        self.judge(&mut ready, previous.as_ref(), limits, Sent::Unknown, context, findings)?;
         // Nothing is pruned: only the target's ledger knows which editions are still needed.
         Ok(match ready.origin {
             Origin::Built => Outcome::Built,
@@ -93,7 +99,11 @@ impl<'a> Run<'a> {
         let plan = self.plan(day, context)?;
         let ledger = target.ledger(self.feed.name())?;
         let foreseen = foreseen(&ledger, &topic, mode, day, &plan.edition)?;
-        let mut ready = self.ready(plan, context, findings)?;
+        let reuse = match foreseen {
+            Some(Decision::AlreadyComplete(_)) => Reuse::Sent,
+            _ => Reuse::Judged,
+        };
+        let mut ready = self.ready(plan, reuse, context, findings)?;
         let store = self.project.open_store()?;
         match (foreseen, gates::recorded(&ready.edition)?) {
             // It passed when it was sent; what came since is no matter for it.
@@ -103,7 +113,11 @@ impl<'a> Run<'a> {
             }
             _ => {
                 let previous = self.previous(&store, &ledger, &ready.edition)?;
-                self.judge(&mut ready, previous.as_ref(), limits, context, findings)?;
+                let sent = match (mode, entries_sent(&ledger, &ready.edition.description.id)) {
+                    (Mode::Normal, Some(entries)) => Sent::Entries(entries),
+                    (Mode::Normal, None) | (Mode::Replace, _) => Sent::Nothing,
+                };
+                self.judge(&mut ready, previous.as_ref(), limits, sent, context, findings)?;
             }
         }
         crash_point("gates.passed");
@@ -133,12 +147,13 @@ impl Run<'_> {
         ready: &mut Ready,
         previous: Option<&Edition>,
         limits: TargetLimits,
+        sent: Sent<'_>,
         context: &Context<'_>,
         findings: &mut Findings,
     ) -> Result<()> {
         let encoder = self.encoder(ready)?;
         let results = step(context, Step::Gates, || {
-            let results = judged(ready, previous, limits, &encoder)?;
+            let results = judged(ready, previous, limits, sent, &encoder)?;
             gates::record(&ready.edition, &results)?;
             Ok(results)
         })?;
@@ -210,6 +225,7 @@ fn foreseen(
     let verdict = decide(&Question {
         feed: &topic.feed,
         edition,
+        entries: None,
         load_date,
         writer: WriterId::SINGLE,
         mode,
@@ -228,6 +244,7 @@ fn judged(
     ready: &mut Ready,
     previous: Option<&Edition>,
     limits: TargetLimits,
+    sent: Sent<'_>,
     encoder: &Encoder,
 ) -> Result<Vec<GateResult>> {
     let bound = encoder.overhead_bound();
@@ -244,7 +261,7 @@ fn judged(
             None => Err(Fault::bug("failed to measure documents: only keys were read")),
         },
     };
-    gates::judge(&ready.checked.feed, &mut ready.edition, previous, sizes)
+    gates::judge(&ready.checked.feed, &mut ready.edition, previous, sizes, sent)
 }
 
 /// Editions that a later run needs whatever their age: what was published last, and what is begun,

@@ -1,7 +1,11 @@
-//! `hivecast verify`, and the last step of `publish`: read back and compare with the manifest.
+//! `hivecast verify`, and the last step of `publish`: read back and compare with the manifest, and where
+//! that differs with the edition itself.
 
 use hivecast_contract::{EditionId, LoadDate, Manifest};
-use hivecast_publish::{Entries, Ledger, Original, Target, Verified};
+use hivecast_edition::{Edition, Store};
+use hivecast_feed::{Feed, fingerprint};
+use hivecast_publish::encode::{EditionStamp, Encoder};
+use hivecast_publish::{EditionEntries, Entries, Ledger, Original, Target, Verified};
 use hivecast_report::{Outcome, VerifySummary};
 use hivecast_run::{Context, Fault, Result};
 
@@ -27,10 +31,88 @@ pub(crate) fn run(global: &Global, args: &VerifyArgs, console: &Console) -> Resu
         &mut |day, context, findings: &mut Findings| {
             let manifest = manifest_of(&ledger, feed.name(), day, &target.name())?;
             findings.manifest = Some(manifest.clone());
-            findings.verify = Some(summary(manifest, hivecast_publish::verify(&*target, manifest, context)?));
+            let verified = compare(&project, &feed.feed, &*target, &ledger, manifest, context)?;
+            findings.verify = Some(summary(manifest, verified));
             Ok(Outcome::Verified)
         },
     )
+}
+
+/// By key where the store still has what was sent, else by sums alone.
+fn compare(
+    project: &Project,
+    feed: &Feed,
+    target: &dyn Target,
+    ledger: &Ledger,
+    manifest: &Manifest,
+    context: &Context<'_>,
+) -> Result<Verified> {
+    let store = project.open_store()?;
+    let kept = match kept(project, &store, feed, ledger, manifest)? {
+        Kept::Whole(kept) => kept,
+        Kept::Lacking(what) => {
+            context.warn(format!(
+                "{what}: only sums are compared, so no key can be named, and tombstones that compaction removed \
+                 look like a difference"
+            ));
+            return hivecast_publish::verify(target, manifest, context);
+        }
+    };
+    let base = |id: &EditionId| store.find(&feed.name, id);
+    let entries = EditionEntries::new(&kept.edition, &kept.encoder, &base);
+    let original = Original { entries: &entries, bases: &kept.bases };
+    hivecast_publish::verify_by_key(target, manifest, original, context)
+}
+
+/// Whether the edition can be encoded again as it was sent.
+enum Kept {
+    Whole(Box<Resend>),
+    /// What it lacks, for a person.
+    Lacking(String),
+}
+
+/// All that the records which were sent are a function of.
+struct Resend {
+    edition: Edition,
+    encoder: Encoder,
+    bases: Vec<EditionId>,
+}
+
+fn kept(project: &Project, store: &Store, feed: &Feed, ledger: &Ledger, manifest: &Manifest) -> Result<Kept> {
+    let id = &manifest.edition;
+    let Some(edition) = store.find(&feed.name, id)? else {
+        return Ok(Kept::Lacking(format!("edition {id} is not in the store")));
+    };
+    let description = &edition.description;
+    if description.feed_fingerprint != fingerprint(feed) {
+        return Ok(Kept::Lacking(format!("the feed was changed since edition {id} was built")));
+    }
+    let stamp = EditionStamp { load_date: description.load_date, time_ms: description.time_ms };
+    let encoder = match Encoder::new(feed, edition.fields(), stamp, project.mask_key()) {
+        Ok(encoder) => encoder,
+        Err(fault) => return Ok(Kept::Lacking(fault.chain())),
+    };
+    let bases = match bases_of(ledger, manifest) {
+        Some(bases) => bases.to_vec(),
+        None if manifest.tombstones == 0 => Vec::new(),
+        None => {
+            let what = format!("the ledger no longer says over which editions {id} was published");
+            return Ok(Kept::Lacking(what));
+        }
+    };
+    for base in &bases {
+        if store.find(&feed.name, base)?.is_none() {
+            let what = format!("edition {base}, over which {id} was published, is not in the store");
+            return Ok(Kept::Lacking(what));
+        }
+    }
+    Ok(Kept::Whole(Box::new(Resend { edition, encoder, bases })))
+}
+
+/// What the edition was published over, as long as no later edition was begun.
+fn bases_of<'a>(ledger: &'a Ledger, manifest: &Manifest) -> Option<&'a [EditionId]> {
+    let progress = ledger.progress.values().find(|progress| progress.edition == manifest.edition)?;
+    Some(&progress.bases)
 }
 
 fn manifest_of<'a>(ledger: &'a Ledger, feed: &str, day: LoadDate, target: &str) -> Result<&'a Manifest> {
@@ -65,8 +147,7 @@ pub(crate) fn sent(
         ));
         return Ok(None);
     }
-    let progress = ledger.progress.values().find(|progress| progress.edition == manifest.edition);
-    let bases = progress.map_or(&[] as &[EditionId], |progress| &progress.bases);
+    let bases = bases_of(ledger, manifest).unwrap_or_default();
     let original = Original { entries, bases };
     let verified = hivecast_publish::verify_by_key(target, manifest, original, context)?;
     Ok(Some(summary(manifest, verified)))

@@ -83,6 +83,7 @@ fn write(store: &Store, keys: &[(u32, String)]) -> Result<Edition> {
     writer.finish(Draft {
         id: EditionId("bench".to_owned()),
         feed_fingerprint: String::new(),
+        gates_fingerprint: String::new(),
         time_ms: 0,
         built_ms: 0,
         engine: "bench".to_owned(),

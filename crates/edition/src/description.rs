@@ -17,6 +17,9 @@ pub struct Description {
     pub feed: String,
     /// SHA-256 of everything in the feed that shapes the bytes that are sent.
     pub feed_fingerprint: String,
+    /// SHA-256 of the gates that judged it while it was built.
+    #[serde(default)]
+    pub gates_fingerprint: String,
     /// The day.
     pub load_date: LoadDate,
     /// The edition's time: the newest input file's modification time, milliseconds since the epoch.

@@ -30,6 +30,8 @@ pub struct Draft {
     pub id: EditionId,
     /// See [`Description::feed_fingerprint`].
     pub feed_fingerprint: String,
+    /// See [`Description::gates_fingerprint`].
+    pub gates_fingerprint: String,
     /// See [`Description::time_ms`].
     pub time_ms: i64,
     /// See [`Description::built_ms`].
@@ -146,7 +148,8 @@ impl EditionWriter {
     /// store when this returns, and survives a crash of the machine, or nothing of it is.
     ///
     /// Where the store has an intact edition of the same id already, that one is kept and returned:
-    /// equal ids mean equal inputs, and it may have been published. A damaged one is replaced.
+    /// equal ids mean equal inputs, and it may have been published. A damaged one, or one that other
+    /// gates judged, is replaced by this one, which holds the same documents.
     pub fn finish(self, draft: Draft) -> Result<Edition> {
         let what = format!("failed to finish the edition of feed {} for {}", self.feed, self.load_date);
         self.finish_unnamed(draft).map_err(|fault| fault.within(what))
@@ -185,6 +188,7 @@ impl EditionWriter {
             id: draft.id,
             feed: self.feed.clone(),
             feed_fingerprint: draft.feed_fingerprint,
+            gates_fingerprint: draft.gates_fingerprint,
             load_date: self.load_date,
             time_ms: draft.time_ms,
             built_ms: draft.built_ms,
@@ -205,7 +209,7 @@ impl EditionWriter {
         let path = edition_dir(&self.feed_dir, self.load_date, &description.id);
         let lock = lock_names(&self.feed_dir)?;
         if path.exists() {
-            if is_intact(&path) {
+            if is_as_good(&path, description) {
                 return Ok(path);
             }
             hide(&self.feed_dir, self.load_date, &path, &lock)?;
@@ -221,8 +225,10 @@ impl EditionWriter {
     }
 }
 
-fn is_intact(path: &Path) -> bool {
-    Edition::open(path).and_then(|edition| edition.verify_files()).is_ok()
+fn is_as_good(path: &Path, description: &Description) -> bool {
+    let same_gates =
+        |edition: &Edition| edition.description.gates_fingerprint == description.gates_fingerprint;
+    Edition::open(path).is_ok_and(|edition| same_gates(&edition) && edition.verify_files().is_ok())
 }
 
 /// The shards' descriptions, in order: each begun, none left out, none before its neighbour.

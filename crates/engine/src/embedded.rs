@@ -2,7 +2,7 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
 
 use hivecast_edition::{Draft, Edition, Store};
-use hivecast_feed::fingerprint;
+use hivecast_feed::{fingerprint, gates_fingerprint};
 use hivecast_run::{Context, Event, Fault, Result, Step, Unit, crash_point};
 
 use crate::findings::AllFindings;
@@ -137,7 +137,7 @@ fn job<'a>(
         sources: &tables.sources,
         repeated,
         aside,
-        threads: plan.threads.max(1),
+        threads: workers(plan),
         context,
         findings: Mutex::default(),
         written: AtomicU64::new(0),
@@ -148,9 +148,15 @@ fn into_findings(job: Job<'_>) -> AllFindings {
     job.findings.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
+/// As many threads as the plan says and the memory limit has room for: each encodes a row group and
+/// gathers documents of its own.
+fn workers(plan: &Plan) -> usize {
+    plan.threads.min(plan.memory_bytes / WORKER_BYTES).max(1)
+}
+
 /// Bytes of rows that may be in memory at once.
 fn rows_budget(plan: &Plan) -> usize {
-    let rest = plan.memory_bytes.saturating_sub(plan.threads * WORKER_BYTES);
+    let rest = plan.memory_bytes.saturating_sub(workers(plan) * WORKER_BYTES);
     (rest as f64 * ROWS_SHARE) as usize
 }
 
@@ -160,7 +166,7 @@ fn estimated_bytes(job: &Job<'_>) -> Result<u64> {
 }
 
 fn budget(plan: &Plan, estimate: u64) -> Budget<'_> {
-    let threads = plan.threads.max(1);
+    let threads = workers(plan);
     let load_bytes = plan.memory_bytes / LOAD_DIVISOR / threads;
     let parts = estimate * PARTS_PER_LOAD / load_bytes.max(1) as u64;
     Budget {
@@ -180,7 +186,7 @@ pub(crate) fn least_memory_for_part(part_bytes: usize, threads: usize) -> usize 
 fn draft(
     plan: &Plan,
     root: &NodePlan,
-    findings: AllFindings,
+    mut findings: AllFindings,
     queried: QueryFindings,
     context: &Context<'_>,
 ) -> Result<Draft> {
@@ -190,11 +196,12 @@ fn draft(
     let tables = findings.tables(root);
     let mut gates = findings.verdicts(feed, root, &queried.repeated);
     gates.extend(queried.results);
-    let mut exclusions = findings.keys.exclusions;
+    let mut exclusions = findings.exclusions(root);
     exclusions.extend(queried.exclusions);
     Ok(Draft {
         id: plan.edition.clone(),
         feed_fingerprint: fingerprint(feed),
+        gates_fingerprint: gates_fingerprint(feed),
         time_ms: inputs.iter().map(|file| file.modified_ns.div_euclid(NS_PER_MS)).max().unwrap_or(0),
         built_ms: context.clock.now_ms(),
         engine: "embedded".to_owned(),

@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
 use hivecast_run::{Fault, Result};
 
-use crate::nodes::NodePlan;
-use crate::row_gates::{RowGate, Tally};
+use crate::nodes::{Arity, NodePlan};
+use crate::row_gates::{RowGate, Separation, Tally};
+use hivecast_edition::Exclusion;
 use hivecast_sql::RowSource;
-use hivecast_sql::{Expression, SqlBinder};
+use hivecast_sql::{Expression, SqlBinder, to_text};
 
 /// Reads a level's table and turns its rows into slots.
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub(crate) struct Reader {
     filter: Option<Expression>,
     slots: Vec<Expression>,
     gates: Vec<RowGate>,
+    /// Of the root: the slot of the document's key.
+    document_key: Option<usize>,
     /// Slot lists whose values are wanted of filtered rows too: what orphans are told apart by.
     dead_keys: Vec<Vec<usize>>,
 }
@@ -62,7 +66,8 @@ impl Reader {
         );
         let filter = filter.map(|filter| filter.rebind(&projected)).transpose()?;
         let slots = node.slots.iter().map(|slot| slot.rebind(&projected)).collect::<Result<_>>()?;
-        Ok(Reader { source, columns, filter, slots, gates: gates.to_vec(), dead_keys })
+        let document_key = node.key.filter(|_| node.arity == Arity::Root);
+        Ok(Reader { source, columns, filter, slots, gates: gates.to_vec(), document_key, dead_keys })
     }
 
     pub(crate) fn parts(&self) -> usize {
@@ -96,9 +101,20 @@ impl Reader {
             None => (batch, None),
             Some(filter) => self.split(batch, filter)?,
         };
-        let kept = tally.judge(&self.gates, kept)?;
+        let separation = if self.document_key.is_some() { Separation::Mark } else { Separation::Remove };
+        let kept = tally.judge(&self.gates, kept, separation)?;
         tally.rows += kept.num_rows() as u64;
-        let slots = self.slots.iter().map(|slot| slot.evaluate(&kept)).collect::<Result<_>>()?;
+        let slots: Vec<ArrayRef> =
+            self.slots.iter().map(|slot| slot.evaluate(&kept)).collect::<Result<_>>()?;
+        if let Some(key) = self.document_key.filter(|_| !tally.marked.is_empty()) {
+            let keys = to_text(&slots[key])?;
+            let keys = keys.as_string_view();
+            // A row without a key becomes no document, which is another gate's matter.
+            let marked = std::mem::take(&mut tally.marked).into_iter().filter(|(row, _)| keys.is_valid(*row));
+            let exclusion =
+                |(row, reason): (usize, String)| Exclusion { key: keys.value(row).to_owned(), reason };
+            tally.exclusions.extend(marked.map(exclusion));
+        }
         let dead = self.dead_keys.iter().map(|keys| match &left_out {
             None => Ok(Vec::new()),
             Some(batch) => keys.iter().map(|slot| self.slots[*slot].evaluate(batch)).collect(),

@@ -7,7 +7,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::DataType;
-use hivecast_edition::{GateResult, Outcome};
+use hivecast_edition::{Exclusion, GateResult, Outcome};
 use hivecast_feed::{Feed, Rule, Severity};
 use hivecast_run::{Fault, Result};
 
@@ -51,12 +51,26 @@ pub(crate) struct Tally {
     gates: Vec<GateTally>,
     /// Rows set aside: gate, reason and the row's columns as text.
     pub(crate) quarantined: Vec<SetAside>,
+    /// Documents that may not be sent, made of rows that are marked.
+    pub(crate) exclusions: Vec<Exclusion>,
+    /// Rows of the last batch that are marked: the row and why.
+    pub(crate) marked: Vec<(usize, String)>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct GateTally {
     breaches: u64,
     examples: Vec<String>,
+}
+
+/// What becomes of rows that a gate quarantines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Separation {
+    /// They are left out, as if they were not there.
+    Remove,
+    /// They stay and are marked: of the root they become documents that may not be sent, since a key
+    /// that is only set aside must not look as if it were gone.
+    Mark,
 }
 
 /// A row that a gate set aside.
@@ -166,7 +180,13 @@ impl RowGate {
 
 impl Tally {
     /// Counts breaches and takes quarantined rows out.
-    pub(crate) fn judge(&mut self, gates: &[RowGate], mut batch: RecordBatch) -> Result<RecordBatch> {
+    pub(crate) fn judge(
+        &mut self,
+        gates: &[RowGate],
+        mut batch: RecordBatch,
+        separation: Separation,
+    ) -> Result<RecordBatch> {
+        self.marked.clear();
         self.gates.resize_with(gates.len(), GateTally::default);
         self.judged += batch.num_rows() as u64;
         for (index, gate) in gates.iter().enumerate() {
@@ -193,7 +213,15 @@ impl Tally {
                         row: row_json(&batch, row)?,
                     });
                 }
-                batch = select(&batch, &BooleanArray::new(!breaches.values(), None))?;
+                match separation {
+                    Separation::Mark => {
+                        let rows = (0..batch.num_rows()).filter(|row| breaches.value(*row));
+                        self.marked.extend(rows.map(|row| (row, gate.name())));
+                    }
+                    Separation::Remove => {
+                        batch = select(&batch, &BooleanArray::new(!breaches.values(), None))?;
+                    }
+                }
             }
         }
         Ok(batch)
@@ -201,6 +229,7 @@ impl Tally {
 
     /// Adds what another worker saw.
     pub(crate) fn add(&mut self, other: Tally) {
+        self.exclusions.extend(other.exclusions);
         self.rows_read += other.rows_read;
         self.rows += other.rows;
         self.judged += other.judged;

@@ -1,19 +1,37 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::model::{Element, Feed, Field, Node, Shape, Source, Table};
+use crate::model::{Element, Feed, Field, Gate, Node, Rule, Severity, Shape, Source, Table};
 use crate::settings::Word;
 
 /// Changes when the canonical form does, so that no two forms are taken for each other.
 const FORM: &str = "hivecast feed 1";
 
 /// SHA-256, 64 hexadecimal digits, of everything in the feed that shapes the bytes that are sent: its
-/// name, topic, tables, document, envelope and format. Gates, chunks, topic settings and readiness
-/// do not, and neither do comments, places, white space, or the order of tables; the order of fields
-/// does.
+/// name, topic, tables, document, envelope, format, and the gates that quarantine, since they leave
+/// documents out. Other gates, chunks, topic settings and readiness do not, and neither do comments,
+/// places, white space, or the order of tables; the order of fields does.
 pub fn fingerprint(feed: &Feed) -> String {
-    let digest = Sha256::digest(canonical(feed).to_string().as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    digest(&canonical(feed))
+}
+
+/// SHA-256, 64 hexadecimal digits, of all gates: an edition that was judged by others must be judged
+/// again.
+pub fn gates_fingerprint(feed: &Feed) -> String {
+    digest(&feed.gates.iter().map(gate).collect())
+}
+
+fn digest(form: &Value) -> String {
+    Sha256::digest(form.to_string().as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn gate(gate: &Gate) -> Value {
+    let rule = match &gate.rule {
+        // A query's place in the file is no part of what it says.
+        Rule::Query { name, sql } => json!(["sql", name, squeezed(&sql.value)]),
+        other => json!(format!("{other:?}")),
+    };
+    json!([rule, gate.severity.word()])
 }
 
 /// Only lists, texts, numbers and nulls: an object's order would depend on how serde_json is built.
@@ -22,6 +40,7 @@ fn canonical(feed: &Feed) -> Value {
     tables.sort_by(|a, b| a.name.cmp(&b.name));
     let envelope = &feed.envelope;
     let format = &feed.format;
+    let quarantines = feed.gates.iter().filter(|gate| gate.severity == Severity::Quarantine);
     json!([
         FORM,
         feed.name,
@@ -43,6 +62,7 @@ fn canonical(feed: &Feed) -> Value {
             format.nan.word(),
             format.big_integers.word()
         ],
+        quarantines.map(gate).collect::<Vec<_>>(),
     ])
 }
 

@@ -138,7 +138,7 @@ pub struct TableRows {
     pub rows_read: u64,
     /// Rows left after `where`.
     pub rows: u64,
-    /// Rows that are part of a document.
+    /// Rows that joined a row of the level above; once for each such row.
     pub rows_used: u64,
 }
 
@@ -263,7 +263,7 @@ fn plural(number: u64, noun: &str) -> String {
 }
 
 fn tables(edition: &EditionSummary) -> String {
-    let mut rows = vec![["table", "rows read", "after where", "in documents"].map(str::to_owned).to_vec()];
+    let mut rows = vec![["table", "rows read", "after where", "joined"].map(str::to_owned).to_vec()];
     rows.extend(edition.tables.iter().map(|table| {
         vec![table.table.clone(), count(table.rows_read), count(table.rows), count(table.rows_used)]
     }));
@@ -339,9 +339,9 @@ mod tests {
         insta::assert_snapshot!(summary().render(), @r"
         published contracts 2026-11-22 to dir ./topics, topic mdm.contracts
 
-          table     rows read  after where  in documents
-          accounts  1,000,000      900,000       900,000
-          parties   1,400,000    1,400,000     1,259,842
+          table     rows read  after where     joined
+          accounts  1,000,000      900,000    900,000
+          parties   1,400,000    1,400,000  1,259,842
 
           result  gate                allowed   measured
           WARN    orphans of parties  <= 0.1 %  0.2 % (2800 of 1400000)

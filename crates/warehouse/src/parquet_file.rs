@@ -1,16 +1,14 @@
 //! Parquet files: what their footers say, and their rows in the table's types.
 
-use std::any::Any;
 use std::error::Error;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use hivecast_run::{Fault, Result};
+use hivecast_run::{Fault, Result, catch_panic};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
@@ -259,10 +257,10 @@ fn guarded<T, E: Error>(
     disk: &Disk,
     read: impl FnOnce() -> Result<T, E>,
 ) -> Result<T> {
-    let cause = match catch_unwind(AssertUnwindSafe(read)) {
+    let cause = match catch_panic(read) {
         Ok(Ok(value)) => return Ok(value),
         Ok(Err(error)) => error.to_string(),
-        Err(panic) => format!("the reader gave up: {}", panic_text(panic.as_ref())),
+        Err(panic) => format!("the reader gave up: {panic}"),
     };
     let what = format!("table {table}: failed to read the Parquet file {}", path.display());
     Err(match disk.failure() {
@@ -271,9 +269,4 @@ fn guarded<T, E: Error>(
             .because(cause)
             .advise("the file is cut off or corrupt: export the partition again"),
     })
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a word")
 }

@@ -56,6 +56,7 @@ pub(crate) fn draft(id: &str) -> Draft {
     Draft {
         id: EditionId(id.to_owned()),
         feed_fingerprint: "f".repeat(64),
+        gates_fingerprint: String::new(),
         time_ms: 1_795_000_000_000,
         built_ms: 1_795_000_100_000,
         engine: "embedded".to_owned(),

@@ -119,8 +119,27 @@ fn null_rate_counts_nulls_after_where() {
     let gate = "gates: { null_rate: { of: accounts, column: branch, max: 0%, severity: quarantine } }\n";
     let (found, keys, aside) = judged(gate, "null_rate of accounts.branch", &[("accounts", accounts)]);
     assert_eq!((found.outcome, found.quarantined), (Outcome::Quarantine, 1));
-    assert_eq!(keys, ["a2", "a4"]);
+    assert_eq!(keys, ["a1", "a2", "a4"], "built, and excluded when the edition is judged");
     assert!(aside.contains("branch is null") && aside.contains("a1"), "{aside}");
+}
+
+#[test]
+fn a_quarantined_row_of_the_root_is_excluded_and_neither_gone_nor_without_children() {
+    let accounts = "account_id,branch,active\na1,\\N,1\na2,b2,1\n";
+    let parties = "party_id,account_id,role\np1,a1,owner\n";
+    let root = tables(&[("accounts", accounts), ("parties", parties), ("branches", BRANCHES)]);
+    let gates = "gates:
+  null_rate: { of: accounts, column: branch, max: 0%, severity: quarantine }
+  orphans: { of: parties, max: 0%, severity: fail }
+";
+    for force in [Force::Memory, Force::Passes(2)] {
+        let (edition, _store) = edition(&format!("{FEED}{gates}"), root.path(), force);
+        let excluded: Vec<&str> =
+            edition.description.exclusions.iter().map(|exclusion| exclusion.key.as_str()).collect();
+        assert_eq!(excluded, ["a1"], "{force:?}");
+        let orphans = edition.description.gates.iter().find(|gate| gate.gate.starts_with("orphans"));
+        assert_eq!(orphans.map(|gate| gate.outcome), Some(Outcome::Pass), "{force:?}");
+    }
 }
 
 #[test]

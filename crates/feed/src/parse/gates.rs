@@ -14,6 +14,8 @@ type ReadRule = fn(&Section<'_>, &mut Mistakes) -> Option<Rule>;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Breach {
     Separable,
+    /// The same, and what breaches it can't be sent in any case.
+    Unsendable,
     Whole,
 }
 
@@ -25,7 +27,7 @@ static RULES: [(&str, &Group, Breach, ReadRule); 11] = [
     ("unique", &settings::UNIQUE, Breach::Separable, unique),
     ("orphans", &settings::ORPHANS, Breach::Separable, orphans),
     ("document_size", &settings::DOCUMENT_SIZE, Breach::Separable, document_size),
-    ("document_key", &settings::DOCUMENT_KEY, Breach::Separable, |_, _| Some(Rule::DocumentKey)),
+    ("document_key", &settings::DOCUMENT_KEY, Breach::Unsendable, |_, _| Some(Rule::DocumentKey)),
     ("element_key", &settings::ELEMENT_KEY, Breach::Separable, |_, _| Some(Rule::ElementKey)),
     ("mass_delete", &settings::MASS_DELETE, Breach::Whole, mass_delete),
     ("sql", &settings::QUERY, Breach::Separable, query),
@@ -62,6 +64,13 @@ fn gate(node: &Node, group: &Group, breach: Breach, read: ReadRule, mistakes: &m
     if breach == Breach::Whole && severity == Severity::Quarantine {
         let message = format!("{} can't quarantine: there is nothing to set aside", group.title);
         let help = "choose `warn` or `fail`".to_owned();
+        let place = section.get("severity").map_or_else(|| section.at.clone(), |node| node.span.clone());
+        mistakes.add_with_help(&place, message, help);
+    }
+    if breach == Breach::Unsendable && severity == Severity::Warn {
+        let message =
+            format!("{} can't only warn: a document without a key of its own can't be sent", group.title);
+        let help = "choose `fail` or `quarantine`".to_owned();
         let place = section.get("severity").map_or_else(|| section.at.clone(), |node| node.span.clone());
         mistakes.add_with_help(&place, message, help);
     }

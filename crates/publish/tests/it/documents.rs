@@ -6,10 +6,10 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Int64Array, StringArray, StructArray, UInt32Array};
 use arrow_schema::{DataType, Field, Fields};
 use hivecast_contract::{EditionId, key_hash};
-use hivecast_edition::{Draft, Edition, Store};
+use hivecast_edition::{Draft, Edition, Exclusion, Sent, Store};
 use hivecast_feed::Feed;
 use hivecast_publish::encode::{EditionStamp, Encoder};
-use hivecast_publish::{Block, EditionEntries, Entries, Mode, Outcome};
+use hivecast_publish::{Block, EditionEntries, Entries, Mode, Outcome, Target};
 use hivecast_run::{Class, Fault, Result};
 use hivecast_testkit::conformance::faulty::{Effect, Faulty, Point, Trip};
 
@@ -59,6 +59,7 @@ fn edition(store: &Store, date: &str, numbers: std::ops::Range<i64>) -> Edition 
     let draft = Draft {
         id: EditionId(format!("e{date}")),
         feed_fingerprint: "f".repeat(64),
+        gates_fingerprint: String::new(),
         time_ms: 1_795_000_000_000,
         built_ms: 1_795_000_100_000,
         engine: "embedded".to_owned(),
@@ -212,4 +213,121 @@ fn a_shard_that_cannot_be_read_stops_the_run_and_not_by_a_new_session() {
     let entries = EditionEntries::new(&edition, &encoder, &none);
     topic.publish_entries(&topic.target, &entries, Mode::Normal).expect_err("no shard");
     assert!(topic.bench.notes().iter().all(|note| !note.contains("session")), "{:?}", topic.bench.notes());
+}
+
+/// One byte of the last shard's middle is another one.
+fn damage(edition: &Edition) {
+    let path = edition.path.join(&edition.description.shards.last().expect("a shard").file);
+    let mut bytes = std::fs::read(&path).expect("readable");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&path, bytes).expect("written");
+}
+
+#[test]
+fn an_altered_shard_stops_the_run_before_it_sends() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = Store::open(dir.path()).expect("a store");
+    let topic = Topic::new();
+    let edition = edition(&store, "2026-11-22", 0..10);
+    damage(&edition);
+    let encoder = encoder(&edition);
+    let none = |_: &EditionId| Ok(None);
+    let entries = EditionEntries::new(&edition, &encoder, &none);
+    let fault = topic.publish_entries(&topic.target, &entries, Mode::Normal).expect_err("damaged");
+    let shard = &edition.description.shards.last().expect("a shard").file;
+    assert_eq!(fault.class(), Class::Data);
+    assert!(fault.to_string().contains(shard.as_str()), "{fault}");
+    assert!(fault.advice().is_some_and(|advice| advice.contains("built anew")), "{:?}", fault.advice());
+    assert!(topic.log().is_empty(), "nothing was sent");
+}
+
+#[test]
+fn an_altered_base_stops_the_run_before_it_sends() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = Store::open(dir.path()).expect("a store");
+    let topic = Topic::new();
+    let find = |id: &EditionId| store.find("contracts", id);
+    let first = edition(&store, "2026-11-22", 0..10);
+    let first_encoder = encoder(&first);
+    topic
+        .publish_entries(&topic.target, &EditionEntries::new(&first, &first_encoder, &find), Mode::Normal)
+        .expect("published");
+    let before = topic.log();
+    damage(&first);
+    let second = edition(&store, "2026-11-23", 4..16);
+    let second_encoder = encoder(&second);
+    let entries = EditionEntries::new(&second, &second_encoder, &find);
+    let fault = topic.publish_entries(&topic.target, &entries, Mode::Normal).expect_err("damaged");
+    assert_eq!(fault.class(), Class::Data);
+    assert!(fault.advice().is_some_and(|advice| advice.contains("load_date 2026-11-22")), "{fault:?}");
+    assert_eq!(topic.log(), before);
+}
+
+#[test]
+fn documents_set_aside_between_two_runs_are_not_lost_silently() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = Store::open(dir.path()).expect("a store");
+    let topic = Topic::new();
+    let mut edition = edition(&store, "2026-11-22", 0..10);
+    let encoder = encoder(&edition);
+    let none = |_: &EditionId| Ok(None);
+    edition.exclude(Vec::new(), Sent::Nothing).expect("written");
+    let trip = Trip { point: Point::Sent, nth: 10, effect: Effect::Crash };
+    topic
+        .publish_entries(
+            &Faulty::once(&topic.target, trip),
+            &EditionEntries::new(&edition, &encoder, &none),
+            Mode::Normal,
+        )
+        .expect_err("a crash");
+    let before = topic.log();
+    // As if the list had been written anew by a run that did not know.
+    let first =
+        records(&EditionEntries::new(&edition, &encoder, &none), &[], 0).expect("readable")[0].clone();
+    let named = Exclusion { key: first.0, reason: "too large".to_owned() };
+    edition.exclude(vec![named], Sent::Nothing).expect("written");
+    let entries = EditionEntries::new(&edition, &encoder, &none);
+    let fault = topic.publish_entries(&topic.target, &entries, Mode::Normal).expect_err("another list");
+    assert_eq!(fault.class(), Class::Conflict);
+    assert_eq!(topic.log(), before, "nothing was sent");
+    let summary = topic.publish_entries(&topic.target, &entries, Mode::Replace).expect("starts over");
+    assert_eq!((summary.outcome, summary.manifest.documents), (Outcome::Published, 9));
+    assert_eq!(topic.log().live().len(), 10, "what is set aside keeps its record");
+}
+
+/// Says that it has a document more than it gives.
+struct Short<'a>(EditionEntries<'a>);
+
+impl Entries for Short<'_> {
+    fn edition(&self) -> &EditionId {
+        self.0.edition()
+    }
+
+    fn load_date(&self) -> hivecast_contract::LoadDate {
+        self.0.load_date()
+    }
+
+    fn documents(&self) -> u64 {
+        self.0.documents() + 1
+    }
+
+    fn open(&self, bases: &[EditionId], position: u64) -> Result<Box<dyn hivecast_publish::Blocks + '_>> {
+        self.0.open(bases, position)
+    }
+}
+
+#[test]
+fn no_manifest_counts_other_documents_than_the_edition_has() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = Store::open(dir.path()).expect("a store");
+    let topic = Topic::new();
+    let edition = edition(&store, "2026-11-22", 0..10);
+    let encoder = encoder(&edition);
+    let none = |_: &EditionId| Ok(None);
+    let short = Short(EditionEntries::new(&edition, &encoder, &none));
+    let fault = topic.publish_entries(&topic.target, &short, Mode::Normal).expect_err("one is missing");
+    assert_eq!(fault.class(), Class::Bug);
+    assert!(fault.to_string().contains("11 documents, and 10 were sent"), "{fault}");
+    assert!(topic.target.ledger("contracts").expect("a ledger").manifests.is_empty());
 }
