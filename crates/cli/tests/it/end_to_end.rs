@@ -46,6 +46,37 @@ fn init_sample_check_preview_publish_verify() {
     assert!(verified.starts_with(&format!("verified contracts {}", DAYS[2])), "{verified}");
 }
 
+/// Changes the last digit of the last document in a partition's file, whose length stays; returns the
+/// document's key.
+fn alter_last_document(scratch: &Scratch, file: &str) -> String {
+    let text = scratch.read(file);
+    let value = text.rfind(",\"value\":{").unwrap();
+    let line = text[..value].rfind('\n').map_or(0, |end| end + 1);
+    let end = value + text[value..].find('\n').unwrap();
+    let digit = value + text[value..end].rfind(|character: char| character.is_ascii_digit()).unwrap();
+    let other = if &text[digit..=digit] == "1" { "2" } else { "1" };
+    scratch.write(file, [&text[..digit], other, &text[digit + 1..]].concat());
+    let record: Value = serde_json::from_str(&text[line..end]).unwrap();
+    record["key"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn verify_names_the_record_that_was_altered() {
+    let scratch = Scratch::sampled(500);
+    scratch.hivecast(["publish", "--load-date", &format!("{}..{}", DAYS[0], DAYS[1])]).succeeded();
+    scratch.hivecast(["verify"]).succeeded();
+    let key = alter_last_document(&scratch, "topics/mdm.contracts/partition-0.ndjson");
+    let said = scratch.hivecast(["verify"]).failed(20);
+    assert!(said.contains("partition 0 has ") && said.contains(&format!("altered: 1 ({key:?})")), "{said}");
+
+    // Without the edition no key is known, and that is said.
+    std::fs::remove_dir_all(scratch.join(&format!("editions/contracts/load_date={}", DAYS[1]))).unwrap();
+    let mut command = scratch.command(["verify"]);
+    let said = scratch.finish(command.spawn().unwrap()).failed(20);
+    assert!(said.contains("is not in the store: only sums are compared"), "{said}");
+    assert!(said.contains("partition 0 has ") && !said.contains("altered"), "{said}");
+}
+
 #[test]
 fn running_again_sends_nothing() {
     let scratch = Scratch::sampled(200);
