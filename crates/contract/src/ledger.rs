@@ -118,6 +118,10 @@ pub struct Progress {
     /// How many entries of this writer's part of the publish order are committed. The publish order
     /// is the documents in the edition's order, then the tombstones in the edition's order.
     pub position: u64,
+    /// A digest of the entries that `position` counts, tombstones left out: positions of another
+    /// digest mean other entries. Empty in records of programs that did not write it.
+    #[serde(default)]
+    pub entries: String,
     /// Editions whose keys may be on the topic: the last one published whole, and any that were
     /// begun since and left. Keys that these have and this edition lacks get tombstones.
     pub bases: Vec<EditionId>,

@@ -9,7 +9,7 @@ use hivecast_run::{Fault, Result};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::description::{Description, EDITION_FORMAT, ShardDescription};
-use crate::exclusion::{Excluded, Exclusion, Exclusions};
+use crate::exclusion::{Excluded, Exclusion, Exclusions, Sent};
 use crate::files::read_if_there;
 use crate::reader::{Batch, Columns, EditionReader, Source, locate};
 use crate::schema;
@@ -77,13 +77,19 @@ impl Edition {
     }
 
     /// Sets documents aside, before the first is sent: readers leave them out and ordinals count
-    /// without them. Keys that the edition lacks are passed over: a query may name any row. It is for
-    /// once: the same list again changes nothing, and another one fails with `Class::Conflict`, since
-    /// part of the edition may have been sent by the first.
-    pub fn exclude(&mut self, exclusions: Vec<Exclusion>) -> Result<()> {
+    /// without them. Keys that the edition lacks are passed over: a query may name any row. The list
+    /// is written beside the edition even where it is empty. Fails with `Class::Conflict`, and leaves
+    /// the list as it is, where part of the edition was sent with other documents set aside.
+    pub fn exclude(&mut self, exclusions: Vec<Exclusion>, sent: Sent<'_>) -> Result<()> {
         let wanted = Exclusions::resolve(self, exclusions)?;
-        self.exclusions = Arc::new(wanted.write(&self.path)?);
+        self.exclusions = Arc::new(wanted.write(self, sent)?);
         Ok(())
+    }
+
+    /// A digest, 16 hexadecimal digits, of what is sent of this edition: its documents' number and
+    /// checksum, and which are set aside. Net ordinals of equal digests mean the same documents.
+    pub fn fingerprint(&self) -> String {
+        self.exclusions.fingerprint(self)
     }
 
     /// Documents from the net ordinal `start` (0 is the first) to the end, in the edition's order.

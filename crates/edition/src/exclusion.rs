@@ -7,6 +7,7 @@ use std::path::Path;
 use hivecast_contract::key_hash;
 use hivecast_run::{Fault, Result};
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::Edition;
 use crate::edition::rebuild;
@@ -36,6 +37,19 @@ pub struct Excluded {
     pub ordinal: u64,
     /// Why, as people read it.
     pub reason: String,
+}
+
+/// What was sent of an edition before documents are set aside: ordinals count without those, so the
+/// list must not change under a run that stopped halfway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent<'a> {
+    /// No target was asked: a list that is there stays.
+    Unknown,
+    /// Nothing, or what was sent is going to be sent again from the start: the list is written anew.
+    Nothing,
+    /// Part of it, with this [`Edition::fingerprint`]: another list is a conflict. Where it is empty,
+    /// since an older program sent the part, the list that is there counts.
+    Entries(&'a str),
 }
 
 /// An edition's excluded documents, in its order.
@@ -81,29 +95,49 @@ impl Exclusions {
         Ok(Exclusions(resolved))
     }
 
-    /// Writes the list beside the edition, once. See [`Edition::exclude`].
-    pub(crate) fn write(self, edition: &Path) -> Result<Exclusions> {
-        let path = edition.join(EXCLUSIONS_FILE);
-        if path.exists() {
-            if Exclusions::read(edition)? == self {
-                return Ok(self);
-            }
+    /// Writes the list beside the edition, an empty one too, and returns the one that counts. See
+    /// [`Edition::exclude`].
+    pub(crate) fn write(self, edition: &Edition, sent: Sent<'_>) -> Result<Exclusions> {
+        let path = edition.path.join(EXCLUSIONS_FILE);
+        let is_same = match sent {
+            Sent::Nothing => true,
+            Sent::Unknown if path.exists() => return Exclusions::read(&edition.path),
+            Sent::Entries("") if path.exists() => Exclusions::read(&edition.path)?.names_the_same(&self),
+            Sent::Unknown | Sent::Entries("") => true,
+            Sent::Entries(fingerprint) => self.fingerprint(edition) == fingerprint,
+        };
+        if !is_same {
             return Err(Fault::conflict(format!(
-                "{} already excludes other documents than those that the gates find now",
-                edition.display()
+                "part of edition {} is sent, and the gates now exclude other documents of it than then",
+                edition.description.id
             ))
             .advise(
-                "the feed's or the target's limit changed since the edition was judged, and part of it may have \
-                 been sent; restore the limit, or publish a new edition with --replace",
+                "the feed's or the target's limit changed in between: restore it and publish the edition to its \
+                 end, or publish with --replace, which sends it from the start",
             ));
-        }
-        if self.0.is_empty() {
-            return Ok(self);
         }
         let json = serde_json::to_vec_pretty(&self.0)
             .map_err(|error| Fault::bug("failed to encode excluded.json").because(error))?;
         write_atomically(&path, &json)?;
         Ok(self)
+    }
+
+    /// Whether the same documents are set aside, for whatever reason.
+    fn names_the_same(&self, other: &Exclusions) -> bool {
+        let ordinals = |list: &Exclusions| list.0.iter().map(|excluded| excluded.ordinal).collect::<Vec<_>>();
+        ordinals(self) == ordinals(other)
+    }
+
+    /// See [`Edition::fingerprint`]. Reasons are left out: they name limits, which may change while
+    /// the documents stay the same.
+    pub(crate) fn fingerprint(&self, edition: &Edition) -> String {
+        let mut hash = Xxh3::new();
+        hash.update(&edition.description.documents.to_le_bytes());
+        hash.update(edition.description.checksum.as_bytes());
+        for excluded in &self.0 {
+            hash.update(&excluded.ordinal.to_le_bytes());
+        }
+        format!("{:016x}", hash.digest())
     }
 
     pub(crate) fn as_slice(&self) -> &[Excluded] {

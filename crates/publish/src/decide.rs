@@ -24,6 +24,8 @@ pub struct Question<'a> {
     pub feed: &'a str,
     /// What is to be published.
     pub edition: &'a EditionId,
+    /// The digest of its documents ([`crate::Entries::fingerprint`]); none before it is built.
+    pub entries: Option<&'a str>,
     /// Its day.
     pub load_date: LoadDate,
     /// Who publishes.
@@ -89,13 +91,14 @@ pub fn decide(question: &Question<'_>) -> Result<Verdict> {
         other_writers(question, &unfinished),
         other_partitions(question, &here, &unfinished),
         beyond_the_end(question, &here, &unfinished),
+        other_entries(question, &unfinished),
     ] {
         warnings.extend(refuse_or_warn(question, objection)?);
     }
     let is_own = |progress: &Progress| {
         progress.edition == *question.edition && progress.load_date == question.load_date
     };
-    // Whoever overrules one of these three starts over: no position or manifest can be relied on.
+    // Whoever overrules one of these starts over: no position or manifest can be relied on.
     if warnings.is_empty() {
         if let Some(progress) = unfinished.iter().find(|p| p.writer == question.writer && is_own(p)) {
             return Ok(Verdict { decision: Decision::Resume((*progress).clone()), warnings });
@@ -113,6 +116,14 @@ pub fn decide(question: &Question<'_>) -> Result<Verdict> {
         ));
     }
     Ok(Verdict { decision: Decision::Start { bases: bases(question, &here, &unfinished) }, warnings })
+}
+
+/// What was sent of an edition so far, as [`hivecast_contract::Progress::entries`] has it: it must
+/// not be judged otherwise before it is complete. None where the ledger does not name the edition.
+pub fn entries_sent<'a>(ledger: &'a Ledger, edition: &EditionId) -> Option<&'a str> {
+    let begun = ledger.progress.values().find(|progress| progress.edition == *edition);
+    let complete = || ledger.manifests.values().find(|manifest| manifest.edition == *edition);
+    begun.map(|progress| progress.entries.as_str()).or_else(|| complete().map(|_| ""))
 }
 
 /// The ledger's records that speak of the topic as it is.
@@ -306,6 +317,31 @@ fn beyond_the_end(question: &Question<'_>, here: &Here<'_>, unfinished: &[&Progr
     Some(Objection {
         advice: "find out what happened to the topic; then publish with --replace: the edition is sent whole"
             .to_owned(),
+        overruled: format!("{what}; starting over"),
+        what,
+    })
+}
+
+/// Other documents of the same edition are set aside now than when the sent part was sent: a position
+/// would pass over documents that nobody sent.
+fn other_entries(question: &Question<'_>, unfinished: &[&Progress]) -> Option<Objection> {
+    let entries = question.entries?;
+    let begun = unfinished.iter().find(|progress| {
+        progress.edition == *question.edition
+            && progress.load_date == question.load_date
+            && !progress.entries.is_empty()
+            && progress.entries != entries
+    })?;
+    let what = format!(
+        "edition {} of feed {} is partly published ({} entries), and gates set other documents of it aside \
+         since: the rest can't be told from what is sent",
+        begun.edition, question.feed, begun.position
+    );
+    Some(Objection {
+        advice:
+            "restore the gates and limits that it was begun with and publish it to its end, or publish with \
+                 --replace to send it from the start"
+                .to_owned(),
         overruled: format!("{what}; starting over"),
         what,
     })

@@ -27,7 +27,9 @@ impl<'a> EditionEntries<'a> {
     fn tombstones(&self, bases: &[EditionId], position: u64) -> Result<MissingKeys> {
         let mut found = Vec::new();
         for base in bases {
-            found.extend((self.bases)(base)?);
+            let Some(base) = (self.bases)(base)? else { continue };
+            base.verify_files().map_err(|fault| advise_on_base(fault, &base))?;
+            found.push(base);
         }
         let mut missing = missing_keys(&found, self.edition)?;
         for _ in 0..position {
@@ -50,6 +52,14 @@ impl Entries for EditionEntries<'_> {
         self.edition.documents()
     }
 
+    fn fingerprint(&self) -> String {
+        self.edition.fingerprint()
+    }
+
+    fn check(&self) -> Result<()> {
+        self.edition.verify_files()
+    }
+
     fn open(&self, bases: &[EditionId], position: u64) -> Result<Box<dyn Blocks + '_>> {
         let documents = self.documents();
         let reader = self.edition.reader(position.min(documents), Columns::Documents)?;
@@ -57,6 +67,16 @@ impl Entries for EditionEntries<'_> {
         let tombstones = self.tombstones(bases, position.saturating_sub(documents))?;
         Ok(Box::new(EditionBlocks { encoder: self.encoder, reader, batch: None, tombstones }))
     }
+}
+
+/// The run's own edition is built again by the same command; an older one is not.
+fn advise_on_base(fault: Fault, base: &Edition) -> Fault {
+    fault.advise(format!(
+        "its keys that are gone since need tombstones: remove {} and build load_date {} again with \
+         `hivecast build`",
+        base.path.display(),
+        base.description.load_date
+    ))
 }
 
 struct EditionBlocks<'a> {

@@ -21,6 +21,18 @@ pub trait Entries: Sync {
     /// How many documents it has; tombstones are not known before they are merged.
     fn documents(&self) -> u64;
 
+    /// A digest of the documents in their order: where it is another one, a position means other
+    /// entries. It is kept in the ledger. Without a better one the number of documents has to do.
+    fn fingerprint(&self) -> String {
+        format!("{} documents", self.documents())
+    }
+
+    /// Holds what [`Entries::open`] reads of the edition against what was written. Called once a run,
+    /// before the first record is sent.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// The sequence from `position` (entries passed over, tombstones counted too) to its end.
     fn open(&self, bases: &[EditionId], position: u64) -> Result<Box<dyn Blocks + '_>>;
 }

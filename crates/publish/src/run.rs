@@ -176,6 +176,9 @@ impl Run<'_, '_> {
             Decision::Resume(progress) => (Outcome::Resumed { position: progress.position }, progress),
             Decision::Start { bases } => (Outcome::Published, self.first_progress(session.as_ref(), bases)),
         };
+        if is_first {
+            self.entries.check().map_err(Stop::Own)?;
+        }
         let before = Sent::of(&progress.partitions, progress.chunks);
         self.origin.get_or_insert(Origin { outcome, before });
         let sequence = session.ledger().manifests.values().map(|m| m.sequence).max().unwrap_or(0) + 1;
@@ -190,6 +193,7 @@ impl Run<'_, '_> {
         decide(&Question {
             feed: &self.job.topic.feed,
             edition: self.entries.edition(),
+            entries: Some(&self.entries.fingerprint()),
             load_date: self.entries.load_date(),
             writer: WriterId::SINGLE,
             mode: self.job.mode,
@@ -213,6 +217,7 @@ impl Run<'_, '_> {
             writer: WriterId::SINGLE,
             chunks: 0,
             position: 0,
+            entries: self.entries.fingerprint(),
             bases,
             topic_id: session.topic_id().to_owned(),
             partitions: vec![PartitionTotals::default(); self.job.topic.partitions as usize],
@@ -233,8 +238,9 @@ impl Run<'_, '_> {
                 load_date: progress.load_date,
                 edition: progress.edition.to_string(),
             };
-            let mut sender =
-                Sender { job: self.job, context: self.context, session, ahead, headers, progress, sequence };
+            let documents = entries.documents();
+            let (job, context) = (self.job, self.context);
+            let mut sender = Sender { job, context, session, ahead, headers, progress, sequence, documents };
             loop {
                 let manifest = sender.chunk()?;
                 self.chunks_committed += 1;
@@ -281,6 +287,8 @@ struct Sender<'a, 'c, 'scope> {
     headers: Headers,
     progress: Progress,
     sequence: u64,
+    /// How many documents the manifest must count.
+    documents: u64,
 }
 
 /// What was sent in one transaction.
@@ -343,12 +351,13 @@ impl Sender<'_, '_, '_> {
     }
 
     fn commit(&mut self, chunk: &Chunk) -> Result<Option<Manifest>, Stop> {
-        let Sender { job, context, session, progress, sequence, .. } = self;
+        let Sender { job, context, session, progress, sequence, documents, .. } = self;
         let mut words = None;
         let committed = session.commit(&mut |committed| {
             check_acknowledged(chunk, committed)?;
             let next = advanced(progress, chunk, committed);
             let manifest = chunk.is_last.then(|| manifest(job, &next, *sequence, context.clock.now_ms()));
+            manifest.iter().try_for_each(|manifest| check_whole(manifest, *documents))?;
             let records =
                 [Some(LedgerRecord::Progress(next.clone())), manifest.clone().map(LedgerRecord::Manifest)];
             words = Some((next, manifest));
@@ -391,6 +400,18 @@ fn check_acknowledged(chunk: &Chunk, committed: &Committed) -> Result<()> {
         "failed to commit a chunk: records sent by partition {:?}, acknowledged {acknowledged:?}",
         chunk.counts
     )))
+}
+
+/// A manifest says that the edition is whole, whatever way led there.
+fn check_whole(manifest: &Manifest, documents: u64) -> Result<()> {
+    if manifest.documents == documents {
+        return Ok(());
+    }
+    Err(Fault::bug(format!(
+        "failed to complete edition {}: it has {documents} documents, and {} were sent",
+        manifest.edition, manifest.documents
+    ))
+    .advise("the last chunk is not committed; publish with --replace to send the edition from the start"))
 }
 
 fn advanced(progress: &Progress, chunk: &Chunk, committed: &Committed) -> Progress {

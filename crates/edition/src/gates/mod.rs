@@ -15,7 +15,7 @@ use hivecast_run::{Fault, Result};
 use crate::description::{GateResult, Outcome};
 use crate::files::{read_if_there, write_atomically};
 use crate::merge::count_keys;
-use crate::{Batch, Edition};
+use crate::{Batch, Edition, Sent};
 
 pub use size::MAX_ESCAPE;
 pub use table::table;
@@ -41,13 +41,14 @@ pub struct RecordSizes<'a> {
 /// Judges an edition: what the engine found while building it, then the feed's gates on the whole
 /// edition in the feed's order, then `document_size`, which is on even where the feed is silent.
 /// `previous` is the edition that was published last. The documents that the engine named, and those
-/// that are too large where the feed says `quarantine`, are excluded from the edition; judging again
-/// gives the same results.
+/// that are too large where the feed says `quarantine`, are excluded from the edition, as far as what
+/// was `sent` of it allows ([`Edition::exclude`]); judging again gives the same results.
 pub fn judge(
     feed: &Feed,
     edition: &mut Edition,
     previous: Option<&Edition>,
     sizes: RecordSizes<'_>,
+    sent: Sent<'_>,
 ) -> Result<Vec<GateResult>> {
     let mut results = edition.description.gates.clone();
     for gate in &feed.gates {
@@ -61,7 +62,7 @@ pub fn judge(
     let (size, too_large) = size::document_size(feed, edition, sizes)?;
     results.push(size);
     let named = edition.description.exclusions.iter().cloned();
-    edition.exclude(named.chain(too_large).collect())?;
+    edition.exclude(named.chain(too_large).collect(), sent)?;
     Ok(results)
 }
 

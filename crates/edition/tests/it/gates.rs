@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use hivecast_edition::gates::{MAX_EXAMPLES, RecordSizes, judge, percent, record, recorded, table, verdict};
-use hivecast_edition::{Batch, Edition, Exclusion, GateResult, Outcome};
+use hivecast_edition::{Batch, Edition, Exclusion, GateResult, Outcome, Sent};
 use hivecast_feed::{
     Atomicity, BigIntegers, Chunks, Decimals, Envelope, EnvelopeStyle, Feed, Format, Gate, Node, NotANumber,
     Nulls, Rule, Severity, Spanned,
@@ -66,7 +66,7 @@ fn by_key(batch: &Batch) -> Result<Vec<u64>> {
 }
 
 fn judged(feed: &Feed, current: &mut Edition, previous: Option<&Edition>) -> GateResult {
-    let results = judge(feed, current, previous, unlimited(&mut never)).unwrap();
+    let results = judge(feed, current, previous, unlimited(&mut never), Sent::Nothing).unwrap();
     assert_eq!(results.len(), 2, "the gate and document_size: {results:?}");
     assert_eq!(results[1].outcome, Outcome::Skip);
     results.into_iter().next().unwrap()
@@ -150,7 +150,7 @@ fn size(
     let feed = feed(rule.into_iter().map(|(max, severity)| (Rule::DocumentSize { max }, severity)).collect());
     let mut sizes = |limit| {
         let sizes = RecordSizes { limit, per_record: 1, per_value: 1, measure: &mut *measure };
-        let results = judge(&feed, &mut current, None, sizes).unwrap();
+        let results = judge(&feed, &mut current, None, sizes, Sent::Nothing).unwrap();
         assert_eq!(results.len(), 1);
         results.into_iter().next().unwrap()
     };
@@ -232,7 +232,7 @@ fn only_doubtful_shards_are_read() {
         by_key(batch)
     };
     let sizes = RecordSizes { limit: Some(100), per_record: 0, per_value: 0, measure: &mut measure };
-    judge(&feed(Vec::new()), &mut current, None, sizes).unwrap();
+    judge(&feed(Vec::new()), &mut current, None, sizes, Sent::Nothing).unwrap();
     assert_eq!(measured, order[20..]);
 }
 
@@ -248,7 +248,7 @@ fn what_the_engine_names_is_excluded_with_what_is_too_large() {
     assert_eq!(current.documents(), 4, "nothing is left out before it is judged");
     let feed = feed(vec![(Rule::DocumentSize { max: Some(55) }, Severity::Quarantine)]);
     let sizes = RecordSizes { limit: None, per_record: 0, per_value: 0, measure: &mut by_key };
-    judge(&feed, &mut current, None, sizes).unwrap();
+    judge(&feed, &mut current, None, sizes, Sent::Nothing).unwrap();
     let mut excluded: Vec<(&str, &str)> =
         current.excluded().iter().map(|excluded| (excluded.key.as_str(), excluded.reason.as_str())).collect();
     excluded.sort();
@@ -325,7 +325,8 @@ fn results_join_the_engines_and_are_recorded_beside_the_edition() {
     assert_eq!(recorded(&current).unwrap(), None);
     let rule = Rule::RowCount { of: "accounts".to_owned(), min: Some(1), max: None };
     let results =
-        judge(&feed(vec![(rule, Severity::Fail)]), &mut current, None, unlimited(&mut never)).unwrap();
+        judge(&feed(vec![(rule, Severity::Fail)]), &mut current, None, unlimited(&mut never), Sent::Nothing)
+            .unwrap();
     assert_eq!(results[..5], all_outcomes());
     assert_eq!(
         results[5..].iter().map(|r| r.gate.as_str()).collect::<Vec<_>>(),

@@ -54,6 +54,7 @@ fn progress(load_date: u8, edition: &str, bases: &[&str], last: i64) -> Progress
         writer: WriterId::SINGLE,
         chunks: 1,
         position: 4,
+        entries: String::new(),
         bases: bases.iter().map(|base| id(base)).collect(),
         topic_id: ID.to_owned(),
         partitions: vec![totals(4, last)],
@@ -67,6 +68,8 @@ struct Given {
     ends: Vec<i64>,
     has_records: bool,
     writer: WriterId,
+    /// The edition's digest as it is now.
+    entries: &'static str,
 }
 
 impl Given {
@@ -95,13 +98,21 @@ impl Given {
                 }
             }
         }
-        Given { ledger, topic_id: ID, ends: vec![1_000], has_records: true, writer: WriterId::SINGLE }
+        Given {
+            ledger,
+            topic_id: ID,
+            ends: vec![1_000],
+            has_records: true,
+            writer: WriterId::SINGLE,
+            entries: "now",
+        }
     }
 
     fn decide(&self, load_date: u8, edition: &str, mode: Mode) -> Result<Verdict> {
         decide(&Question {
             feed: FEED,
             edition: &id(edition),
+            entries: Some(self.entries),
             load_date: day(load_date),
             writer: self.writer,
             mode,
@@ -346,4 +357,23 @@ fn two_writers_complete_an_edition_together() {
     given.ledger.manifests.insert(day(22), whole.clone());
     given.gives(22, "a", BOTH, &Decision::AlreadyComplete(whole));
     given.gives(23, "b", BOTH, &start(&["a"]));
+}
+
+#[test]
+fn a_position_among_other_documents_is_a_conflict() {
+    let begun = |entries: &str| Progress { entries: entries.to_owned(), ..progress(22, "a", &["z"], 3) };
+    let given = Given::ledger([LedgerLine::Begun(begun("then"))]);
+    given.conflict(22, "a", "gates set other documents of it aside since", &["z"]);
+    let same = Given::ledger([LedgerLine::Begun(begun("now"))]);
+    same.gives(22, "a", &[Mode::Normal, Mode::Replace], &Decision::Resume(begun("now")));
+    let older_program = Given::ledger([LedgerLine::Begun(begun(""))]);
+    older_program.gives(22, "a", &[Mode::Normal], &Decision::Resume(begun("")));
+}
+
+#[test]
+fn what_was_sent_of_an_edition_is_told() {
+    let begun = Progress { entries: "then".to_owned(), ..progress(22, "b", &[], 30) };
+    let given = Given::ledger([LedgerLine::Done(manifest(1, 21, "a", 9)), LedgerLine::Begun(begun)]);
+    let sent = |edition| entries_sent(&given.ledger, &id(edition));
+    assert_eq!((sent("b"), sent("a"), sent("c")), (Some("then"), Some(""), None));
 }

@@ -51,6 +51,7 @@ impl World {
         let verdict = decide(&Question {
             feed: "f",
             edition: &name,
+            entries: Some("same"),
             load_date,
             writer: WriterId::SINGLE,
             mode,
@@ -76,6 +77,7 @@ impl World {
                 writer: WriterId::SINGLE,
                 chunks: 0,
                 position: 0,
+                entries: "same".to_owned(),
                 bases,
                 topic_id,
                 partitions: vec![PartitionTotals::default()],
