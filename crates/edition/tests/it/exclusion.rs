@@ -102,7 +102,7 @@ fn a_fingerprint_tells_documents_and_not_reasons() {
     let first = because(&all[7], "allowed 10 bytes");
     assert_eq!(first, because(&all[7], "allowed 11 bytes"));
     assert_ne!(first, because(&all[8], "allowed 10 bytes"));
-    let fewer = test.edition("2026-11-23", "bb", &all[1..].to_vec(), 1);
+    let fewer = test.edition("2026-11-23", "bb", &all[1..], 1);
     assert_ne!(test.edition("2026-11-24", "cc", &all, 1).fingerprint(), fewer.fingerprint());
 }
 
