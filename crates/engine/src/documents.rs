@@ -10,6 +10,7 @@ use hivecast_edition::{Exclusion, ShardWriter};
 use hivecast_run::{Context, Event, Fault, Result, Step};
 
 use crate::gather::{Content, Level, taken};
+use crate::group::Found;
 use crate::job::Aside;
 use crate::row_gates::{MAX_EXAMPLES, row_json};
 use hivecast_sql::to_text;
@@ -129,12 +130,18 @@ impl KeySummary {
         &mut self,
         level: &Level<'_>,
         order: &Order,
-        gate: &str,
+        found: Found,
         aside: &dyn Aside,
     ) -> Result<()> {
         let findings = &order.findings;
         self.nulls += findings.null_rows.len() as u64;
         self.surplus += findings.surplus_rows.len() as u64;
+        for (key, rows) in findings.duplicates.iter().take(MAX_EXAMPLES.saturating_sub(self.examples.len())) {
+            self.examples.push(format!("{key} ({rows} rows)"));
+        }
+        if found == Found::Counted {
+            return Ok(());
+        }
         let table = level.plan.table.as_str();
         for (rows, reason) in [
             (&findings.null_rows, "the document key is null"),
@@ -144,13 +151,10 @@ impl KeySummary {
                 let document = level.gather(&UInt32Array::from(vec![*row]))?;
                 let keys = order.keys.as_string_view();
                 let key = keys.is_valid(*row as usize).then(|| keys.value(*row as usize));
-                aside.put(table, gate, reason, key, row_json(&RecordBatch::from(document), 0)?)?;
+                aside.put(table, "document_key", reason, key, row_json(&RecordBatch::from(document), 0)?)?;
             }
         }
         for (key, rows) in &findings.duplicates {
-            if self.examples.len() < MAX_EXAMPLES {
-                self.examples.push(format!("{key} ({rows} rows)"));
-            }
             let reason = format!("{rows} rows have this document key");
             self.exclusions.push(Exclusion { key: key.clone(), reason });
         }

@@ -28,13 +28,13 @@ const ESTIMATE_SLACK: f64 = 1.1;
 /// A worker's share of the limit for the rows that it loads at a time.
 const LOAD_DIVISOR: usize = 8;
 /// A worker's share of the limit for rows that it holds back while dividing them.
-const SCATTER_DIVISOR: usize = 24;
+const SCATTER_DIVISOR: usize = 8;
 /// A part that can't be cut may take this share of the limit, all threads together.
 const PART_DIVISOR: usize = 3;
 /// Fewest and most parts that a cut makes.
 const PARTS: std::ops::RangeInclusive<u64> = 16..=1024;
 /// Parts are made smaller than a load by this factor, so that a wrong estimate does no harm.
-const PARTS_PER_LOAD: u64 = 4;
+const PARTS_PER_LOAD: u64 = 2;
 
 /// The engine in this process: DataFusion evaluates expressions and queries, our own assembler joins
 /// and nests by index. What does not fit into memory goes through spill files.

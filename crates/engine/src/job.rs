@@ -15,7 +15,7 @@ use crate::group::{Found, Grouping, Groups};
 use crate::keys::{KeyOrder, Keys};
 use crate::nodes::{Arity, ChildPlan, NodePlan};
 use crate::read::{Reader, Rows};
-use crate::row_gates::{MAX_EXAMPLES, Repeated, RowGate, Tally, row_json};
+use crate::row_gates::{MAX_EXAMPLES, Repeated, RowGate, SetAside, Tally, row_json};
 use hivecast_sql::RowSource;
 
 /// Reads a part of a table, handing over each batch of rows.
@@ -110,12 +110,12 @@ impl<'a> Job<'a> {
         self.in_parallel(reader.parts(), |part| {
             let mut tally = Tally::default();
             let result = each(part, &mut |rows| {
-                reader.read(part, &mut tally, &mut |batch| {
+                reader.read(part, &mut tally, &mut |mut batch| {
                     self.context.check_cancelled()?;
+                    self.set_aside(node, std::mem::take(&mut batch.aside))?;
                     rows(batch)
                 })
             })?;
-            self.set_aside(node, &mut tally)?;
             self.found().level(node).tally.add(tally);
             Ok(result)
         })
@@ -185,12 +185,10 @@ impl<'a> Job<'a> {
             children: &children,
             order: order.as_ref(),
             arity: child.node.arity,
-            orphans: self.found_rows(
-                &child.node,
-                |rule| matches!(rule, Rule::Orphans { of, .. } if *of == child.node.table),
-            ),
+            orphans: self
+                .found_rows(|rule| matches!(rule, Rule::Orphans { of, .. } if *of == child.node.table)),
             ambiguous: match child.node.arity {
-                Arity::Many => self.found_rows(&child.node, |rule| *rule == Rule::ElementKey),
+                Arity::Many => self.found_rows(|rule| *rule == Rule::ElementKey),
                 Arity::Root | Arity::One => Found::Counted,
             },
             examples: MAX_EXAMPLES,
@@ -208,7 +206,14 @@ impl<'a> Job<'a> {
         Ok(groups)
     }
 
-    fn found_rows(&self, _node: &NodePlan, rule: impl Fn(&Rule) -> bool) -> Found {
+    /// What is done with rows that have no document key of their own.
+    pub(crate) fn document_keys(&self) -> Found {
+        self.found_rows(|rule| *rule == Rule::DocumentKey)
+    }
+
+    /// What is done with rows that a gate finds: kept track of one by one only where they are set aside,
+    /// so that a failing gate costs no memory.
+    pub(crate) fn found_rows(&self, rule: impl Fn(&Rule) -> bool) -> Found {
         let set_aside =
             |gate: &hivecast_feed::Gate| gate.severity == Severity::Quarantine && rule(&gate.rule);
         if self.feed.gates.iter().any(set_aside) { Found::SetAside } else { Found::Counted }
@@ -225,9 +230,11 @@ impl<'a> Job<'a> {
 
     /// Writes down rows that a gate set aside while reading. A table that several levels read is
     /// written down by the first.
-    fn set_aside(&self, node: &NodePlan, tally: &mut Tally) -> Result<()> {
+    fn set_aside(&self, node: &NodePlan, rows: Vec<SetAside>) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
         let first = self.root.walk().into_iter().find(|other| other.table == node.table);
-        let rows = std::mem::take(&mut tally.quarantined);
         if first.is_some_and(|first| first.path == node.path) {
             for row in rows {
                 self.aside.put(&node.table, &row.gate, &row.reason, None, row.row)?;

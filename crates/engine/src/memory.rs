@@ -27,7 +27,7 @@ pub(crate) fn build(job: &Job<'_>, writer: &EditionWriter, budget: usize) -> Res
     let mut left = budget;
     let Some((level, _)) = load(job, job.root, &mut left)? else { return Ok(Outcome::TooLarge) };
     let order = Order::new(&level)?;
-    job.found().keys.add(&level, &order, "document_key", job.aside)?;
+    job.found().keys.add(&level, &order, job.document_keys(), job.aside)?;
     let shards = order.len().div_ceil(SHARD_DOCUMENTS).max(job.threads);
     job.in_parallel(shards, |shard| {
         let range = order.len() * shard / shards..order.len() * (shard + 1) / shards;

@@ -150,7 +150,8 @@ impl<'a> Passes<'a, '_> {
                 dead_writers.iter().map(|writer| writer.scatter(part, self.budget.scatter_bytes)).collect();
             read(&mut |rows| {
                 for ((scatter, keys), child) in dead.iter_mut().zip(rows.dead).zip(&orphan_children) {
-                    let len = keys.first().map_or(0, |key| key.len());
+                    // Nothing was left out of this batch.
+                    let Some(len) = keys.first().map(|key| key.len()) else { continue };
                     let cut = self.cut_of_join(node, *child);
                     scatter.push(keys.clone(), cut.assign(&keys, len)?.into_iter())?;
                 }
@@ -253,7 +254,7 @@ impl<'a> Passes<'a, '_> {
             for load in &loads[loads.len() * shard / shards..loads.len() * (shard + 1) / shards] {
                 let level = self.load(root, carried, &below, load.clone())?;
                 let order = Order::new(&level)?;
-                self.job.found().keys.add(&level, &order, "document_key", self.job.aside)?;
+                self.job.found().keys.add(&level, &order, self.job.document_keys(), self.job.aside)?;
                 order.write(&level, 0..order.len(), &mut writer, &self.job.written, self.job.context)?;
             }
             writer.finish().map(drop)

@@ -9,7 +9,7 @@ use arrow_select::filter::filter_record_batch;
 use hivecast_run::{Fault, Result};
 
 use crate::nodes::{Arity, NodePlan};
-use crate::row_gates::{RowGate, Separation, Tally};
+use crate::row_gates::{RowGate, Separation, SetAside, Tally};
 use hivecast_edition::Exclusion;
 use hivecast_sql::RowSource;
 use hivecast_sql::{Expression, SqlBinder, to_text};
@@ -37,6 +37,16 @@ pub(crate) struct Rows {
     pub(crate) len: usize,
     /// For each list of dead keys, those slots of the rows that `where` left out.
     pub(crate) dead: Vec<Vec<ArrayRef>>,
+    /// Rows that gates set aside.
+    pub(crate) aside: Vec<SetAside>,
+}
+
+impl Rows {
+    /// Whether there is nothing in it for anyone.
+    fn is_empty(&self) -> bool {
+        let no_dead = self.dead.iter().all(|slots| slots.iter().all(|slot| slot.is_empty()));
+        self.len == 0 && self.aside.is_empty() && no_dead
+    }
 }
 
 impl Reader {
@@ -88,7 +98,7 @@ impl Reader {
     ) -> Result<()> {
         for batch in self.source.open(part, &self.columns)? {
             let rows = self.rows(batch?, tally)?;
-            if rows.len > 0 || rows.dead.iter().any(|slots| slots.iter().any(|slot| !slot.is_empty())) {
+            if !rows.is_empty() {
                 each(rows)?;
             }
         }
@@ -119,7 +129,12 @@ impl Reader {
             None => Ok(Vec::new()),
             Some(batch) => keys.iter().map(|slot| self.slots[*slot].evaluate(batch)).collect(),
         });
-        Ok(Rows { slots, len: kept.num_rows(), dead: dead.collect::<Result<_>>()? })
+        Ok(Rows {
+            slots,
+            len: kept.num_rows(),
+            dead: dead.collect::<Result<_>>()?,
+            aside: std::mem::take(&mut tally.quarantined),
+        })
     }
 
     /// The rows for which the filter is true, and the others if anyone asks for them.

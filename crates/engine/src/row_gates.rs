@@ -49,7 +49,7 @@ pub(crate) struct Tally {
     pub(crate) rows: u64,
     judged: u64,
     gates: Vec<GateTally>,
-    /// Rows set aside: gate, reason and the row's columns as text.
+    /// Rows of the last batch that were set aside: gate, reason and the row's columns as text.
     pub(crate) quarantined: Vec<SetAside>,
     /// Documents that may not be sent, made of rows that are marked.
     pub(crate) exclusions: Vec<Exclusion>,
@@ -239,7 +239,6 @@ impl Tally {
             let room = MAX_EXAMPLES.saturating_sub(mine.examples.len());
             mine.examples.extend(theirs.examples.into_iter().take(room));
         }
-        self.quarantined.extend(other.quarantined);
     }
 
     /// The verdicts of the table's gates.
