@@ -7,11 +7,12 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{Cursor, Write};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::SchemaRef;
@@ -124,10 +125,15 @@ impl Scatter<'_> {
         let types = self.spill.schema.fields().iter().map(|field| field.data_type());
         let columns = joined(&std::mem::take(&mut self.batches), types)?;
         let (rows, starts) = self.sorted_by_part();
+        let rows = UInt32Array::from(rows);
+        // Text views of many batches look into as many buffers, and every array made of them carries the
+        // whole list: copied into one buffer here, once, it is not carried by each part's rows.
+        let sorted = |column: &ArrayRef| compact(&taken(column, &rows)?);
+        let columns: Vec<ArrayRef> = columns.iter().map(sorted).collect::<Result<_>>()?;
         for part in 0..starts.len() - 1 {
             let (start, end) = (starts[part], starts[part + 1]);
             if start < end {
-                self.write_segment(part, &columns, &rows[start..end])?;
+                self.write_segment(part, &columns, start..end)?;
             }
         }
         self.parts.clear();
@@ -154,9 +160,8 @@ impl Scatter<'_> {
         (rows, starts)
     }
 
-    fn write_segment(&mut self, part: usize, columns: &[ArrayRef], rows: &[u32]) -> Result<()> {
-        let rows = UInt32Array::from(rows.to_vec());
-        let own = |column: &ArrayRef| compact(&taken(column, &rows)?);
+    fn write_segment(&mut self, part: usize, columns: &[ArrayRef], rows: Range<usize>) -> Result<()> {
+        let own = |column: &ArrayRef| compact(&column.slice(rows.start, rows.len()));
         let columns: Vec<ArrayRef> = columns.iter().map(own).collect::<Result<_>>()?;
         let bytes = batch_bytes(&columns);
         let batch = batch(&self.spill.schema, columns, rows.len())?;
@@ -177,7 +182,7 @@ impl Spill {
     }
 
     /// All columns of some adjacent parts, joined, and the number of rows.
-    pub(crate) fn load(&self, parts: std::ops::Range<usize>) -> Result<(Vec<ArrayRef>, usize)> {
+    pub(crate) fn load(&self, parts: Range<usize>) -> Result<(Vec<ArrayRef>, usize)> {
         let mut batches = Vec::new();
         let mut rows = 0;
         for segment in self.parts[parts].iter().flatten() {
@@ -188,7 +193,9 @@ impl Spill {
             }
         }
         let columns = joined(&batches, self.schema.fields().iter().map(|field| field.data_type()))?;
-        Ok((columns, rows))
+        drop(batches);
+        // As in a flush: one buffer instead of one for each segment.
+        Ok((columns.iter().map(compact).collect::<Result<_>>()?, rows))
     }
 
     fn read(&self, segment: &Segment) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + use<>> {

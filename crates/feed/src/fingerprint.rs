@@ -40,20 +40,19 @@ fn canonical(feed: &Feed) -> Value {
     tables.sort_by(|a, b| a.name.cmp(&b.name));
     let envelope = &feed.envelope;
     let format = &feed.format;
-    let quarantines = feed.gates.iter().filter(|gate| gate.severity == Severity::Quarantine);
-    json!([
-        FORM,
-        feed.name,
-        feed.topic,
-        tables.into_iter().map(table).collect::<Vec<_>>(),
+    let mut form = vec![
+        json!(FORM),
+        json!(feed.name),
+        json!(feed.topic),
+        tables.into_iter().map(table).collect(),
         node(&feed.document),
-        [
+        json!([
             json!(envelope.style.word()),
             json!(envelope.event_type),
             json!(envelope.major_version),
             json!(envelope.minor_version)
-        ],
-        [
+        ]),
+        json!([
             format.timezone.as_str(),
             &format.timestamp,
             &format.date,
@@ -61,9 +60,14 @@ fn canonical(feed: &Feed) -> Value {
             format.decimals.word(),
             format.nan.word(),
             format.big_integers.word()
-        ],
-        quarantines.map(gate).collect::<Vec<_>>(),
-    ])
+        ]),
+    ];
+    let quarantines = feed.gates.iter().filter(|gate| gate.severity == Severity::Quarantine);
+    let quarantines: Vec<Value> = quarantines.map(gate).collect();
+    if !quarantines.is_empty() {
+        form.push(Value::Array(quarantines));
+    }
+    Value::Array(form)
 }
 
 fn table(table: &Table) -> Value {

@@ -79,5 +79,21 @@ fn everything_that_shapes_bytes_counts() {
 /// A changed fingerprint makes every published edition look new: this one must stay.
 #[test]
 fn the_form_is_stable() {
-    insta::assert_snapshot!(of(EVERYTHING), @"6e4bd51ca5a98a7a6411f1e792a4bfd328238de7cc81db6815beeab92dfeb550");
+    insta::assert_snapshot!(of(EVERYTHING), @"6e8ed0968aff2e50d47ee6a78f8b8662528873de26c0ca2f37da59d5e1b61616");
+}
+
+/// Gates that quarantine leave documents out, so they are part of what is sent; the others are not.
+#[test]
+fn only_gates_that_quarantine_are_part_of_what_is_sent() {
+    let plain = of(
+        "feed: f\ntopic: t\npartitions: 1\ntables: { a: { source: a } }\ndocument: { from: a, key: x, fields: { x: x } }\n",
+    );
+    let gated = |severity: &str| {
+        of(&format!(
+            "feed: f\ntopic: t\npartitions: 1\ntables: {{ a: {{ source: a }} }}\ndocument: {{ from: a, key: x, fields: {{ x: x }} }}\ngates: {{ null_rate: {{ of: a, column: x, max: 1%, severity: {severity} }} }}\n"
+        ))
+    };
+    assert_eq!(gated("warn"), plain);
+    assert_eq!(gated("fail"), plain);
+    assert_ne!(gated("quarantine"), plain);
 }

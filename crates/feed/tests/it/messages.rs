@@ -446,6 +446,16 @@ fn envelope_and_format() {
 }
 
 #[test]
+fn a_document_without_a_key_of_its_own_can_not_only_be_warned_of() {
+    let mistakes = parse_mistakes(&good_but(
+        "row_change: { of: accounts, max: 20% }",
+        "document_key: { severity: warn }",
+    ));
+    assert!(mistakes.contains("gate `document_key` can't only warn"), "{mistakes}");
+    assert!(mistakes.contains("choose `fail` or `quarantine`"), "{mistakes}");
+}
+
+#[test]
 fn gates_that_make_no_sense() {
     let gate = |text: &str| good_but("row_change: { of: accounts, max: 20% }", text);
     assert_snapshot!(
