@@ -79,6 +79,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// List past runs
     Runs(RunsArgs),
+    /// Try what a publish needs, and send nothing: files, rights, brokers
+    Doctor,
     /// Remove old editions, except those that a later publish needs
     Prune(PruneArgs),
     /// Print the JSON schema of the feed or project file, for editors
@@ -212,6 +214,10 @@ pub(crate) struct VerifyArgs {
     /// The day; latest is the newest day that is published
     #[arg(long, value_name = "DATE", default_value = "latest")]
     pub(crate) load_date: DateArg,
+
+    /// Then write the records into this directory, one NDJSON file for each partition
+    #[arg(long, value_name = "DIR")]
+    pub(crate) records: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

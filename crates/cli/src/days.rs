@@ -60,7 +60,7 @@ impl<'a> Series<'a> {
             }
             done.push(summary);
             if let Some(fault) = fault {
-                return Err(Failed { fault, done });
+                return Err(Failed { fault, done, report: None });
             }
         }
         if self.console.output == Output::Programs {

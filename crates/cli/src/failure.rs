@@ -21,11 +21,13 @@ const BUG: &str = "this is a bug in hivecast; please report it with the lines ab
 pub(crate) struct Failed {
     pub(crate) fault: Fault,
     pub(crate) done: Vec<Summary>,
+    /// What programs are told instead of a report of runs; the error is added to it.
+    pub(crate) report: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
 impl From<Fault> for Failed {
     fn from(fault: Fault) -> Self {
-        Failed { fault, done: Vec::new() }
+        Failed { fault, done: Vec::new(), report: None }
     }
 }
 
@@ -51,13 +53,21 @@ impl Output {
         // Nobody may be reading standard error; the exit code says it too.
         let _ = std::io::stderr().write_all((gates + &text(&failed.fault, color)).as_bytes());
         if self == Output::Programs {
-            let report = Report {
-                version: REPORT_VERSION,
-                runs: failed.done.clone(),
-                error: Some(error_report(&failed.fault)),
+            let error = error_report(&failed.fault);
+            let text = match &failed.report {
+                Some(report) => {
+                    let mut report = report.clone();
+                    report.insert("error".to_owned(), serde_json::to_value(error).unwrap_or_default());
+                    json_line(&report)
+                }
+                None => json_line(&Report {
+                    version: REPORT_VERSION,
+                    runs: failed.done.clone(),
+                    error: Some(error),
+                }),
             };
             // The failure's own exit code matters more than whether anyone reads about it.
-            let _ = write_stdout(&json_line(&report));
+            let _ = write_stdout(&text);
         }
         ExitCode::from(failed.fault.class().exit_code())
     }
@@ -135,7 +145,7 @@ fn error_report(fault: &Fault) -> ErrorReport {
     }
 }
 
-fn class_name(class: Class) -> &'static str {
+pub(crate) fn class_name(class: Class) -> &'static str {
     match class {
         Class::Bug => "bug",
         Class::Usage => "usage",

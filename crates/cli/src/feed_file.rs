@@ -40,6 +40,11 @@ impl FeedText {
         Ok(FeedText { name, file, text })
     }
 
+    /// The feed's name, or its file's where that cannot be read.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// As far as it can be read.
     pub(crate) fn draft(&self) -> Draft {
         draft(&self.file, &self.text)
@@ -73,9 +78,14 @@ impl FeedFile {
     }
 }
 
+/// Every feed in a directory, by file name.
+pub(crate) fn all(dir: &Path) -> Result<Vec<FeedText>> {
+    files(dir)?.iter().map(|path| FeedText::read(path)).collect()
+}
+
 /// The feed of this name in a directory, or the only one there is.
 pub(crate) fn choose(dir: &Path, name: Option<&str>) -> Result<FeedText> {
-    let mut feeds = files(dir)?.iter().map(|path| FeedText::read(path)).collect::<Result<Vec<_>>>()?;
+    let mut feeds = all(dir)?;
     let all: Vec<String> = feeds.iter().map(|feed| feed.name.clone()).collect();
     let all = all.join(", ");
     if feeds.is_empty() {

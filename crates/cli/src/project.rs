@@ -14,7 +14,7 @@ use hivecast_run::{Fault, Result};
 use hivecast_warehouse::Warehouse;
 
 use crate::args::Global;
-use crate::feed_file::{FeedText, choose};
+use crate::feed_file::{FeedText, all, choose};
 use crate::secrets::Machine;
 
 /// The project file's name, where `--project` does not give one.
@@ -56,6 +56,14 @@ impl Project {
     /// The feed of this name, or the only one.
     pub(crate) fn feed(&self, name: Option<&str>) -> Result<FeedText> {
         choose(&self.feeds, name)
+    }
+
+    /// The feed of this name, or all of them where none is named.
+    pub(crate) fn feeds(&self, name: Option<&str>) -> Result<Vec<FeedText>> {
+        match name {
+            Some(_) => Ok(vec![self.feed(name)?]),
+            None => all(&self.feeds),
+        }
     }
 
     /// The warehouse's directory.

@@ -14,6 +14,7 @@ use crate::dates::Calendar;
 use crate::days::{Findings, Series};
 use crate::failure::Failed;
 use crate::project::Project;
+use crate::records;
 use crate::run::Console;
 
 pub(crate) fn run(global: &Global, args: &VerifyArgs, console: &Console) -> Result<(), Failed> {
@@ -33,6 +34,9 @@ pub(crate) fn run(global: &Global, args: &VerifyArgs, console: &Console) -> Resu
             findings.manifest = Some(manifest.clone());
             let verified = compare(&project, &feed.feed, &*target, &ledger, manifest, context)?;
             findings.verify = Some(summary(manifest, verified));
+            if let Some(dir) = &args.records {
+                records::write(&*target, manifest, dir, context)?;
+            }
             Ok(Outcome::Verified)
         },
     )

@@ -15,7 +15,7 @@ use hivecast_contract::{EditionId, LoadDate};
 use hivecast_run::{Fault, Result};
 
 use crate::Edition;
-use crate::files::sync_dir;
+use crate::files::{sync_dir, write_atomically};
 use crate::temporary::{self, TEMPORARY_PREFIX};
 use crate::writer::EditionWriter;
 
@@ -62,6 +62,18 @@ impl Store {
             }
             _ => Ok(Store { root: root.to_owned() }),
         }
+    }
+
+    /// Makes the store's directory and a file in it, and removes the file: what a build will need,
+    /// tried. The same faults as a build that finds the disk full or the directory closed.
+    pub fn try_writing(&self) -> Result<()> {
+        fs::create_dir_all(&self.root)
+            .map_err(|error| Fault::io(format!("failed to make directory {}", self.root.display()), error))?;
+        let file = self.root.join(format!(".doctor-{}", std::process::id()));
+        let written = write_atomically(&file, b"written by hivecast doctor\n");
+        let removed = fs::remove_file(&file);
+        written?;
+        removed.map_err(|error| Fault::io(format!("failed to remove {}", file.display()), error))
     }
 
     /// Starts an edition under a temporary name, after removing what dead processes left. It becomes

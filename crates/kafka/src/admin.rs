@@ -31,6 +31,12 @@ pub(crate) struct Admin {
     client: AdminClient<Watch>,
 }
 
+/// What the cluster said to a topic that was to be created.
+enum Creation {
+    Accepted,
+    AlreadyThere,
+}
+
 /// The settings of a topic or of a broker, by name.
 pub(crate) type Configuration = BTreeMap<String, String>;
 
@@ -75,6 +81,25 @@ impl Admin {
         settings: &[(&str, &str)],
         context: &Context<'_>,
     ) -> Result<TopicDescription> {
+        match self.ask_to_create(name, partitions, settings, &self.options())? {
+            Creation::AlreadyThere => {}
+            Creation::Accepted => context.info(format!("created topic {name} with {partitions} partitions")),
+        }
+        self.wait_until_known(name, context)
+    }
+
+    /// Whether the cluster would let us create the topic so. Nothing is created.
+    pub(crate) fn may_create(&self, name: &str, partitions: u32, settings: &[(&str, &str)]) -> Result<()> {
+        self.ask_to_create(name, partitions, settings, &self.options().validate_only(true)).map(drop)
+    }
+
+    fn ask_to_create(
+        &self,
+        name: &str,
+        partitions: u32,
+        settings: &[(&str, &str)],
+        options: &AdminOptions,
+    ) -> Result<Creation> {
         let what = || format!("failed to create topic {name} with {partitions} partitions");
         let count = i32::try_from(partitions).map_err(|_| Fault::usage(what()))?;
         // -1 is the protocol's word for the broker's default.
@@ -83,18 +108,17 @@ impl Admin {
             .fold(NewTopic::new(name, count, TopicReplication::Fixed(-1)), |topic, (name, value)| {
                 topic.set(name, value)
             });
-        let outcome = wait_for(self.client.create_topics([&topic], &self.options()));
+        let outcome = wait_for(self.client.create_topics([&topic], options));
         let refusal = match outcome {
             Ok(results) => results.into_iter().find_map(std::result::Result::err).map(|(_, code)| code),
             Err(error) => Some(code_of(&error)),
         };
         let needs = format!("the right CREATE on topic {name}, or have it created for you");
         match refusal {
-            Some(Code::TopicAlreadyExists) => {}
-            Some(code) => return Err(failed(what(), code, &code.to_string(), &needs, self.watch())),
-            None => context.info(format!("created topic {name} with {partitions} partitions")),
+            Some(Code::TopicAlreadyExists) => Ok(Creation::AlreadyThere),
+            Some(code) => Err(failed(what(), code, &code.to_string(), &needs, self.watch())),
+            None => Ok(Creation::Accepted),
         }
-        self.wait_until_known(name, context)
     }
 
     fn wait_until_known(&self, name: &str, context: &Context<'_>) -> Result<TopicDescription> {

@@ -7,6 +7,7 @@
 mod admin;
 mod fault;
 mod native;
+mod probe;
 mod reader;
 mod session;
 mod settings;

@@ -367,6 +367,15 @@ pub(crate) struct TopicDescription {
     pub(crate) replicas: usize,
     /// Whether every partition has a leader.
     pub(crate) led: bool,
+    /// What our user may do with it, of what we ask about.
+    pub(crate) rights: Vec<Right>,
+}
+
+/// What a user may do with a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Right {
+    Read,
+    Write,
 }
 
 /// Why the cluster could not describe a topic.
@@ -441,6 +450,11 @@ fn ask_for_topic(
             sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS,
         );
         sys::rd_kafka_AdminOptions_set_request_timeout(options, millis(timeout), ptr::null_mut(), 0);
+        // Null, and nothing to destroy, unless the options are of another call.
+        let refused = sys::rd_kafka_AdminOptions_set_include_authorized_operations(options, 1);
+        if !refused.is_null() {
+            sys::rd_kafka_error_destroy(refused);
+        }
         sys::rd_kafka_DescribeTopics(client.native_ptr(), topics, options, answers.0.as_ptr());
         sys::rd_kafka_AdminOptions_destroy(options);
         sys::rd_kafka_TopicCollection_destroy(topics);
@@ -486,6 +500,26 @@ fn read_description(event: &Event) -> Result<TopicDescription, DescribeError> {
             partitions: u32::try_from(partition_count).unwrap_or(u32::MAX),
             replicas,
             led,
+            rights: rights(topic),
         })
     }
+}
+
+/// # Safety
+/// `topic` belongs to an event that is alive.
+unsafe fn rights(topic: *const sys::rd_kafka_TopicDescription_t) -> Vec<Right> {
+    use sys::rd_kafka_AclOperation_t as Operation;
+    let mut count = 0;
+    // SAFETY: by this function's own contract; array and count come from the same call, and the array
+    // lives as long as the event.
+    let operations = unsafe {
+        let first = sys::rd_kafka_TopicDescription_authorized_operations(topic, &mut count);
+        if first.is_null() { &[] } else { std::slice::from_raw_parts(first, count) }
+    };
+    let right = |operation: &Operation| match operation {
+        Operation::RD_KAFKA_ACL_OPERATION_READ => Some(Right::Read),
+        Operation::RD_KAFKA_ACL_OPERATION_WRITE => Some(Right::Write),
+        _ => None,
+    };
+    operations.iter().filter_map(right).collect()
 }

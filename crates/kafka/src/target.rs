@@ -1,5 +1,5 @@
 use hivecast_contract::{HEADER_EDITION, HEADER_FEED, HEADER_LOAD_DATE, HEADER_OP, WriterId};
-use hivecast_publish::{Ledger, Record, Session, Target, TargetLimits, TopicSpec};
+use hivecast_publish::{Ledger, Probe, Record, Session, Target, TargetLimits, TopicSpec};
 use hivecast_run::{Cancel, Class, Context, Fault, Result};
 use rdkafka::producer::BaseProducer;
 
@@ -29,9 +29,9 @@ const HEADER_VALUE_BYTES: u64 = 10 + 64 + 6;
 /// A Kafka cluster, with the ledger in a compacted topic of one partition. Opening a session fences
 /// earlier ones of the same feed and writer by their `transactional.id`.
 pub struct KafkaTarget {
-    settings: Settings,
-    ledger_topic: String,
-    admin: Admin,
+    pub(crate) settings: Settings,
+    pub(crate) ledger_topic: String,
+    pub(crate) admin: Admin,
 }
 
 impl std::fmt::Debug for KafkaTarget {
@@ -126,7 +126,12 @@ impl KafkaTarget {
         }
     }
 
-    fn producer(&self, transactional_id: &str, message_bytes: u64, topic: &str) -> Result<Producer> {
+    pub(crate) fn producer(
+        &self,
+        transactional_id: &str,
+        message_bytes: u64,
+        topic: &str,
+    ) -> Result<Producer> {
         let client: BaseProducer<Watch> = self
             .settings
             .producer(transactional_id, message_bytes)
@@ -137,7 +142,7 @@ impl KafkaTarget {
     }
 
     /// Adds which cluster it was.
-    fn at_cluster<T>(&self, result: Result<T>) -> Result<T> {
+    pub(crate) fn at_cluster<T>(&self, result: Result<T>) -> Result<T> {
         result.map_err(|fault| match fault.class() {
             Class::Interrupted => fault,
             _ => fault.within(self.name()),
@@ -212,6 +217,10 @@ impl Target for KafkaTarget {
     ) -> Result<Box<dyn Session + 'a>> {
         let session = self.at_cluster(self.open_session(spec, writer, context))?;
         Ok(Box::new(session))
+    }
+
+    fn probe(&self, spec: &TopicSpec, context: &Context<'_>) -> Vec<Probe> {
+        self.probes(spec, context)
     }
 
     fn ledger(&self, feed: &str) -> Result<Ledger> {

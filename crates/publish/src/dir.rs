@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use hivecast_contract::WriterId;
 use hivecast_run::{Context, Fault, Result};
 
-use crate::{Ledger, Record, Session, Target, TargetLimits, TopicSpec};
+use crate::{Ledger, Probe, Record, Session, Target, TargetLimits, TopicSpec};
 use files::check_name;
 use ledger::LedgerFile;
 use line::Line;
@@ -83,6 +83,12 @@ impl Target for DirTarget {
             file.settings_that_differ(topic).into_iter().for_each(|warning| context.warn(warning));
         }
         Ok(TargetLimits { record_bytes: None })
+    }
+
+    fn probe(&self, topic: &TopicSpec, _context: &Context<'_>) -> Vec<Probe> {
+        let outcome = check_names(topic).and_then(|()| files::try_writing(&self.root));
+        let found = |()| format!("a file can be made, synced and removed in {}", self.root.display());
+        vec![Probe { what: "writing".to_owned(), outcome: outcome.map(found) }]
     }
 
     fn open<'a>(

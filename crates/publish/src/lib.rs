@@ -17,5 +17,5 @@ pub use decide::Mode;
 pub use documents::EditionEntries;
 pub use entries::{Block, Blocks, Entries};
 pub use run::{Job, Outcome, Sent, Summary, publish};
-pub use target::{Committed, Headers, Ledger, Record, Session, Target, TargetLimits, TopicSpec};
+pub use target::{Committed, Headers, Ledger, Probe, Record, Session, Target, TargetLimits, TopicSpec};
 pub use verify::{Original, Verified, verify, verify_by_key};

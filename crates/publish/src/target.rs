@@ -120,6 +120,15 @@ pub struct Committed {
     pub partitions: Vec<PartitionTotals>,
 }
 
+/// One thing that publishing needs, and whether it is there.
+#[derive(Debug)]
+pub struct Probe {
+    /// What was tried, for a person.
+    pub what: String,
+    /// What was found, or what is lacking and what to do about it.
+    pub outcome: Result<String>,
+}
+
 /// Somewhere that documents go.
 pub trait Target: Send + Sync {
     /// How people know it: `dir ./topics` or `kafka localhost:9092`. Never holds a secret.
@@ -129,6 +138,10 @@ pub trait Target: Send + Sync {
     /// while it does not exist), limits. Warnings (settings that differ, replication 1) are told to
     /// the context.
     fn preflight(&self, topic: &TopicSpec, context: &hivecast_run::Context<'_>) -> Result<TargetLimits>;
+
+    /// What only trying tells, without publishing, creating or fencing anything: the rights that a
+    /// session needs. For `hivecast doctor`, after a `preflight` that succeeded.
+    fn probe(&self, topic: &TopicSpec, context: &hivecast_run::Context<'_>) -> Vec<Probe>;
 
     /// Creates the topic and the ledger where missing, fences earlier sessions of this feed and
     /// writer, and reads the ledger.

@@ -210,3 +210,42 @@ fn a_record_that_is_too_large_is_named_by_its_key() {
     assert!(keys.into_iter().any(|key| said.contains(&format!("- {key}: "))), "no key is named: {said}");
     assert!(on.records().is_empty());
 }
+
+#[test]
+fn the_doctor_finds_every_right_and_creates_nothing() {
+    let on = OnKafka::sampled(10, "doctor");
+    // How wide the columns are depends on the feed's name, which no other run has.
+    let told = || {
+        let table = on.told(on.hivecast("secure", &["doctor"]).succeeded().stdout);
+        let line = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        table.lines().map(line).collect::<Vec<_>>().join("\n")
+    };
+    let unpublished = told();
+    insta::assert_snapshot!(unpublished, @r"
+    ok project file environment secure, and its secrets
+    ok engine embedded
+    ok store editions can be written to [dir]/editions-secure
+    ok [feed]: warehouse every table has 3 load_dates, from 2026-11-20 to 2026-11-22
+    ok [feed]: target kafka [secure] answers, and can take topic [topic]
+    warning [feed]: target not allowed to read the settings of topic [topic]; records are limited to Kafka's default of 1048588 bytes
+    ok [feed]: ledger readable; nothing of this feed is published yet
+    ok [feed]: rights on the topic topic [topic] is not there yet, and the first publish may create it
+    ok [feed]: rights on the ledger topic [topic].ledger is not there yet, and the first publish may create it
+    ok [feed]: transactions may begin transactions, tried as hivecast.doctor
+    ");
+    assert_eq!(told(), unpublished, "nothing was created");
+    on.publish("secure", DAYS[0]);
+    insta::assert_snapshot!(told(), @r"");
+}
+
+#[test]
+fn the_doctor_names_the_rights_that_are_lacking() {
+    let on = OnKafka::sampled(10, "doctor-denied");
+    on.publish("plain", DAYS[0]);
+    let password = variable("KAFKA_DENIED_PASSWORD");
+    let ran = on.scratch.finish(on.spawn("denied", &["doctor"], &password, None));
+    assert_eq!(ran.code, Some(30), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("help: ask for the right DESCRIBE on topic"), "{}", ran.stdout);
+    assert!(!(ran.stdout + &ran.stderr).contains(&password));
+    on.hivecast("absent", &["doctor"]).failed(10);
+}

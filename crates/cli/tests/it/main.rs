@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod command_line;
+mod doctor;
 mod end_to_end;
 mod gates;
 mod kafka;

@@ -143,3 +143,42 @@ fn a_missing_certificate_file_is_a_usage_mistake() {
         fault.chain()
     );
 }
+
+/// What the probes of a target say, by what was tried.
+fn probed(target: &KafkaTarget, spec: &TopicSpec) -> Vec<(String, Result<String, Fault>)> {
+    target.probe(spec, &context()).into_iter().map(|probe| (probe.what, probe.outcome)).collect()
+}
+
+#[test]
+fn probes_find_rights_that_are_there_and_create_nothing() {
+    let (topic, ledger) = (granted("topic"), granted("ledger"));
+    let (spec, target) = (spec(&topic), secure(&[], &ledger));
+    for _ in 0..2 {
+        for (what, outcome) in probed(&target, &spec) {
+            let found = outcome.unwrap_or_else(|fault| panic!("{what}: {}", fault.chain()));
+            assert!(what == "transactions" || found.contains("not there yet"), "{what}: {found}");
+        }
+    }
+    let context = context();
+    let mut session = target.open(&spec, WriterId::SINGLE, &context).expect("a session");
+    send(session.as_mut(), &spec, &["a"]);
+    let found = probed(&target, &spec);
+    assert!(
+        found.iter().any(|(_, outcome)| matches!(outcome, Ok(text) if text.contains("may read and write")))
+    );
+    // A run that is under way is not fenced by looking.
+    session.commit(&mut |_| Ok(Vec::new())).unwrap_or_else(|fault| panic!("{}", fault.chain()));
+    assert_eq!(dump(&topic, 0).len(), 1);
+}
+
+#[test]
+fn probes_name_what_may_not_be_created() {
+    let topic = unique("notgranted");
+    let target = secure(&[], &unique("notgranted-ledger"));
+    let faults: Vec<Fault> =
+        probed(&target, &spec(&topic)).into_iter().filter_map(|(_, outcome)| outcome.err()).collect();
+    assert_eq!(faults.len(), 2, "topic and ledger; transactions are granted");
+    for fault in faults {
+        assert_eq!(fault.class(), Class::Denied, "{}", fault.chain());
+    }
+}

@@ -56,12 +56,31 @@ pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
     write().map_err(|error| Fault::io(format!("failed to write {}", path.display()), error))
 }
 
-/// Whether topics could be made below `root`, without making anything.
-pub(super) fn check_writable(root: &Path) -> Result<()> {
+/// The directory itself, or the nearest above it that is there.
+fn nearest(root: &Path) -> PathBuf {
     let mut nearest = root.to_path_buf();
     while !nearest.exists() {
         nearest = parent(&nearest);
     }
+    nearest
+}
+
+/// Makes a file where topics would be made, syncs it and removes it: a full disk or a read-only file
+/// system is found by nothing less.
+pub(super) fn try_writing(root: &Path) -> Result<()> {
+    let nearest = nearest(root);
+    let file = nearest.join(format!(".hivecast-doctor-{}", std::process::id()));
+    let written = write_synced(&file, b"written by hivecast doctor\n");
+    let removed = fs::remove_file(&file)
+        .map_err(|error| Fault::io(format!("failed to remove {}", file.display()), error));
+    written?;
+    removed?;
+    sync_dir(&nearest)
+}
+
+/// Whether topics could be made below `root`, without making anything.
+pub(super) fn check_writable(root: &Path) -> Result<()> {
+    let nearest = nearest(root);
     if !nearest.is_dir() {
         return Err(Fault::usage(format!("{} is no directory", nearest.display()))
             .advise("name a directory, or a path where one can be made, as the target"));
@@ -90,6 +109,13 @@ mod tests {
         for bad in ["", ".", "..", ".ledger", "a/b", "../a", "a\0", "ключ", &"x".repeat(250)] {
             assert!(check_name("topic", bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn trying_to_write_leaves_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        try_writing(&root.path().join("a/b")).unwrap();
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
     }
 
     #[test]

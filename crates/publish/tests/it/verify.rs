@@ -2,7 +2,7 @@
 
 use hivecast_contract::{EditionId, WriterId};
 use hivecast_publish::{
-    Entries, Ledger, Original, Record, Session, Target, TargetLimits, TopicSpec, Verified, verify,
+    Entries, Ledger, Original, Probe, Record, Session, Target, TargetLimits, TopicSpec, Verified, verify,
     verify_by_key,
 };
 use hivecast_run::{Class, Context, Fault, Result};
@@ -30,6 +30,10 @@ impl Target for Tampered<'_> {
 
     fn preflight(&self, topic: &TopicSpec, context: &Context<'_>) -> Result<TargetLimits> {
         self.inner.preflight(topic, context)
+    }
+
+    fn probe(&self, topic: &TopicSpec, context: &Context<'_>) -> Vec<Probe> {
+        self.inner.probe(topic, context)
     }
 
     fn open<'s>(

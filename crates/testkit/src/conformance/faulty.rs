@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use hivecast_contract::{LedgerRecord, WriterId};
-use hivecast_publish::{Committed, Headers, Ledger, Record, Session, Target, TargetLimits, TopicSpec};
+use hivecast_publish::{Committed, Headers, Ledger, Probe, Record, Session, Target, TargetLimits, TopicSpec};
 use hivecast_run::{Class, Context, Fault, Result};
 
 /// Where to fail.
@@ -141,6 +141,10 @@ impl Target for Faulty<'_> {
 
     fn preflight(&self, topic: &TopicSpec, context: &Context<'_>) -> Result<TargetLimits> {
         self.inner.preflight(topic, context)
+    }
+
+    fn probe(&self, topic: &TopicSpec, context: &Context<'_>) -> Vec<Probe> {
+        self.inner.probe(topic, context)
     }
 
     fn open<'s>(

@@ -1,0 +1,260 @@
+//! `hivecast doctor`: everything that a publish needs and that can be tried without sending anything,
+//! all of it at once, so that what is lacking can be asked for in one letter.
+
+use std::sync::Mutex;
+
+use hivecast_contract::LoadDate;
+use hivecast_publish::Target;
+use hivecast_run::{Cancel, Class, Context, Event, Fault, Level, Result, Sink};
+use serde::Serialize;
+
+use crate::args::Global;
+use crate::failure::{Failed, Output, class_name, json_line};
+use crate::feed_file::FeedFile;
+use crate::logging::print;
+use crate::project::Project;
+use crate::run::{CLOCK, Console};
+
+/// The version of what `--json` prints.
+const REPORT_VERSION: u32 = 1;
+
+/// One thing that was tried.
+#[derive(Serialize)]
+struct Check {
+    what: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    feed: Option<String>,
+    status: Status,
+    /// What was found, or why it failed.
+    detail: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help: Option<String>,
+    /// The class of the failure, by which the exit code goes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    class: Option<&'static str>,
+    #[serde(skip)]
+    failure: Option<Class>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Ok,
+    Warning,
+    Failed,
+}
+
+pub(crate) fn run(global: &Global, console: &Console) -> Result<(), Failed> {
+    let project = Project::load(global)?;
+    let mut doctor = Doctor { project: &project, cancel: &console.cancel, checks: Vec::new() };
+    doctor.environment(global)?;
+    doctor.store();
+    let feeds = doctor.feeds(global)?;
+    let target = project.open_target();
+    match &target {
+        Ok(target) => {
+            for feed in &feeds {
+                console.cancel.check()?;
+                doctor.warehouse(feed);
+                doctor.target(&**target, feed);
+            }
+        }
+        Err(fault) => doctor.add("target", None, Err(copy(fault))),
+    }
+    tell(project.env(), doctor.checks, console.output)
+}
+
+struct Doctor<'a> {
+    project: &'a Project,
+    cancel: &'a Cancel,
+    checks: Vec<Check>,
+}
+
+impl Doctor<'_> {
+    fn add(&mut self, what: impl Into<String>, feed: Option<&FeedFile>, outcome: Result<String>) {
+        let feed = feed.map(|feed| feed.name().to_owned());
+        let what = what.into();
+        self.checks.push(match outcome {
+            Ok(detail) => {
+                Check { what, feed, status: Status::Ok, detail, help: None, class: None, failure: None }
+            }
+            Err(fault) => Check {
+                what,
+                feed,
+                status: Status::Failed,
+                detail: fault.chain(),
+                help: fault.advice().map(str::to_owned),
+                class: Some(class_name(fault.class())),
+                failure: Some(fault.class()),
+            },
+        });
+    }
+
+    fn warn(&mut self, what: &str, feed: Option<&FeedFile>, texts: Vec<String>) {
+        let feed = feed.map(|feed| feed.name().to_owned());
+        self.checks.extend(texts.into_iter().map(|detail| Check {
+            what: what.to_owned(),
+            feed: feed.clone(),
+            status: Status::Warning,
+            detail,
+            help: None,
+            class: None,
+            failure: None,
+        }));
+    }
+
+    /// That the project file was read, with every secret that it names, is known by now.
+    fn environment(&mut self, global: &Global) -> Result<()> {
+        self.add("project file", None, Ok(format!("environment {}, and its secrets", global.env)));
+        let engine = self.project.require_embedded_engine();
+        self.add("engine", None, engine.map(|()| "embedded".to_owned()));
+        Ok(())
+    }
+
+    fn store(&mut self) {
+        let tried = self.project.open_store().and_then(|store| {
+            store.try_writing()?;
+            Ok(format!("editions can be written to {}", self.project.store_dir()?.display()))
+        });
+        self.add("store", None, tried);
+    }
+
+    /// The feeds whose text holds no mistake; those of the others are told.
+    fn feeds(&mut self, global: &Global) -> Result<Vec<FeedFile>> {
+        let mut feeds = Vec::new();
+        for text in self.project.feeds(global.feed.as_deref())? {
+            let name = text.name().to_owned();
+            match text.parse() {
+                Ok(feed) => feeds.push(feed),
+                Err(fault) => self.add(format!("feed {name}"), None, Err(fault)),
+            }
+        }
+        if feeds.is_empty() && self.checks.iter().all(|check| check.status != Status::Failed) {
+            self.add("feeds", None, Err(Fault::usage("there is no feed in the project")));
+        }
+        Ok(feeds)
+    }
+
+    fn warehouse(&mut self, feed: &FeedFile) {
+        let dates = self
+            .project
+            .open_warehouse()
+            .and_then(|warehouse| warehouse.common_load_dates(&feed.feed))
+            .and_then(|dates| described(&dates));
+        self.add("warehouse", Some(feed), dates);
+    }
+
+    fn target(&mut self, target: &dyn Target, feed: &FeedFile) {
+        let topic = feed.topic();
+        let warnings = Warnings::default();
+        let context = Context { sink: &warnings, cancel: self.cancel, clock: &CLOCK };
+        let preflight = target.preflight(&topic, &context);
+        let reached = preflight.is_ok();
+        let found =
+            preflight.map(|_| format!("{} answers, and can take topic {}", target.name(), topic.topic));
+        self.add("target", Some(feed), found);
+        // What does not answer would be waited for again and again.
+        if !reached {
+            return;
+        }
+        self.warn("target", Some(feed), warnings.take());
+        let ledger = target.ledger(feed.name()).map(|ledger| match ledger.latest() {
+            Some(manifest) => format!("readable; load_date {} was published last", manifest.load_date),
+            None => "readable; nothing of this feed is published yet".to_owned(),
+        });
+        self.add("ledger", Some(feed), ledger);
+        for probe in target.probe(&topic, &context) {
+            self.add(probe.what, Some(feed), probe.outcome);
+        }
+    }
+}
+
+fn described(dates: &[LoadDate]) -> Result<String> {
+    match dates {
+        [] => Err(Fault::data("there is no load_date that every table of the feed has")
+            .advise("`hivecast check` says of each table what is wrong")),
+        [only] => Ok(format!("every table has load_date {only}")),
+        [first, .., last] => {
+            Ok(format!("every table has {} load_dates, from {first} to {last}", dates.len()))
+        }
+    }
+}
+
+/// Keeps warnings for the table of checks.
+#[derive(Default)]
+struct Warnings(Mutex<Vec<String>>);
+
+impl Warnings {
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}
+
+impl Sink for Warnings {
+    fn event(&self, event: &Event) {
+        if let Event::Note { level: Level::Warn, text } = event {
+            self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(text.clone());
+        }
+    }
+}
+
+/// A fault's words again.
+fn copy(fault: &Fault) -> Fault {
+    let copy = Fault::new(fault.class(), fault.chain());
+    match fault.advice() {
+        Some(advice) => copy.advise(advice.to_owned()),
+        None => copy,
+    }
+}
+
+/// Prints what was found. Fails with the class of the first check that failed.
+fn tell(env: &str, checks: Vec<Check>, output: Output) -> Result<(), Failed> {
+    let failed = checks.iter().filter(|check| check.status == Status::Failed).count();
+    let first = checks.iter().find_map(|check| check.failure);
+    let mut report = serde_json::Map::new();
+    report.insert("version".to_owned(), REPORT_VERSION.into());
+    report.insert("env".to_owned(), env.into());
+    report.insert("healthy".to_owned(), (failed == 0).into());
+    report.insert("checks".to_owned(), serde_json::to_value(&checks).unwrap_or_default());
+    if output == Output::People {
+        print(&table(&checks));
+    }
+    match first {
+        None if output == Output::Programs => {
+            print(&json_line(&report));
+            Ok(())
+        }
+        None => Ok(()),
+        Some(class) => {
+            let what = format!("{failed} of {} checks of environment {env} failed", checks.len());
+            Err(Failed { report: Some(report), ..Failed::from(Fault::new(class, what)) })
+        }
+    }
+}
+
+/// For a person: a word, what was tried, what was found, and below it what to do.
+fn table(checks: &[Check]) -> String {
+    let name = |check: &Check| match &check.feed {
+        Some(feed) => format!("{feed}: {}", check.what),
+        None => check.what.clone(),
+    };
+    let width = checks.iter().map(|check| name(check).chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    for check in checks {
+        let word = match check.status {
+            Status::Ok => "ok",
+            Status::Warning => "warning",
+            Status::Failed => "FAILED",
+        };
+        text.push_str(&format!(
+            "{word:<7}  {:<width$}  {}\n",
+            name(check),
+            check.detail.replace('\n', "\n    ")
+        ));
+        if let Some(help) = &check.help {
+            text.push_str(&format!("         {:<width$}  help: {}\n", "", help.replace('\n', "\n    ")));
+        }
+    }
+    text
+}

@@ -1,0 +1,106 @@
+//! `hivecast doctor` finds what a publish would stumble over, and leaves nothing behind.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::{DAYS, Scratch};
+
+#[test]
+fn a_healthy_environment() {
+    let scratch = Scratch::sampled(10);
+    insta::assert_snapshot!(scratch.hivecast(["doctor"]).succeeded().stdout, @r"
+    ok       project file          environment local, and its secrets
+    ok       engine                embedded
+    ok       store                 editions can be written to [dir]/editions
+    ok       contracts: warehouse  every table has 3 load_dates, from 2026-11-20 to 2026-11-22
+    ok       contracts: target     dir [dir]/topics answers, and can take topic mdm.contracts
+    ok       contracts: ledger     readable; nothing of this feed is published yet
+    ok       contracts: writing    a file can be made, synced and removed in [dir]/topics
+    ");
+    assert!(!scratch.join("topics").exists(), "looking publishes nothing");
+    assert!(scratch.files("editions").is_empty(), "and leaves nothing in the store");
+}
+
+#[test]
+fn programs_get_one_object_whether_it_is_healthy_or_not() {
+    let scratch = Scratch::sampled(10);
+    let healthy = scratch.hivecast(["doctor", "--json"]).succeeded().json();
+    assert_eq!((&healthy["healthy"], &healthy["env"]), (&Value::Bool(true), &Value::from("local")));
+    assert!(healthy["error"].is_null() && healthy["checks"].as_array().is_some_and(|all| all.len() > 4));
+
+    fs::remove_dir_all(scratch.join("warehouse")).unwrap();
+    let ran = scratch.hivecast(["doctor", "--json"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    let report = ran.json();
+    assert_eq!((&report["healthy"], &report["error"]["exit_code"]), (&Value::Bool(false), &Value::from(2)));
+    let failed: Vec<&Value> =
+        report["checks"].as_array().unwrap().iter().filter(|check| check["status"] == "failed").collect();
+    assert_eq!(failed.len(), 1, "{report}");
+    assert_eq!((&failed[0]["what"], &failed[0]["class"]), (&Value::from("warehouse"), &Value::from("usage")));
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once() {
+    let scratch = Scratch::sampled(10);
+    fs::remove_dir_all(scratch.join("warehouse/mdm.db/parties")).unwrap();
+    scratch.write("editions", "a file where the store should be");
+    scratch.write("topics", "a file where the target should be");
+    let ran = scratch.hivecast(["doctor"]);
+    insta::assert_snapshot!(ran.stdout, @r"
+    ok       project file          environment local, and its secrets
+    ok       engine                embedded
+    FAILED   store                 the store [dir]/editions is no directory
+                                   help: name a directory as `store` in the project file
+    FAILED   contracts: warehouse  no table mdm.parties in the warehouse; looked for [dir]/warehouse/mdm.db/parties, [dir]/warehouse/mdm/parties, [dir]/warehouse/parties
+                                   help: name the table in the feed's `source` as `database.table`, or correct the warehouse's directory
+    FAILED   contracts: target     [dir]/topics is no directory
+                                   help: name a directory, or a path where one can be made, as the target
+    ");
+    insta::assert_snapshot!(ran.failed(2), @"error: 3 of 6 checks of environment local failed");
+}
+
+#[test]
+fn what_is_published_is_known() {
+    let scratch = Scratch::sampled(10);
+    scratch.hivecast(["publish", "--load-date", DAYS[0]]).succeeded();
+    let before = scratch.files(".");
+    let told = scratch.hivecast(["doctor"]).succeeded().stdout;
+    assert!(told.contains("load_date 2026-11-20 was published last"), "{told}");
+    assert_eq!(scratch.files("."), before, "nothing changed");
+}
+
+#[test]
+fn records_are_written_as_they_were_read_and_never_over_others() {
+    let scratch = Scratch::sampled(50);
+    for day in &DAYS[..2] {
+        scratch.hivecast(["publish", "--load-date", day]).succeeded();
+    }
+    scratch.hivecast(["verify", "--load-date", DAYS[1], "--records", "read"]).succeeded();
+    let files = scratch.files("read");
+    assert_eq!(files.len(), 6, "one for each partition");
+    let published = scratch.files("topics/mdm.contracts");
+    let mut records = 0;
+    for (name, text) in &files {
+        let sent: Vec<Value> = lines(&published[name.strip_prefix("read/").unwrap_or(name)]);
+        let day = |line: &Value| line["headers"]["hivecast.load_date"] == DAYS[1];
+        let sent: Vec<&Value> = sent.iter().filter(|line| day(line)).collect();
+        let read = lines(text);
+        assert_eq!(read.len(), sent.len(), "{name}");
+        for (read, sent) in read.iter().zip(sent) {
+            for part in ["offset", "key", "headers", "value"] {
+                assert_eq!(read[part], sent[part], "{name}");
+            }
+            records += 1;
+        }
+    }
+    assert!(records > 40, "{records}");
+    assert!(files.values().any(|text| text.ends_with(b"\"value\":null}\n")), "tombstones too");
+    let said = scratch.hivecast(["verify", "--load-date", DAYS[1], "--records", "read"]).failed(2);
+    assert!(said.contains("is there already"), "{said}");
+    assert_eq!(scratch.files("read"), files);
+}
+
+fn lines(text: &[u8]) -> Vec<Value> {
+    std::str::from_utf8(text).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
