@@ -18,7 +18,7 @@ use parquet::file::statistics::Statistics;
 
 use crate::description::ShardDescription;
 use crate::edition::rebuild;
-use crate::exclusion::Exclusions;
+use crate::exclusion::Marks;
 use crate::schema::{DOCUMENT, HASH, KEY, shard_schema};
 
 /// Documents in a batch. Their columns are decoded together, so this bounds a reader's memory.
@@ -111,7 +111,7 @@ impl Source {
 /// Reads an edition's documents in its order. After an error it ends.
 pub struct EditionReader {
     source: Arc<Source>,
-    exclusions: Arc<Exclusions>,
+    marks: Arc<Marks>,
     columns: Columns,
     batch_rows: usize,
     next_shard: usize,
@@ -125,11 +125,11 @@ pub struct EditionReader {
 impl EditionReader {
     pub(crate) fn new(
         source: Arc<Source>,
-        exclusions: Arc<Exclusions>,
+        marks: Arc<Marks>,
         start: u64,
         columns: Columns,
     ) -> Result<Self> {
-        let position = exclusions.gross(start);
+        let position = marks.gross(start);
         let mut skip = position;
         let mut next_shard = 0;
         while let Some(shard) = source.shards.get(next_shard)
@@ -142,7 +142,7 @@ impl EditionReader {
             Columns::Keys => KEY_BATCH_ROWS,
             Columns::Documents => BATCH_ROWS,
         };
-        Ok(EditionReader { source, exclusions, columns, batch_rows, next_shard, skip, position, rows: None })
+        Ok(EditionReader { source, marks, columns, batch_rows, next_shard, skip, position, rows: None })
     }
 
     /// Sets how many documents a batch holds at most, at least 1. Only before the first is read.
@@ -213,19 +213,17 @@ impl EditionReader {
     fn net(&mut self, batch: RecordBatch) -> Result<Option<Batch>> {
         let first = self.position;
         self.position += batch.num_rows() as u64;
-        let left_out = self.exclusions.within(first..self.position);
-        let batch = if left_out.is_empty() {
+        let batch = if self.marks.within(first..self.position) == 0 {
             batch
         } else {
-            let mut kept = vec![true; batch.num_rows()];
-            left_out.iter().for_each(|excluded| kept[(excluded.ordinal - first) as usize] = false);
+            let kept: Vec<bool> = (first..self.position).map(|at| !self.marks.contains(at)).collect();
             filter_record_batch(&batch, &BooleanArray::from(kept))
                 .map_err(|error| Fault::bug("failed to leave out excluded documents").because(error))?
         };
         if batch.num_rows() == 0 {
             return Ok(None);
         }
-        let ordinal = first - self.exclusions.before(first);
+        let ordinal = first - self.marks.before(first);
         let column = |name| batch.column_by_name(name);
         let (Some(hash), Some(key)) = (column(HASH), column(KEY)) else {
             return Err(Fault::bug("a shard was read without its hash and key"));

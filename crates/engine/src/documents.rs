@@ -36,8 +36,8 @@ pub(crate) struct KeyFindings {
     pub(crate) null_rows: Vec<u32>,
     /// Rows whose key an earlier row has.
     pub(crate) surplus_rows: Vec<u32>,
-    /// The keys that more than one row has, with the number of rows.
-    pub(crate) duplicates: Vec<(String, u64)>,
+    /// The first rows of keys that more than one row has, with the number of rows.
+    pub(crate) duplicates: Vec<(u32, u32)>,
 }
 
 /// The key findings of a whole edition.
@@ -46,8 +46,8 @@ pub(crate) struct KeySummary {
     pub(crate) nulls: u64,
     pub(crate) surplus: u64,
     pub(crate) examples: Vec<String>,
-    /// Documents whose key is not theirs alone: none of them may be sent.
-    pub(crate) exclusions: Vec<Exclusion>,
+    /// How many documents were excluded because their key is not theirs alone.
+    pub(crate) excluded: u64,
 }
 
 impl Order {
@@ -136,8 +136,9 @@ impl KeySummary {
         let findings = &order.findings;
         self.nulls += findings.null_rows.len() as u64;
         self.surplus += findings.surplus_rows.len() as u64;
-        for (key, rows) in findings.duplicates.iter().take(MAX_EXAMPLES.saturating_sub(self.examples.len())) {
-            self.examples.push(format!("{key} ({rows} rows)"));
+        let keys = order.keys.as_string_view();
+        for (row, rows) in findings.duplicates.iter().take(MAX_EXAMPLES.saturating_sub(self.examples.len())) {
+            self.examples.push(format!("{} ({rows} rows)", keys.value(*row as usize)));
         }
         if found == Found::Counted {
             return Ok(());
@@ -149,15 +150,15 @@ impl KeySummary {
         ] {
             for row in rows {
                 let document = level.gather(&UInt32Array::from(vec![*row]))?;
-                let keys = order.keys.as_string_view();
                 let key = keys.is_valid(*row as usize).then(|| keys.value(*row as usize));
                 aside.put(table, "document_key", reason, key, row_json(&RecordBatch::from(document), 0)?)?;
             }
         }
-        for (key, rows) in &findings.duplicates {
+        for (row, rows) in &findings.duplicates {
             let reason = format!("{rows} rows have this document key");
-            self.exclusions.push(Exclusion { key: key.clone(), reason });
+            aside.exclude(Exclusion { key: keys.value(*row as usize).to_owned(), reason })?;
         }
+        self.excluded += findings.duplicates.len() as u64;
         Ok(())
     }
 }
@@ -185,7 +186,7 @@ fn drop_repeated(order: &mut Vec<(u32, u32)>, text: &StringViewArray, findings: 
         return;
     }
     for equal in order.chunk_by(same).filter(|equal| equal.len() > 1) {
-        findings.duplicates.push((text.value(equal[0].1 as usize).to_owned(), equal.len() as u64));
+        findings.duplicates.push((equal[0].1, equal.len() as u32));
         findings.surplus_rows.extend(equal[1..].iter().map(|(_, row)| *row));
     }
     order.dedup_by(|later, earlier| same(later, earlier));

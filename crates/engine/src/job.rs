@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
-use hivecast_edition::EditionWriter;
+use hivecast_edition::{EditionWriter, Exclusion};
 use hivecast_feed::{Feed, Rule, Severity};
 use hivecast_run::{Context, Fault, Result};
 
@@ -32,6 +32,9 @@ pub(crate) trait Aside: Sync {
         key: Option<&str>,
         row: serde_json::Value,
     ) -> Result<()>;
+
+    /// Names a document that may not be sent.
+    fn exclude(&self, exclusion: Exclusion) -> Result<()>;
 }
 
 impl Aside for EditionWriter {
@@ -45,6 +48,10 @@ impl Aside for EditionWriter {
     ) -> Result<()> {
         self.quarantine(table, gate, reason, key, row)
     }
+
+    fn exclude(&self, exclusion: Exclusion) -> Result<()> {
+        EditionWriter::exclude(self, exclusion)
+    }
 }
 
 /// For a preview, which keeps nothing.
@@ -52,6 +59,10 @@ pub(crate) struct Nowhere;
 
 impl Aside for Nowhere {
     fn put(&self, _: &str, _: &str, _: &str, _: Option<&str>, _: serde_json::Value) -> Result<()> {
+        Ok(())
+    }
+
+    fn exclude(&self, _: Exclusion) -> Result<()> {
         Ok(())
     }
 }
@@ -113,6 +124,9 @@ impl<'a> Job<'a> {
                 reader.read(part, &mut tally, &mut |mut batch| {
                     self.context.check_cancelled()?;
                     self.set_aside(node, std::mem::take(&mut batch.aside))?;
+                    std::mem::take(&mut batch.excluded)
+                        .into_iter()
+                        .try_for_each(|exclusion| self.aside.exclude(exclusion))?;
                     rows(batch)
                 })
             })?;

@@ -24,8 +24,9 @@ use hivecast_sql::to_text;
 
 pub(crate) fn preview(plan: &Plan, selection: &Selection, context: &Context<'_>) -> Result<Preview> {
     let tables = tables::open(plan, context)?;
+    let limits = query_gates::Limits { memory_bytes: plan.memory_bytes, spill: &plan.spill };
     let repeated = match &tables.queries {
-        Some(queries) => query_gates::judge(&plan.checked.feed, queries, context)?.repeated,
+        Some(queries) => query_gates::judge(&plan.checked.feed, queries, limits, context)?.repeated,
         None => Repeated::default(),
     };
     let root = NodePlan::bind(&plan.checked.feed.document, &plan.checked.schemas)?;

@@ -15,6 +15,7 @@ use hivecast_run::{Fault, Result};
 use crate::description::{GateResult, Outcome};
 use crate::files::{read_if_there, write_atomically};
 use crate::merge::count_keys;
+use crate::exclusion::{By, Sorter};
 use crate::{Batch, Edition, Sent};
 
 pub use size::MAX_ESCAPE;
@@ -59,10 +60,10 @@ pub fn judge(
             _ => {}
         }
     }
-    let (size, too_large) = size::document_size(feed, edition, sizes)?;
-    results.push(size);
-    let named = edition.description.exclusions.iter().cloned();
-    edition.exclude(named.chain(too_large).collect(), sent)?;
+    let mut aside = Sorter::new(&edition.path);
+    results.push(size::document_size(feed, edition, sizes, &mut aside)?);
+    edition.named()?.try_for_each(|named| aside.push(By::Engine, named?))?;
+    edition.set_aside(aside, sent)?;
     Ok(results)
 }
 
