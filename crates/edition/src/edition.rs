@@ -86,11 +86,7 @@ impl Edition {
     /// without them. Keys that the edition lacks are passed over: a query may name any row. The list
     /// is written beside the edition even where it is empty. Fails with `Class::Conflict`, and leaves
     /// the list as it is, where part of the edition was sent with other documents set aside.
-    pub fn exclude(
-        &mut self,
-        exclusions: impl IntoIterator<Item = Exclusion>,
-        sent: Sent<'_>,
-    ) -> Result<()> {
+    pub fn exclude(&mut self, exclusions: impl IntoIterator<Item = Exclusion>, sent: Sent<'_>) -> Result<()> {
         let mut wanted = Sorter::new(&self.path);
         exclusions.into_iter().try_for_each(|exclusion| wanted.push(By::Gates, exclusion))?;
         self.set_aside(wanted, sent)

@@ -26,8 +26,8 @@ use crate::{Edition, EditionReader};
 use lines::{LineReader, LineWriter, Sum, damaged, write_fault};
 
 pub(crate) use marks::Marks;
-pub use named::Named;
 pub(crate) use named::NAMED_FILE;
+pub use named::Named;
 pub(crate) use sorter::{By, Sorter};
 
 /// The list's file: a header, then one JSON object a line.

@@ -123,12 +123,7 @@ pub struct EditionReader {
 }
 
 impl EditionReader {
-    pub(crate) fn new(
-        source: Arc<Source>,
-        marks: Arc<Marks>,
-        start: u64,
-        columns: Columns,
-    ) -> Result<Self> {
+    pub(crate) fn new(source: Arc<Source>, marks: Arc<Marks>, start: u64, columns: Columns) -> Result<Self> {
         let position = marks.gross(start);
         let mut skip = position;
         let mut next_shard = 0;

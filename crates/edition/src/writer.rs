@@ -12,11 +12,11 @@ use serde::Serialize;
 use crate::description::{
     Description, EDITION_FORMAT, GateResult, InputDescription, ShardDescription, TableDescription,
 };
+use crate::exclusion::{By, Sorter};
 use crate::files::{AdviseSpace, sync_dir, write_atomically};
 use crate::shard::ShardWriter;
 use crate::store::{edition_dir, hide};
 use crate::temporary::{Temporary, lock_names};
-use crate::exclusion::{By, Sorter};
 use crate::{Edition, Exclusion, Named, schema};
 
 /// The description's file.

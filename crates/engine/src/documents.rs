@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, RecordBatch, StringViewArray, StructArray, UInt32Array};
+use arrow_array::{Array, ArrayRef, RecordBatch, StringViewArray, StructArray, UInt32Array, UInt64Array};
 use hivecast_contract::key_hash;
 use hivecast_edition::{Exclusion, ShardWriter};
 use hivecast_run::{Context, Event, Fault, Result, Step};
@@ -51,8 +51,9 @@ pub(crate) struct KeySummary {
 }
 
 impl Order {
-    /// Orders the level's rows by (CRC-32 of the key's text, the text's bytes).
-    pub(crate) fn new(level: &Level<'_>) -> Result<Self> {
+    /// Orders the level's rows by (CRC-32 of the key's text, the text's bytes). Rows of one key are told
+    /// apart by their numbers in the input, or where there are none, by their places.
+    pub(crate) fn new(level: &Level<'_>, numbers: Option<&ArrayRef>) -> Result<Self> {
         let key = key_slot(level)?;
         let keys = to_text(&key)?;
         let text = keys.as_string_view();
@@ -66,7 +67,7 @@ impl Order {
             }
         }
         order.sort_unstable();
-        order_ties(&mut order, text);
+        order_ties(&mut order, text, numbers.map(|numbers| numbers.as_primitive()));
         drop_repeated(&mut order, text, &mut findings);
         let (hashes, rows) = order.into_iter().unzip();
         Ok(Order { rows, hashes, keys, findings })
@@ -171,10 +172,12 @@ fn key_slot(level: &Level<'_>) -> Result<ArrayRef> {
 }
 
 /// Rows with the same hash are ordered by key, and equal keys stay in the input's order.
-fn order_ties(order: &mut [(u32, u32)], text: &StringViewArray) {
+fn order_ties(order: &mut [(u32, u32)], text: &StringViewArray, numbers: Option<&UInt64Array>) {
+    let text = |row: u32| text.value(row as usize).as_bytes();
+    let number = |row: u32| numbers.map(|numbers| numbers.value(row as usize));
     for ties in order.chunk_by_mut(|a, b| a.0 == b.0) {
         if ties.len() > 1 {
-            ties.sort_by(|a, b| text.value(a.1 as usize).as_bytes().cmp(text.value(b.1 as usize).as_bytes()));
+            ties.sort_by(|a, b| text(a.1).cmp(text(b.1)).then_with(|| number(a.1).cmp(&number(b.1))));
         }
     }
 }

@@ -26,7 +26,7 @@ pub(crate) enum Outcome {
 pub(crate) fn build(job: &Job<'_>, writer: &EditionWriter, budget: usize) -> Result<Outcome> {
     let mut left = budget;
     let Some((level, _)) = load(job, job.root, &mut left)? else { return Ok(Outcome::TooLarge) };
-    let order = Order::new(&level)?;
+    let order = Order::new(&level, None)?;
     job.found().keys.add(&level, &order, job.document_keys(), job.aside)?;
     let shards = order.len().div_ceil(SHARD_DOCUMENTS).max(job.threads);
     job.in_parallel(shards, |shard| {
@@ -97,6 +97,7 @@ pub(crate) fn load<'a>(
             parent_len: len,
             dead: dead.as_deref(),
             child_slots: ChildSlots { on: &on, key: child.node.key.map(|key| &child_slots[key]) },
+            child_numbers: None,
             level: &level,
         })?;
         *left = left.saturating_sub(groups.bytes());

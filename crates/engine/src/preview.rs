@@ -54,7 +54,7 @@ pub(crate) fn preview(plan: &Plan, selection: &Selection, context: &Context<'_>)
             .map(|key| Some(key.is_some_and(|key| wanted.contains(key))))
             .collect())
     })?;
-    let order = Order::new(&level)?;
+    let order = Order::new(&level, None)?;
     let (_, keys, documents) = order.batch(&level, 0..order.len())?;
     Ok(Preview { keys, documents })
 }
@@ -136,6 +136,7 @@ fn load<'a>(job: &Job<'a>, node: &'a NodePlan, keep: &Keep<'_>) -> Result<Level<
             parent_len: len,
             dead: None,
             child_slots: ChildSlots { on: &on, key: child.node.key.map(|key| &child_slots[key]) },
+            child_numbers: None,
             level: &level,
         })?;
         Ok(Child::Linked { groups, level: Box::new(level) })

@@ -132,27 +132,29 @@ fn run(
 ) -> Result<(GateResult, Arc<Spill>)> {
     let (mut rows, mut examples, mut quarantined) = (0u64, Vec::new(), 0);
     let schema: SchemaRef = Arc::new(Schema::new(vec![Field::new("key", DataType::Utf8View, true)]));
-    let keys = keep_in_order(limits.spill, Arc::clone(&schema), EXCLUDED_BUFFER_BYTES, |keep| queries.run(&format!("gate sql {name:?}"), query, context, &mut |batch| {
-        rows += batch.num_rows() as u64;
-        let texts = batch.columns().iter().map(as_text).collect::<Result<Vec<_>>>()?;
-        let shown = |row: usize| {
-            let values = texts.iter().map(|text| key_of(std::slice::from_ref(text), row));
-            values
-                .map(|value| value.map_or_else(|| "null".to_owned(), |value| value.concat()))
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
-        let room = MAX_EXAMPLES.saturating_sub(examples.len());
-        examples.extend((0..batch.num_rows()).take(room).map(shown));
-        if severity == Severity::Quarantine
-            && let Some(keys) = texts.first()
-        {
-            let keys = present(keys)?;
-            quarantined += keys.len() as u64;
-            keep(self::batch(&schema, vec![keys.clone()], keys.len())?)?;
-        }
-        Ok(())
-    }))?;
+    let keys = keep_in_order(limits.spill, Arc::clone(&schema), EXCLUDED_BUFFER_BYTES, |keep| {
+        queries.run(&format!("gate sql {name:?}"), query, context, &mut |batch| {
+            rows += batch.num_rows() as u64;
+            let texts = batch.columns().iter().map(as_text).collect::<Result<Vec<_>>>()?;
+            let shown = |row: usize| {
+                let values = texts.iter().map(|text| key_of(std::slice::from_ref(text), row));
+                values
+                    .map(|value| value.map_or_else(|| "null".to_owned(), |value| value.concat()))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            };
+            let room = MAX_EXAMPLES.saturating_sub(examples.len());
+            examples.extend((0..batch.num_rows()).take(room).map(shown));
+            if severity == Severity::Quarantine
+                && let Some(keys) = texts.first()
+            {
+                let keys = present(keys)?;
+                quarantined += keys.len() as u64;
+                keep(self::batch(&schema, vec![keys.clone()], keys.len())?)?;
+            }
+            Ok(())
+        })
+    })?;
     let result = GateResult {
         gate: format!("sql {name}"),
         limit: "no row".to_owned(),

@@ -41,8 +41,9 @@ impl LineWriter {
 
     pub(super) fn put<T: Serialize>(&mut self, entry: &T) -> Result<()> {
         self.line.clear();
-        serde_json::to_writer(&mut self.line, entry)
-            .map_err(|error| Fault::bug(format!("failed to encode {}", self.path.display())).because(error))?;
+        serde_json::to_writer(&mut self.line, entry).map_err(|error| {
+            Fault::bug(format!("failed to encode {}", self.path.display())).because(error)
+        })?;
         self.line.push(b'\n');
         self.hash.update(&self.line);
         self.count += 1;

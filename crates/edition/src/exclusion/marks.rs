@@ -36,7 +36,9 @@ impl Marks {
         let first = (block * BLOCK / WORD) as usize;
         let whole = &self.words[first.min(self.words.len())..word.min(self.words.len())];
         let rest = self.words.get(word).map_or(0, |bits| bits & ((1 << (gross % WORD)) - 1));
-        before + whole.iter().map(|bits| u64::from(bits.count_ones())).sum::<u64>() + u64::from(rest.count_ones())
+        before
+            + whole.iter().map(|bits| u64::from(bits.count_ones())).sum::<u64>()
+            + u64::from(rest.count_ones())
     }
 
     /// Whether a document is marked.

@@ -13,9 +13,9 @@ use hivecast_feed::{Feed, Gate, Rule, Severity};
 use hivecast_run::{Fault, Result};
 
 use crate::description::{GateResult, Outcome};
+use crate::exclusion::{By, Sorter};
 use crate::files::{read_if_there, write_atomically};
 use crate::merge::count_keys;
-use crate::exclusion::{By, Sorter};
 use crate::{Batch, Edition, Sent};
 
 pub use size::MAX_ESCAPE;

@@ -119,7 +119,9 @@ impl Measuring<'_, '_> {
             let measured = (self.sizes.measure)(&batch)?;
             if measured.len() != batch.len() {
                 let lengths = (measured.len(), batch.len());
-                return Err(Fault::bug(format!("failed to measure documents: {lengths:?} sizes and documents")));
+                return Err(Fault::bug(format!(
+                    "failed to measure documents: {lengths:?} sizes and documents"
+                )));
             }
             for (row, size) in measured.into_iter().enumerate() {
                 self.found.largest = self.found.largest.max(size);
