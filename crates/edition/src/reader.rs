@@ -14,6 +14,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 use parquet::errors::ParquetError;
+use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 
 use crate::description::ShardDescription;
@@ -23,6 +24,8 @@ use crate::schema::{DOCUMENT, HASH, KEY, shard_schema};
 
 /// Documents in a batch. Their columns are decoded together, so this bounds a reader's memory.
 const BATCH_ROWS: usize = 4_096;
+/// Bytes of documents, as a row group has them on average, that a batch aims at.
+const BATCH_BYTES: i64 = 8 << 20;
 /// Keys in a batch that holds nothing else.
 const KEY_BATCH_ROWS: usize = 32_768;
 
@@ -159,14 +162,17 @@ impl EditionReader {
             skip -= group.num_rows() as u64;
             first += 1;
         }
+        let batch_rows = match self.columns {
+            Columns::Keys => self.batch_rows,
+            Columns::Documents => groups[first..].iter().map(rows_of_batch).fold(self.batch_rows, usize::min),
+        };
         let wanted = (first..groups.len()).collect();
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
         let mask = match self.columns {
             Columns::Keys => ProjectionMask::columns(builder.parquet_schema(), [HASH, KEY]),
             Columns::Documents => ProjectionMask::all(),
         };
-        let mut builder =
-            builder.with_projection(mask).with_row_groups(wanted).with_batch_size(self.batch_rows);
+        let mut builder = builder.with_projection(mask).with_row_groups(wanted).with_batch_size(batch_rows);
         if skip > 0 {
             builder = builder.with_offset(skip as usize);
         }
@@ -230,6 +236,12 @@ impl EditionReader {
             document: column(DOCUMENT).map(|documents| documents.as_struct().clone()),
         }))
     }
+}
+
+/// How many documents of a row group make a batch, by their size on average.
+fn rows_of_batch(group: &RowGroupMetaData) -> usize {
+    let bytes = (group.total_byte_size() / group.num_rows().max(1)).max(1);
+    (BATCH_BYTES / bytes).max(1) as usize
 }
 
 impl Iterator for EditionReader {

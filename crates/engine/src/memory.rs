@@ -103,5 +103,5 @@ pub(crate) fn load<'a>(
         *left = left.saturating_sub(groups.bytes());
         children.push(Child::Linked { groups, level: Box::new(level) });
     }
-    Ok(Some((Level { plan: node, len, content: Content::Parts { slots, children } }, bytes)))
+    Ok(Some((Level::new(node, len, Content::Parts { slots, children }), bytes)))
 }

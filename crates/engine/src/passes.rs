@@ -178,9 +178,8 @@ impl<'a> Passes<'a, '_> {
             let mut scatter = writer.scatter(part, self.budget.scatter_bytes);
             read(&mut |rows| {
                 let content = Content::Parts { slots: rows.slots, children: Vec::new() };
-                let level = Level { plan: node, len: rows.len, content };
-                let all = UInt32Array::from_iter_values(0..rows.len as u32);
-                self.send_above(&level, &all, cut, &mut scatter)
+                let level = Level::new(node, rows.len, content);
+                batches(&level).try_for_each(|rows| self.send_above(&level, &rows, cut, &mut scatter))
             })?;
             scatter.flush()
         })?;
@@ -318,7 +317,7 @@ impl<'a> Passes<'a, '_> {
             };
             let (mut rows, child_len) = spill.load(parts.clone())?;
             let whole = rows.pop().ok_or_else(|| Fault::bug("a finished level has no structs"))?;
-            let level = Level { plan: &child.node, len: child_len, content: Content::Whole(whole) };
+            let level = Level::new(&child.node, child_len, Content::Whole(whole));
             let numbers = if numbered(&child.node) { rows.pop() } else { None };
             let key = rows.get(child.node.on.len()).cloned();
             let dead = carried.dead.get(index).and_then(Option::as_ref);
@@ -334,7 +333,7 @@ impl<'a> Passes<'a, '_> {
             })?;
             children.push(Child::Linked { groups, level: Box::new(level) });
         }
-        Ok(Level { plan: node, len, content: Content::Parts { slots: columns, children } })
+        Ok(Level::new(node, len, Content::Parts { slots: columns, children }))
     }
 
     /// Sends finished rows to the level above.

@@ -142,5 +142,5 @@ fn load<'a>(job: &Job<'a>, node: &'a NodePlan, keep: &Keep<'_>) -> Result<Level<
         Ok(Child::Linked { groups, level: Box::new(level) })
     });
     let children = children.collect::<Result<_>>()?;
-    Ok(Level { plan: node, len, content: Content::Parts { slots, children } })
+    Ok(Level::new(node, len, Content::Parts { slots, children }))
 }
