@@ -76,13 +76,13 @@ pub(crate) fn load<'a>(
     }
     *left -= bytes;
     let (batches, dead): (Vec<_>, Vec<_>) = parts?.into_iter().unzip();
-    let slots = joined(&batches.concat(), node.slots.iter().map(|slot| slot.data_type()))?;
+    let slots = joined(batches.into_iter().flatten(), node.slots.iter().map(|slot| slot.data_type()))?;
     let len = job.found().level(node).tally.rows as usize;
     let dead_keys = |child: usize| -> Result<Option<Vec<ArrayRef>>> {
         let Some(place) = orphan_children.iter().position(|wanted| *wanted == child) else { return Ok(None) };
         let batches: Vec<Vec<ArrayRef>> = dead.iter().flat_map(|part| part[place].iter().cloned()).collect();
         let types = node.children[child].parent_slots.iter().map(|slot| node.slots[*slot].data_type());
-        joined(&batches, types).map(Some)
+        joined(batches, types).map(Some)
     };
     let mut children = Vec::with_capacity(node.children.len());
     for (index, child) in node.children.iter().enumerate() {

@@ -106,7 +106,7 @@ fn load<'a>(job: &Job<'a>, node: &'a NodePlan, keep: &Keep<'_>) -> Result<Level<
         })?;
         Ok(batches)
     })?;
-    let slots = arrays::joined(&parts.concat(), node.slots.iter().map(|slot| slot.data_type()))?;
+    let slots = arrays::joined(parts.into_iter().flatten(), node.slots.iter().map(|slot| slot.data_type()))?;
     let len = slots.first().map_or(0, |slot| slot.len());
     let children = node.children.iter().map(|child| {
         let parent_keys: Vec<ArrayRef> =

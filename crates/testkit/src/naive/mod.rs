@@ -7,6 +7,7 @@
 
 pub mod sql;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use hivecast_feed::{Element, Feed, Field, JoinColumn, Node, Nulls, Rule, Severity, Shape, Source};
@@ -171,10 +172,13 @@ impl<'a> World<'a> {
                 None => nulls += 1,
                 Some(text) => {
                     let document = Json::Object(self.object(&root.fields, row)?);
-                    if documents.contains_key(&text) {
-                        twice.insert(text);
-                    } else {
-                        documents.insert(text, document);
+                    match documents.entry(text) {
+                        Entry::Vacant(first) => {
+                            first.insert(document);
+                        }
+                        Entry::Occupied(earlier) => {
+                            twice.insert(earlier.key().clone());
+                        }
                     }
                 }
             }
