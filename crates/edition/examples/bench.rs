@@ -91,7 +91,6 @@ fn write(store: &Store, keys: &[(u32, String)]) -> Result<Edition> {
         tables: Vec::new(),
         document: fields(),
         gates: Vec::new(),
-        exclusions: Vec::new(),
     })
 }
 

@@ -1,10 +1,12 @@
 use hivecast_contract::{EditionId, LoadDate};
 use serde::{Deserialize, Serialize};
 
-use crate::exclusion::Exclusion;
+use crate::exclusion::Named;
 
 /// The version of `edition.json`. A reader refuses a newer one.
-pub const EDITION_FORMAT: u32 = 1;
+///
+/// 2: the documents that the engine named are in a file instead of in here.
+pub const EDITION_FORMAT: u32 = 2;
 
 /// `edition.json`: what went in, what came out, and what the gates said.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,7 +49,7 @@ pub struct Description {
     /// Documents that the engine built but that may not be sent: those whose key is not theirs alone,
     /// and those that a `sql` gate set aside.
     #[serde(default)]
-    pub exclusions: Vec<Exclusion>,
+    pub exclusions: Named,
 }
 
 /// A frozen input file.

@@ -9,7 +9,7 @@ use hivecast_run::{Fault, Result};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::description::{Description, EDITION_FORMAT, ShardDescription};
-use crate::exclusion::{Excluded, Exclusion, Exclusions, Sent};
+use crate::exclusion::{By, Excluded, Exclusion, Exclusions, Marks, NAMED_FILE, Named, Sent, Sorter};
 use crate::files::read_if_there;
 use crate::reader::{Batch, Columns, EditionReader, Source, locate};
 use crate::schema;
@@ -52,7 +52,7 @@ impl Edition {
         let description: Description = serde_json::from_value(value).map_err(damaged)?;
         let fields = schema::from_json(&description.schema)?;
         let source = Arc::new(Source::new(path.to_owned(), description.shards.clone(), fields));
-        let exclusions = Arc::new(Exclusions::read(path)?);
+        let exclusions = Arc::new(Exclusions::open(path)?);
         Ok(Edition { description, path: path.to_owned(), source, exclusions })
     }
 
@@ -71,54 +71,72 @@ impl Edition {
         Some(self.path.join(QUARANTINE_FILE)).filter(|path| path.exists())
     }
 
-    /// The documents that are set aside, in the edition's order.
-    pub fn excluded(&self) -> &[Excluded] {
-        self.exclusions.as_slice()
+    /// The documents that are set aside, in the edition's order, read one by one.
+    pub fn excluded(&self) -> Result<impl Iterator<Item = Result<Excluded>>> {
+        self.exclusions.read()
+    }
+
+    /// The documents that the engine named while it built the edition, in its order, read one by one.
+    /// They are set aside when it is judged.
+    pub fn named(&self) -> Result<impl Iterator<Item = Result<Exclusion>>> {
+        self.description.exclusions.read(&self.path)
     }
 
     /// Sets documents aside, before the first is sent: readers leave them out and ordinals count
     /// without them. Keys that the edition lacks are passed over: a query may name any row. The list
     /// is written beside the edition even where it is empty. Fails with `Class::Conflict`, and leaves
     /// the list as it is, where part of the edition was sent with other documents set aside.
-    pub fn exclude(&mut self, exclusions: Vec<Exclusion>, sent: Sent<'_>) -> Result<()> {
-        let wanted = Exclusions::resolve(self, exclusions)?;
-        self.exclusions = Arc::new(wanted.write(self, sent)?);
+    pub fn exclude(&mut self, exclusions: impl IntoIterator<Item = Exclusion>, sent: Sent<'_>) -> Result<()> {
+        let mut wanted = Sorter::new(&self.path);
+        exclusions.into_iter().try_for_each(|exclusion| wanted.push(By::Gates, exclusion))?;
+        self.set_aside(wanted, sent)
+    }
+
+    /// See [`Edition::exclude`].
+    pub(crate) fn set_aside(&mut self, wanted: Sorter, sent: Sent<'_>) -> Result<()> {
+        self.exclusions = Arc::new(Exclusions::write(self, wanted, sent)?);
         Ok(())
     }
 
     /// A digest, 16 hexadecimal digits, of what is sent of this edition: its documents' number and
     /// checksum, and which are set aside. Net ordinals of equal digests mean the same documents.
     pub fn fingerprint(&self) -> String {
-        self.exclusions.fingerprint(self)
+        self.exclusions.fingerprint(&self.description)
     }
 
     /// Documents from the net ordinal `start` (0 is the first) to the end, in the edition's order.
     pub fn reader(&self, start: u64, columns: Columns) -> Result<EditionReader> {
-        EditionReader::new(Arc::clone(&self.source), Arc::clone(&self.exclusions), start, columns)
+        EditionReader::new(Arc::clone(&self.source), self.exclusions.marks()?, start, columns)
     }
 
     /// As [`Edition::reader`], with excluded documents, and ordinals that count them.
     pub fn reader_of_all(&self, start: u64, columns: Columns) -> Result<EditionReader> {
-        EditionReader::new(Arc::clone(&self.source), Arc::default(), start, columns)
+        EditionReader::new(Arc::clone(&self.source), Arc::<Marks>::default(), start, columns)
     }
 
     /// The document with this key as a batch of one row, if the edition has it and it is not
     /// excluded. Reads one row group's keys and one page a column.
     pub fn find(&self, key: &str) -> Result<Option<Batch>> {
         let Some(ordinal) = locate(&self.source, key_hash(key.as_bytes()), key)? else { return Ok(None) };
-        let Some(ordinal) = self.exclusions.net(ordinal) else { return Ok(None) };
+        let Some(ordinal) = self.exclusions.marks()?.net(ordinal) else { return Ok(None) };
         let batch = self.reader(ordinal, Columns::Documents)?.with_batch_rows(1).next();
         batch.transpose()
     }
 
-    /// Holds each shard's size and checksum against the description. Fails with `Class::Data`,
-    /// naming the first shard that is missing, truncated or altered.
+    /// Holds each file's size and checksum against the description. Fails with `Class::Data`,
+    /// naming the first file that is missing, truncated or altered.
     pub fn verify_files(&self) -> Result<()> {
-        self.description.shards.iter().try_for_each(|shard| self.verify_shard(shard))
+        for ShardDescription { file, bytes, file_checksum, .. } in &self.description.shards {
+            self.verify_file(file, *bytes, file_checksum)?;
+        }
+        match &self.description.exclusions {
+            Named::File { count: 1.., bytes, checksum } => self.verify_file(NAMED_FILE, *bytes, checksum),
+            Named::File { .. } | Named::Inline(_) => Ok(()),
+        }
     }
 
-    fn verify_shard(&self, shard: &ShardDescription) -> Result<()> {
-        let path = self.path.join(&shard.file);
+    fn verify_file(&self, name: &str, expected_bytes: u64, expected_checksum: &str) -> Result<()> {
+        let path = self.path.join(name);
         let unfit =
             |why: String| Err(Fault::data(format!("{} {why}", path.display())).advise(rebuild(&self.path)));
         let file = match File::open(&path) {
@@ -128,10 +146,10 @@ impl Edition {
         };
         let (bytes, checksum) = checksum_of(file)
             .map_err(|error| Fault::io(format!("failed to read {}", path.display()), error))?;
-        if bytes != shard.bytes {
-            return unfit(format!("has {bytes} bytes, not the {} that were written", shard.bytes));
+        if bytes != expected_bytes {
+            return unfit(format!("has {bytes} bytes, not the {expected_bytes} that were written"));
         }
-        if checksum != shard.file_checksum {
+        if checksum != expected_checksum {
             return unfit("has the size but not the checksum that it was written with".to_owned());
         }
         Ok(())

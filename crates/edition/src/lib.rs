@@ -20,7 +20,7 @@ pub use description::{
     Description, EDITION_FORMAT, GateResult, InputDescription, Outcome, ShardDescription, TableDescription,
 };
 pub use edition::Edition;
-pub use exclusion::{Excluded, Exclusion, Sent};
+pub use exclusion::{Excluded, Exclusion, Named, Sent};
 pub use merge::{KeyCounts, KeyMerge, MissingKeys, Presence, count_keys, missing_keys};
 pub use reader::{Batch, Columns, EditionReader};
 pub use shard::ShardWriter;

@@ -14,15 +14,18 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 use parquet::errors::ParquetError;
+use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 
 use crate::description::ShardDescription;
 use crate::edition::rebuild;
-use crate::exclusion::Exclusions;
+use crate::exclusion::Marks;
 use crate::schema::{DOCUMENT, HASH, KEY, shard_schema};
 
 /// Documents in a batch. Their columns are decoded together, so this bounds a reader's memory.
 const BATCH_ROWS: usize = 4_096;
+/// Bytes of documents, as a row group has them on average, that a batch aims at.
+const BATCH_BYTES: i64 = 8 << 20;
 /// Keys in a batch that holds nothing else.
 const KEY_BATCH_ROWS: usize = 32_768;
 
@@ -111,7 +114,7 @@ impl Source {
 /// Reads an edition's documents in its order. After an error it ends.
 pub struct EditionReader {
     source: Arc<Source>,
-    exclusions: Arc<Exclusions>,
+    marks: Arc<Marks>,
     columns: Columns,
     batch_rows: usize,
     next_shard: usize,
@@ -123,13 +126,8 @@ pub struct EditionReader {
 }
 
 impl EditionReader {
-    pub(crate) fn new(
-        source: Arc<Source>,
-        exclusions: Arc<Exclusions>,
-        start: u64,
-        columns: Columns,
-    ) -> Result<Self> {
-        let position = exclusions.gross(start);
+    pub(crate) fn new(source: Arc<Source>, marks: Arc<Marks>, start: u64, columns: Columns) -> Result<Self> {
+        let position = marks.gross(start);
         let mut skip = position;
         let mut next_shard = 0;
         while let Some(shard) = source.shards.get(next_shard)
@@ -142,7 +140,7 @@ impl EditionReader {
             Columns::Keys => KEY_BATCH_ROWS,
             Columns::Documents => BATCH_ROWS,
         };
-        Ok(EditionReader { source, exclusions, columns, batch_rows, next_shard, skip, position, rows: None })
+        Ok(EditionReader { source, marks, columns, batch_rows, next_shard, skip, position, rows: None })
     }
 
     /// Sets how many documents a batch holds at most, at least 1. Only before the first is read.
@@ -164,14 +162,17 @@ impl EditionReader {
             skip -= group.num_rows() as u64;
             first += 1;
         }
+        let batch_rows = match self.columns {
+            Columns::Keys => self.batch_rows,
+            Columns::Documents => groups[first..].iter().map(rows_of_batch).fold(self.batch_rows, usize::min),
+        };
         let wanted = (first..groups.len()).collect();
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
         let mask = match self.columns {
             Columns::Keys => ProjectionMask::columns(builder.parquet_schema(), [HASH, KEY]),
             Columns::Documents => ProjectionMask::all(),
         };
-        let mut builder =
-            builder.with_projection(mask).with_row_groups(wanted).with_batch_size(self.batch_rows);
+        let mut builder = builder.with_projection(mask).with_row_groups(wanted).with_batch_size(batch_rows);
         if skip > 0 {
             builder = builder.with_offset(skip as usize);
         }
@@ -213,19 +214,17 @@ impl EditionReader {
     fn net(&mut self, batch: RecordBatch) -> Result<Option<Batch>> {
         let first = self.position;
         self.position += batch.num_rows() as u64;
-        let left_out = self.exclusions.within(first..self.position);
-        let batch = if left_out.is_empty() {
+        let batch = if self.marks.within(first..self.position) == 0 {
             batch
         } else {
-            let mut kept = vec![true; batch.num_rows()];
-            left_out.iter().for_each(|excluded| kept[(excluded.ordinal - first) as usize] = false);
+            let kept: Vec<bool> = (first..self.position).map(|at| !self.marks.contains(at)).collect();
             filter_record_batch(&batch, &BooleanArray::from(kept))
                 .map_err(|error| Fault::bug("failed to leave out excluded documents").because(error))?
         };
         if batch.num_rows() == 0 {
             return Ok(None);
         }
-        let ordinal = first - self.exclusions.before(first);
+        let ordinal = first - self.marks.before(first);
         let column = |name| batch.column_by_name(name);
         let (Some(hash), Some(key)) = (column(HASH), column(KEY)) else {
             return Err(Fault::bug("a shard was read without its hash and key"));
@@ -237,6 +236,12 @@ impl EditionReader {
             document: column(DOCUMENT).map(|documents| documents.as_struct().clone()),
         }))
     }
+}
+
+/// How many documents of a row group make a batch, by their size on average.
+fn rows_of_batch(group: &RowGroupMetaData) -> usize {
+    let bytes = (group.total_byte_size() / group.num_rows().max(1)).max(1);
+    (BATCH_BYTES / bytes).max(1) as usize
 }
 
 impl Iterator for EditionReader {

@@ -12,11 +12,12 @@ use serde::Serialize;
 use crate::description::{
     Description, EDITION_FORMAT, GateResult, InputDescription, ShardDescription, TableDescription,
 };
+use crate::exclusion::{By, Sorter};
 use crate::files::{AdviseSpace, sync_dir, write_atomically};
 use crate::shard::ShardWriter;
 use crate::store::{edition_dir, hide};
 use crate::temporary::{Temporary, lock_names};
-use crate::{Edition, Exclusion, schema};
+use crate::{Edition, Exclusion, Named, schema};
 
 /// The description's file.
 pub(crate) const DESCRIPTION_FILE: &str = "edition.json";
@@ -47,8 +48,6 @@ pub struct Draft {
     pub document: Fields,
     /// See [`Description::gates`].
     pub gates: Vec<GateResult>,
-    /// See [`Description::exclusions`].
-    pub exclusions: Vec<Exclusion>,
 }
 
 /// How many rows were set aside, by table and gate.
@@ -66,6 +65,8 @@ pub struct EditionWriter {
     /// The fields of the documents in every shard.
     document: OnceLock<Fields>,
     quarantine: Mutex<Quarantine>,
+    /// Documents that may not be sent.
+    named: Mutex<Sorter>,
 }
 
 /// The shards that were begun, by index; the description follows when one is finished.
@@ -89,7 +90,8 @@ struct QuarantineLine<'a> {
 impl EditionWriter {
     pub(crate) fn new(feed: String, load_date: LoadDate, feed_dir: PathBuf, temporary: Temporary) -> Self {
         let (shards, document, quarantine) = (Shards::default(), OnceLock::new(), Mutex::default());
-        EditionWriter { feed, load_date, feed_dir, temporary, shards, document, quarantine }
+        let named = Mutex::new(Sorter::new(&temporary.path));
+        EditionWriter { feed, load_date, feed_dir, temporary, shards, document, quarantine, named }
     }
 
     /// Starts the shard `index`, counted from 0 in the edition's order, of documents with these
@@ -139,6 +141,12 @@ impl EditionWriter {
         Ok(())
     }
 
+    /// Names a document that may not be sent, in any order, also twice: it goes into
+    /// [`Description::exclusions`].
+    pub fn exclude(&self, exclusion: Exclusion) -> Result<()> {
+        held(&self.named).push(By::Engine, exclusion)
+    }
+
     /// How many rows were set aside so far.
     pub fn quarantined(&self) -> Quarantined {
         held(&self.quarantine).counts.clone()
@@ -179,6 +187,7 @@ impl EditionWriter {
     fn describe(&self, draft: Draft) -> Result<Description> {
         self.check_fields(&draft.document)?;
         let shards = finished(&held(&self.shards))?;
+        let named = std::mem::replace(&mut *held(&self.named), Sorter::new(&self.temporary.path));
         let mut sum = Checksum::default();
         for shard in &shards {
             sum += shard.checksum.parse().map_err(Fault::bug)?;
@@ -200,7 +209,7 @@ impl EditionWriter {
             schema: schema::to_json(&schema::stored_fields(&draft.document)?)?,
             shards,
             gates: draft.gates,
-            exclusions: draft.exclusions,
+            exclusions: Named::write(&self.temporary.path, named)?,
         })
     }
 

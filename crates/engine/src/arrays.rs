@@ -64,20 +64,26 @@ pub(crate) fn compact(array: &ArrayRef) -> Result<ArrayRef> {
     })
 }
 
-/// One array a column, from batches in order; `types` serve where there is no batch.
+/// One array a column, from batches in order; `types` serve where there is no batch. A column's pieces
+/// go when it is joined, so that the next takes their place in memory.
 pub(crate) fn joined<'a>(
-    batches: &[Vec<ArrayRef>],
+    batches: impl IntoIterator<Item = Vec<ArrayRef>>,
     types: impl Iterator<Item = &'a DataType>,
 ) -> Result<Vec<ArrayRef>> {
-    let join = |(index, data_type): (usize, &DataType)| {
-        let pieces: Vec<&dyn Array> = batches.iter().map(|columns| columns[index].as_ref()).collect();
-        match pieces.as_slice() {
-            [] => Ok(arrow_array::new_empty_array(data_type)),
-            [_] => Ok(Arc::clone(&batches[0][index])),
-            _ => concat(&pieces).map_err(|error| Fault::bug("failed to join batches").because(error)),
+    let types: Vec<&DataType> = types.collect();
+    let mut columns: Vec<Vec<ArrayRef>> = vec![Vec::new(); types.len()];
+    for batch in batches {
+        columns.iter_mut().zip(batch).for_each(|(pieces, piece)| pieces.push(piece));
+    }
+    let join = |(pieces, data_type): (Vec<ArrayRef>, &DataType)| match pieces.as_slice() {
+        [] => Ok(arrow_array::new_empty_array(data_type)),
+        [only] => Ok(Arc::clone(only)),
+        _ => {
+            let pieces: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
+            concat(&pieces).map_err(|error| Fault::bug("failed to join batches").because(error))
         }
     };
-    types.enumerate().map(join).collect()
+    columns.into_iter().zip(types).map(join).collect()
 }
 
 /// A batch, also one without columns.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, RecordBatch, StringViewArray, StructArray, UInt32Array};
+use arrow_array::{Array, ArrayRef, RecordBatch, StringViewArray, StructArray, UInt32Array, UInt64Array};
 use hivecast_contract::key_hash;
 use hivecast_edition::{Exclusion, ShardWriter};
 use hivecast_run::{Context, Event, Fault, Result, Step};
@@ -36,8 +36,8 @@ pub(crate) struct KeyFindings {
     pub(crate) null_rows: Vec<u32>,
     /// Rows whose key an earlier row has.
     pub(crate) surplus_rows: Vec<u32>,
-    /// The keys that more than one row has, with the number of rows.
-    pub(crate) duplicates: Vec<(String, u64)>,
+    /// The first rows of keys that more than one row has, with the number of rows.
+    pub(crate) duplicates: Vec<(u32, u32)>,
 }
 
 /// The key findings of a whole edition.
@@ -46,13 +46,14 @@ pub(crate) struct KeySummary {
     pub(crate) nulls: u64,
     pub(crate) surplus: u64,
     pub(crate) examples: Vec<String>,
-    /// Documents whose key is not theirs alone: none of them may be sent.
-    pub(crate) exclusions: Vec<Exclusion>,
+    /// How many documents were excluded because their key is not theirs alone.
+    pub(crate) excluded: u64,
 }
 
 impl Order {
-    /// Orders the level's rows by (CRC-32 of the key's text, the text's bytes).
-    pub(crate) fn new(level: &Level<'_>) -> Result<Self> {
+    /// Orders the level's rows by (CRC-32 of the key's text, the text's bytes). Rows of one key are told
+    /// apart by their numbers in the input, or where there are none, by their places.
+    pub(crate) fn new(level: &Level<'_>, numbers: Option<&ArrayRef>) -> Result<Self> {
         let key = key_slot(level)?;
         let keys = to_text(&key)?;
         let text = keys.as_string_view();
@@ -66,7 +67,7 @@ impl Order {
             }
         }
         order.sort_unstable();
-        order_ties(&mut order, text);
+        order_ties(&mut order, text, numbers.map(|numbers| numbers.as_primitive()));
         drop_repeated(&mut order, text, &mut findings);
         let (hashes, rows) = order.into_iter().unzip();
         Ok(Order { rows, hashes, keys, findings })
@@ -136,8 +137,9 @@ impl KeySummary {
         let findings = &order.findings;
         self.nulls += findings.null_rows.len() as u64;
         self.surplus += findings.surplus_rows.len() as u64;
-        for (key, rows) in findings.duplicates.iter().take(MAX_EXAMPLES.saturating_sub(self.examples.len())) {
-            self.examples.push(format!("{key} ({rows} rows)"));
+        let keys = order.keys.as_string_view();
+        for (row, rows) in findings.duplicates.iter().take(MAX_EXAMPLES.saturating_sub(self.examples.len())) {
+            self.examples.push(format!("{} ({rows} rows)", keys.value(*row as usize)));
         }
         if found == Found::Counted {
             return Ok(());
@@ -149,15 +151,15 @@ impl KeySummary {
         ] {
             for row in rows {
                 let document = level.gather(&UInt32Array::from(vec![*row]))?;
-                let keys = order.keys.as_string_view();
                 let key = keys.is_valid(*row as usize).then(|| keys.value(*row as usize));
                 aside.put(table, "document_key", reason, key, row_json(&RecordBatch::from(document), 0)?)?;
             }
         }
-        for (key, rows) in &findings.duplicates {
+        for (row, rows) in &findings.duplicates {
             let reason = format!("{rows} rows have this document key");
-            self.exclusions.push(Exclusion { key: key.clone(), reason });
+            aside.exclude(Exclusion { key: keys.value(*row as usize).to_owned(), reason })?;
         }
+        self.excluded += findings.duplicates.len() as u64;
         Ok(())
     }
 }
@@ -170,10 +172,12 @@ fn key_slot(level: &Level<'_>) -> Result<ArrayRef> {
 }
 
 /// Rows with the same hash are ordered by key, and equal keys stay in the input's order.
-fn order_ties(order: &mut [(u32, u32)], text: &StringViewArray) {
+fn order_ties(order: &mut [(u32, u32)], text: &StringViewArray, numbers: Option<&UInt64Array>) {
+    let text = |row: u32| text.value(row as usize).as_bytes();
+    let number = |row: u32| numbers.map(|numbers| numbers.value(row as usize));
     for ties in order.chunk_by_mut(|a, b| a.0 == b.0) {
         if ties.len() > 1 {
-            ties.sort_by(|a, b| text.value(a.1 as usize).as_bytes().cmp(text.value(b.1 as usize).as_bytes()));
+            ties.sort_by(|a, b| text(a.1).cmp(text(b.1)).then_with(|| number(a.1).cmp(&number(b.1))));
         }
     }
 }
@@ -185,7 +189,7 @@ fn drop_repeated(order: &mut Vec<(u32, u32)>, text: &StringViewArray, findings: 
         return;
     }
     for equal in order.chunk_by(same).filter(|equal| equal.len() > 1) {
-        findings.duplicates.push((text.value(equal[0].1 as usize).to_owned(), equal.len() as u64));
+        findings.duplicates.push((equal[0].1, equal.len() as u32));
         findings.surplus_rows.extend(equal[1..].iter().map(|(_, row)| *row));
     }
     order.dedup_by(|later, earlier| same(later, earlier));

@@ -71,7 +71,8 @@ fn build(plan: &Plan, store: &Store, context: &Context<'_>) -> Result<Edition> {
         .advise(format!("run with --memory {}MiB or more", MIN_MEMORY_BYTES >> 20)));
     }
     build_by(plan, store, context, &|job| {
-        let (estimate, rows) = (estimated_bytes(job)?, rows_budget(plan));
+        let rows = rows_budget(plan).saturating_sub(QueryFindings::bytes(job.repeated));
+        let estimate = estimated_bytes(job)?;
         let fits = estimate as f64 * ESTIMATE_SLACK <= rows as f64;
         Ok((
             if fits { Way::Memory(rows) } else { Way::Passes(budget(plan, estimate)) },
@@ -92,8 +93,9 @@ pub(crate) fn build_by<'a>(
         Fault::io(format!("failed to make the directory {} for spill files", plan.spill.display()), error)
     })?;
     let tables = tables::open(plan, context)?;
+    let limits = query_gates::Limits { memory_bytes: plan.memory_bytes, spill: &plan.spill };
     let queried = match &tables.queries {
-        Some(queries) => query_gates::judge(&plan.checked.feed, queries, context)?,
+        Some(queries) => query_gates::judge(&plan.checked.feed, queries, limits, context)?,
         None => QueryFindings::default(),
     };
     let root = NodePlan::bind(&plan.checked.feed.document, &plan.checked.schemas)?;
@@ -116,6 +118,7 @@ pub(crate) fn build_by<'a>(
         passes::build(&job, &writer, budget)?;
     }
     let findings = into_findings(job);
+    queried.exclude(&writer)?;
     plan.inputs.recheck()?;
     crash_point("engine.before_finish");
     let edition = writer.finish(draft(plan, &root, findings, queried, context)?)?;
@@ -186,7 +189,7 @@ pub(crate) fn least_memory_for_part(part_bytes: usize, threads: usize) -> usize 
 fn draft(
     plan: &Plan,
     root: &NodePlan,
-    mut findings: AllFindings,
+    findings: AllFindings,
     queried: QueryFindings,
     context: &Context<'_>,
 ) -> Result<Draft> {
@@ -196,8 +199,6 @@ fn draft(
     let tables = findings.tables(root);
     let mut gates = findings.verdicts(feed, root, &queried.repeated);
     gates.extend(queried.results);
-    let mut exclusions = findings.exclusions(root);
-    exclusions.extend(queried.exclusions);
     Ok(Draft {
         id: plan.edition.clone(),
         feed_fingerprint: fingerprint(feed),
@@ -209,6 +210,5 @@ fn draft(
         inputs,
         document: root.fields.clone(),
         gates,
-        exclusions,
     })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hivecast_edition::{Exclusion, GateResult, Outcome, TableDescription};
+use hivecast_edition::{GateResult, Outcome, TableDescription};
 use hivecast_feed::{Feed, Rule, Severity};
 
 use crate::documents::KeySummary;
@@ -39,14 +39,6 @@ pub(crate) struct AllFindings {
 impl AllFindings {
     pub(crate) fn level(&mut self, node: &NodePlan) -> &mut LevelFindings {
         self.levels.entry(node.path.clone()).or_default()
-    }
-
-    /// Documents that may not be sent: those whose key is not theirs alone, and those that a row gate of
-    /// the root's table set aside.
-    pub(crate) fn exclusions(&mut self, root: &NodePlan) -> Vec<Exclusion> {
-        let mut exclusions = std::mem::take(&mut self.keys.exclusions);
-        exclusions.append(&mut self.level(root).tally.exclusions);
-        exclusions
     }
 
     /// Adds what one piece's join found.
@@ -137,7 +129,7 @@ impl AllFindings {
             outcome: outcome(holds, severity),
             examples: keys.examples.clone(),
             quarantined: match severity {
-                Severity::Quarantine => keys.nulls + keys.surplus + keys.exclusions.len() as u64,
+                Severity::Quarantine => keys.nulls + keys.surplus + keys.excluded,
                 Severity::Warn | Severity::Fail => 0,
             },
         }

@@ -11,6 +11,7 @@ use hivecast_run::{Fault, Result};
 
 use crate::group::Groups;
 use crate::nodes::{Arity, NodePlan, Part};
+use crate::sizes;
 
 /// One level's rows in memory, joined with the levels below.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(crate) struct Level<'a> {
     pub(crate) plan: &'a NodePlan,
     pub(crate) len: usize,
     pub(crate) content: Content<'a>,
+    /// Whether some of its own values are so large that its rows do not weigh alike.
+    has_large_values: bool,
 }
 
 /// What a level's structs are made of.
@@ -41,7 +44,21 @@ pub(crate) enum Child<'a> {
     Later,
 }
 
-impl Level<'_> {
+impl<'a> Level<'a> {
+    pub(crate) fn new(plan: &'a NodePlan, len: usize, content: Content<'a>) -> Self {
+        let has_large_values = match &content {
+            Content::Parts { slots, children } => {
+                let columns = children.iter().filter_map(|child| match child {
+                    Child::Column(column) => Some(column),
+                    Child::Linked { .. } | Child::Later => None,
+                });
+                slots.iter().chain(columns).any(sizes::has_large_values)
+            }
+            Content::Whole(structs) => sizes::has_large_values(structs),
+        };
+        Level { plan, len, content, has_large_values }
+    }
+
     /// The structs of these rows; a null index gives a null struct.
     pub(crate) fn gather(&self, rows: &UInt32Array) -> Result<StructArray> {
         match &self.content {
@@ -73,18 +90,25 @@ impl Level<'_> {
         }
     }
 
-    /// How many rows below, over all levels, go with one row: what a batch is cut by.
+    /// How many rows of usual size, over all levels, one row is: what a batch is cut by.
     pub(crate) fn weight(&self, row: u32) -> usize {
-        let Content::Parts { children, .. } = &self.content else { return 1 };
+        let own = |columns: &[ArrayRef]| match self.has_large_values {
+            true => 1 + sizes::weight(columns, row as usize),
+            false => 1,
+        };
+        let (slots, children) = match &self.content {
+            Content::Parts { slots, children } => (slots, children),
+            Content::Whole(structs) => return own(std::slice::from_ref(structs)),
+        };
         let below = children.iter().map(|child| match child {
             Child::Linked { groups, level } => groups.of(row).iter().map(|row| level.weight(*row)).sum(),
-            Child::Column(column) => match column.as_list_opt::<i32>() {
-                Some(list) => list.value_length(row as usize) as usize,
-                None => 1,
-            },
+            Child::Column(column) => {
+                let elements = column.as_list_opt::<i32>().map(|list| list.value_length(row as usize));
+                elements.map_or(1, |elements| elements as usize) + own(std::slice::from_ref(column)) - 1
+            }
             Child::Later => 0,
         });
-        1 + below.sum::<usize>()
+        own(slots) + below.sum::<usize>()
     }
 }
 

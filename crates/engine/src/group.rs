@@ -1,5 +1,6 @@
 //! Joining a level with the level below it, by index: which child rows belong to which parent row.
 
+use arrow_array::UInt64Array;
 use hashbrown::HashTable;
 use hivecast_run::{Context, Fault, Result};
 
@@ -60,6 +61,9 @@ pub(crate) struct Grouping<'a> {
     pub(crate) children: &'a Keys,
     /// The order of a `many`'s elements.
     pub(crate) order: Option<&'a KeyOrder>,
+    /// The child rows' numbers in the input, which rows of equal keys are ordered by; without them their
+    /// places are.
+    pub(crate) numbers: Option<&'a UInt64Array>,
     pub(crate) arity: Arity,
     pub(crate) orphans: Found,
     pub(crate) ambiguous: Found,
@@ -259,11 +263,15 @@ fn order_groups(
 ) {
     for (group, first) in firsts.iter().enumerate() {
         let rows = &mut members[starts[group] as usize..starts[group + 1] as usize];
+        let number = |row: u32| grouping.numbers.map(|numbers| numbers.value(row as usize));
         let surplus = match grouping.order {
-            None => rows.len().saturating_sub(1),
+            None => {
+                rows.sort_by_key(|row| number(*row));
+                rows.len().saturating_sub(1)
+            }
             Some(order) => {
                 // Equal keys stay in the input's order, so that the result does not hang on the sort.
-                rows.sort_by(|a, b| order.compare(*a, *b));
+                rows.sort_by(|a, b| order.compare(*a, *b).then_with(|| number(*a).cmp(&number(*b))));
                 let repeated = rows.windows(2).filter(|pair| order.compare(pair[0], pair[1]).is_eq()).count();
                 // An element without a key can't be told from others either. Nulls come first.
                 repeated + usize::from(rows.first().is_some_and(|row| order.is_null(*row)))

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
-use hivecast_edition::EditionWriter;
+use hivecast_edition::{EditionWriter, Exclusion};
 use hivecast_feed::{Feed, Rule, Severity};
 use hivecast_run::{Context, Fault, Result};
 
@@ -32,6 +33,9 @@ pub(crate) trait Aside: Sync {
         key: Option<&str>,
         row: serde_json::Value,
     ) -> Result<()>;
+
+    /// Names a document that may not be sent.
+    fn exclude(&self, exclusion: Exclusion) -> Result<()>;
 }
 
 impl Aside for EditionWriter {
@@ -45,6 +49,10 @@ impl Aside for EditionWriter {
     ) -> Result<()> {
         self.quarantine(table, gate, reason, key, row)
     }
+
+    fn exclude(&self, exclusion: Exclusion) -> Result<()> {
+        EditionWriter::exclude(self, exclusion)
+    }
 }
 
 /// For a preview, which keeps nothing.
@@ -52,6 +60,10 @@ pub(crate) struct Nowhere;
 
 impl Aside for Nowhere {
     fn put(&self, _: &str, _: &str, _: &str, _: Option<&str>, _: serde_json::Value) -> Result<()> {
+        Ok(())
+    }
+
+    fn exclude(&self, _: Exclusion) -> Result<()> {
         Ok(())
     }
 }
@@ -113,6 +125,9 @@ impl<'a> Job<'a> {
                 reader.read(part, &mut tally, &mut |mut batch| {
                     self.context.check_cancelled()?;
                     self.set_aside(node, std::mem::take(&mut batch.aside))?;
+                    std::mem::take(&mut batch.excluded)
+                        .into_iter()
+                        .try_for_each(|exclusion| self.aside.exclude(exclusion))?;
                     rows(batch)
                 })
             })?;
@@ -166,7 +181,7 @@ impl<'a> Job<'a> {
     /// Groups a child level's rows by its parent level's keys; writes down and sets aside what the
     /// gates find.
     pub(crate) fn group(&self, joining: Joining<'_>) -> Result<Groups> {
-        let Joining { child, parent_slots, parent_len, dead, child_slots, level } = joining;
+        let Joining { child, parent_slots, parent_len, dead, child_slots, child_numbers, level } = joining;
         let pick = |slots: &[ArrayRef], wanted: &[usize]| -> Vec<ArrayRef> {
             wanted.iter().map(|slot| Arc::clone(&slots[*slot])).collect()
         };
@@ -184,6 +199,7 @@ impl<'a> Job<'a> {
             dead_parents: dead.as_ref(),
             children: &children,
             order: order.as_ref(),
+            numbers: child_numbers.map(|numbers| numbers.as_primitive()),
             arity: child.node.arity,
             orphans: self
                 .found_rows(|rule| matches!(rule, Rule::Orphans { of, .. } if *of == child.node.table)),
@@ -253,6 +269,8 @@ pub(crate) struct Joining<'a> {
     /// The join columns of rows above that `where` left out, where a gate wants them.
     pub(crate) dead: Option<&'a [ArrayRef]>,
     pub(crate) child_slots: ChildSlots<'a>,
+    /// The child rows' numbers in the input, where they come in another order.
+    pub(crate) child_numbers: Option<&'a ArrayRef>,
     /// The child's level, for rows that are set aside.
     pub(crate) level: &'a Level<'a>,
 }

@@ -21,6 +21,7 @@ mod preview;
 mod query_gates;
 mod read;
 mod row_gates;
+mod sizes;
 mod spill;
 mod tables;
 #[cfg(test)]

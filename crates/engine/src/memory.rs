@@ -26,7 +26,7 @@ pub(crate) enum Outcome {
 pub(crate) fn build(job: &Job<'_>, writer: &EditionWriter, budget: usize) -> Result<Outcome> {
     let mut left = budget;
     let Some((level, _)) = load(job, job.root, &mut left)? else { return Ok(Outcome::TooLarge) };
-    let order = Order::new(&level)?;
+    let order = Order::new(&level, None)?;
     job.found().keys.add(&level, &order, job.document_keys(), job.aside)?;
     let shards = order.len().div_ceil(SHARD_DOCUMENTS).max(job.threads);
     job.in_parallel(shards, |shard| {
@@ -76,13 +76,13 @@ pub(crate) fn load<'a>(
     }
     *left -= bytes;
     let (batches, dead): (Vec<_>, Vec<_>) = parts?.into_iter().unzip();
-    let slots = joined(&batches.concat(), node.slots.iter().map(|slot| slot.data_type()))?;
+    let slots = joined(batches.into_iter().flatten(), node.slots.iter().map(|slot| slot.data_type()))?;
     let len = job.found().level(node).tally.rows as usize;
     let dead_keys = |child: usize| -> Result<Option<Vec<ArrayRef>>> {
         let Some(place) = orphan_children.iter().position(|wanted| *wanted == child) else { return Ok(None) };
         let batches: Vec<Vec<ArrayRef>> = dead.iter().flat_map(|part| part[place].iter().cloned()).collect();
         let types = node.children[child].parent_slots.iter().map(|slot| node.slots[*slot].data_type());
-        joined(&batches, types).map(Some)
+        joined(batches, types).map(Some)
     };
     let mut children = Vec::with_capacity(node.children.len());
     for (index, child) in node.children.iter().enumerate() {
@@ -97,10 +97,11 @@ pub(crate) fn load<'a>(
             parent_len: len,
             dead: dead.as_deref(),
             child_slots: ChildSlots { on: &on, key: child.node.key.map(|key| &child_slots[key]) },
+            child_numbers: None,
             level: &level,
         })?;
         *left = left.saturating_sub(groups.bytes());
         children.push(Child::Linked { groups, level: Box::new(level) });
     }
-    Ok(Some((Level { plan: node, len, content: Content::Parts { slots, children } }, bytes)))
+    Ok(Some((Level::new(node, len, Content::Parts { slots, children }), bytes)))
 }

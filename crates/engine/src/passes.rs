@@ -10,15 +10,15 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, UInt32Array};
+use arrow_array::{Array, ArrayRef, UInt32Array, UInt64Array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use hivecast_edition::EditionWriter;
 use hivecast_run::{Fault, Result};
 
 use crate::cut::Cut;
 use crate::documents::Order;
-use crate::gather::{Child, Content, Level};
-use crate::job::{ChildSlots, Job, Joining};
+use crate::gather::{Child, Content, Level, taken};
+use crate::job::{ChildSlots, Job, Joining, slots_of};
 use crate::memory::SHARD_DOCUMENTS;
 use crate::nodes::{NodePlan, Part};
 use crate::spill::{Scatter, Spill, SpillWriter};
@@ -89,7 +89,7 @@ impl<'a> Passes<'a, '_> {
         let root = self.job.root;
         let joins = joins(root);
         let key = root.key.ok_or_else(|| Fault::bug("the document has no key"))?;
-        let on_key = |slots: &[usize]| slots == [key] && root.slots[key].data_type() == &DataType::Utf8View;
+        let on_key = |slots: &[usize]| on_document_key(root, slots);
         let mut carried = self.scan(
             root,
             joins.first().map_or(&[key], Vec::as_slice),
@@ -135,7 +135,7 @@ impl<'a> Passes<'a, '_> {
     /// Reads a level's table and divides its rows by these slots.
     fn scan(&self, node: &'a NodePlan, slots: &[usize], cut: Cut) -> Result<Carried> {
         let (reader, orphan_children) = self.job.reader(node)?;
-        let writer = self.spill(slot_types(node))?;
+        let writer = self.spill(carried_types(node).iter())?;
         let dead_writers = orphan_children
             .iter()
             .map(|child| {
@@ -148,7 +148,8 @@ impl<'a> Passes<'a, '_> {
             let mut scatter = writer.scatter(part, self.budget.scatter_bytes);
             let mut dead: Vec<Scatter<'_>> =
                 dead_writers.iter().map(|writer| writer.scatter(part, self.budget.scatter_bytes)).collect();
-            read(&mut |rows| {
+            let mut numbers = RowNumbers::of_part(part);
+            read(&mut |mut rows| {
                 for ((scatter, keys), child) in dead.iter_mut().zip(rows.dead).zip(&orphan_children) {
                     // Nothing was left out of this batch.
                     let Some(len) = keys.first().map(|key| key.len()) else { continue };
@@ -156,6 +157,7 @@ impl<'a> Passes<'a, '_> {
                     scatter.push(keys.clone(), cut.assign(&keys, len)?.into_iter())?;
                 }
                 let parts = self.assign(&rows.slots, slots, rows.len, cut)?;
+                rows.slots.extend(numbered(node).then(|| numbers.next(rows.len)));
                 scatter.push(rows.slots, parts.into_iter())
             })?;
             dead.iter_mut().try_for_each(Scatter::flush)?;
@@ -176,9 +178,8 @@ impl<'a> Passes<'a, '_> {
             let mut scatter = writer.scatter(part, self.budget.scatter_bytes);
             read(&mut |rows| {
                 let content = Content::Parts { slots: rows.slots, children: Vec::new() };
-                let level = Level { plan: node, len: rows.len, content };
-                let all = UInt32Array::from_iter_values(0..rows.len as u32);
-                self.send_above(&level, &all, cut, &mut scatter)
+                let level = Level::new(node, rows.len, content);
+                batches(&level).try_for_each(|rows| self.send_above(&level, &rows, cut, &mut scatter))
             })?;
             scatter.flush()
         })?;
@@ -253,7 +254,7 @@ impl<'a> Passes<'a, '_> {
             let mut writer = self.writer.shard(shard as u32, &root.fields)?;
             for load in &loads[loads.len() * shard / shards..loads.len() * (shard + 1) / shards] {
                 let level = self.load(root, carried, &below, load.clone())?;
-                let order = Order::new(&level)?;
+                let order = Order::new(&level, number_of(&level)?)?;
                 self.job.found().keys.add(&level, &order, self.job.document_keys(), self.job.aside)?;
                 order.write(&level, 0..order.len(), &mut writer, &self.job.written, self.job.context)?;
             }
@@ -302,11 +303,12 @@ impl<'a> Passes<'a, '_> {
         parts: Range<usize>,
     ) -> Result<Level<'a>> {
         let (mut columns, len) = carried.spill.load(parts.clone())?;
-        let joined = columns.split_off(node.slots.len());
+        let width = carried_types(node).len();
+        let joined = columns.split_off(width);
         let mut children: Vec<Child<'a>> = Vec::with_capacity(node.children.len());
         for (index, child) in node.children.iter().enumerate() {
             if let Some(column) = carried.children[index] {
-                children.push(Child::Column(Arc::clone(&joined[column - node.slots.len()])));
+                children.push(Child::Column(Arc::clone(&joined[column - width])));
                 continue;
             }
             let Some((_, spill)) = below.iter().find(|(below, _)| *below == index) else {
@@ -315,7 +317,8 @@ impl<'a> Passes<'a, '_> {
             };
             let (mut rows, child_len) = spill.load(parts.clone())?;
             let whole = rows.pop().ok_or_else(|| Fault::bug("a finished level has no structs"))?;
-            let level = Level { plan: &child.node, len: child_len, content: Content::Whole(whole) };
+            let level = Level::new(&child.node, child_len, Content::Whole(whole));
+            let numbers = if numbered(&child.node) { rows.pop() } else { None };
             let key = rows.get(child.node.on.len()).cloned();
             let dead = carried.dead.get(index).and_then(Option::as_ref);
             let dead = dead.map(|spill| spill.load(parts.clone())).transpose()?;
@@ -325,11 +328,12 @@ impl<'a> Passes<'a, '_> {
                 parent_len: len,
                 dead: dead.as_ref().map(|(keys, _)| keys.as_slice()),
                 child_slots: ChildSlots { on: &rows[..child.node.on.len()], key: key.as_ref() },
+                child_numbers: numbers.as_ref(),
                 level: &level,
             })?;
             children.push(Child::Linked { groups, level: Box::new(level) });
         }
-        Ok(Level { plan: node, len, content: Content::Parts { slots: columns, children } })
+        Ok(Level::new(node, len, Content::Parts { slots: columns, children }))
     }
 
     /// Sends finished rows to the level above.
@@ -343,6 +347,7 @@ impl<'a> Passes<'a, '_> {
         let mut columns = level.slots(&level.plan.on, rows)?;
         let parts = cut.assign(&columns, rows.len())?;
         columns.extend(level.slots(level.plan.key.as_slice(), rows)?);
+        columns.extend(number_of(level)?.map(|numbers| taken(numbers, rows)).transpose()?);
         columns.push(Arc::new(level.gather(rows)?));
         scatter.push(columns, parts.into_iter())
     }
@@ -359,7 +364,7 @@ impl<'a> Passes<'a, '_> {
         carried: &Carried,
         scatter: &mut Scatter<'_>,
     ) -> Result<()> {
-        let all: Vec<usize> = (0..level.plan.slots.len()).collect();
+        let all: Vec<usize> = (0..carried_types(level.plan).len()).collect();
         let mut columns = level.slots(&all, rows)?;
         let parts = self.assign(&columns, slots, rows.len(), cut)?;
         let mut earlier: Vec<(usize, usize)> = carried
@@ -388,11 +393,7 @@ impl<'a> Passes<'a, '_> {
     fn cut_of_join(&self, node: &NodePlan, child: usize) -> Cut {
         let slots = &node.children[child].parent_slots;
         let last = joins(node).last().is_some_and(|last| last == slots);
-        let by_key = node.path.is_empty()
-            && node
-                .key
-                .is_some_and(|key| *slots == [key] && node.slots[key].data_type() == &DataType::Utf8View);
-        if last && by_key { self.range() } else { self.hash() }
+        if last && on_document_key(node, slots) { self.range() } else { self.hash() }
     }
 
     fn spill<'t>(&self, types: impl Iterator<Item = &'t DataType>) -> Result<SpillWriter> {
@@ -429,14 +430,58 @@ fn joins(node: &NodePlan) -> Vec<Vec<usize>> {
     joins
 }
 
-fn slot_types(node: &NodePlan) -> impl Iterator<Item = &DataType> {
-    node.slots.iter().map(|slot| slot.data_type())
+/// What a level's rows are between two joins, before its children: its slots, and where a join puts
+/// rows out of the input's order, their number in it.
+fn carried_types(node: &NodePlan) -> Vec<DataType> {
+    let slots = node.slots.iter().map(|slot| slot.data_type().clone());
+    slots.chain(numbered(node).then_some(DataType::UInt64)).collect()
 }
 
-/// The columns of a finished level: join columns, key, struct.
+/// The columns of a finished level: join columns, key, number, struct.
 fn finished_types(node: &NodePlan) -> Vec<DataType> {
     let slots = node.on.iter().chain(&node.key).map(|slot| node.slots[*slot].data_type().clone());
-    slots.chain([node.struct_type()]).collect()
+    slots.chain(numbered(node).then_some(DataType::UInt64)).chain([node.struct_type()]).collect()
+}
+
+/// Whether a join divides the level's rows another way than the next step needs them, so that they
+/// come to it in another order than the input's: what is told apart by nothing else is then told
+/// apart by the row's number, as it is in memory by its place.
+fn numbered(node: &NodePlan) -> bool {
+    match joins(node).as_slice() {
+        [] => false,
+        [only] => !on_document_key(node, only),
+        _ => true,
+    }
+}
+
+/// Whether a join of the root goes by the document's key as text, so that one division serves both
+/// the join and the edition's order.
+fn on_document_key(node: &NodePlan, slots: &[usize]) -> bool {
+    let text = |key: usize| slots == [key] && node.slots[key].data_type() == &DataType::Utf8View;
+    node.path.is_empty() && node.key.is_some_and(text)
+}
+
+/// The rows' numbers, where they have any.
+fn number_of<'l>(level: &'l Level<'_>) -> Result<Option<&'l ArrayRef>> {
+    Ok(if numbered(level.plan) { slots_of(level)?.last() } else { None })
+}
+
+/// Numbers rows as the input has them: by part, then within it.
+struct RowNumbers(u64);
+
+impl RowNumbers {
+    /// More rows than any part has, and more parts than any table.
+    const PART_BITS: u32 = 40;
+
+    fn of_part(part: usize) -> Self {
+        RowNumbers((part as u64) << Self::PART_BITS)
+    }
+
+    fn next(&mut self, rows: usize) -> ArrayRef {
+        let start = self.0;
+        self.0 += rows as u64;
+        Arc::new(UInt64Array::from_iter_values(start..self.0))
+    }
 }
 
 /// A level's rows in pieces that are small also with all that is below them.

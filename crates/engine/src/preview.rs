@@ -24,8 +24,9 @@ use hivecast_sql::to_text;
 
 pub(crate) fn preview(plan: &Plan, selection: &Selection, context: &Context<'_>) -> Result<Preview> {
     let tables = tables::open(plan, context)?;
+    let limits = query_gates::Limits { memory_bytes: plan.memory_bytes, spill: &plan.spill };
     let repeated = match &tables.queries {
-        Some(queries) => query_gates::judge(&plan.checked.feed, queries, context)?.repeated,
+        Some(queries) => query_gates::judge(&plan.checked.feed, queries, limits, context)?.repeated,
         None => Repeated::default(),
     };
     let root = NodePlan::bind(&plan.checked.feed.document, &plan.checked.schemas)?;
@@ -53,7 +54,7 @@ pub(crate) fn preview(plan: &Plan, selection: &Selection, context: &Context<'_>)
             .map(|key| Some(key.is_some_and(|key| wanted.contains(key))))
             .collect())
     })?;
-    let order = Order::new(&level)?;
+    let order = Order::new(&level, None)?;
     let (_, keys, documents) = order.batch(&level, 0..order.len())?;
     Ok(Preview { keys, documents })
 }
@@ -105,7 +106,7 @@ fn load<'a>(job: &Job<'a>, node: &'a NodePlan, keep: &Keep<'_>) -> Result<Level<
         })?;
         Ok(batches)
     })?;
-    let slots = arrays::joined(&parts.concat(), node.slots.iter().map(|slot| slot.data_type()))?;
+    let slots = arrays::joined(parts.into_iter().flatten(), node.slots.iter().map(|slot| slot.data_type()))?;
     let len = slots.first().map_or(0, |slot| slot.len());
     let children = node.children.iter().map(|child| {
         let parent_keys: Vec<ArrayRef> =
@@ -135,10 +136,11 @@ fn load<'a>(job: &Job<'a>, node: &'a NodePlan, keep: &Keep<'_>) -> Result<Level<
             parent_len: len,
             dead: None,
             child_slots: ChildSlots { on: &on, key: child.node.key.map(|key| &child_slots[key]) },
+            child_numbers: None,
             level: &level,
         })?;
         Ok(Child::Linked { groups, level: Box::new(level) })
     });
     let children = children.collect::<Result<_>>()?;
-    Ok(Level { plan: node, len, content: Content::Parts { slots, children } })
+    Ok(Level::new(node, len, Content::Parts { slots, children }))
 }

@@ -1,43 +1,87 @@
 //! Gates that a query judges: `unique` and `sql`.
 
-use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 
-use arrow_array::Array;
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, BooleanArray};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_select::filter::filter;
 use hivecast_edition::{Exclusion, GateResult};
 use hivecast_feed::{Feed, Rule, Severity};
 use hivecast_run::{Context, Fault, Result};
 
-use crate::row_gates::{MAX_EXAMPLES, Repeated, as_text, key_of, lower, outcome};
-use hivecast_sql::{Queries, quoted};
+use crate::arrays::batch;
+use crate::job::Aside;
+use crate::row_gates::{MAX_EXAMPLES, Repeated, RepeatedKeys, as_text, hash_of, key_of, lower, outcome};
+use crate::spill::{Spill, keep_in_order};
+use hivecast_sql::{Queries, RowSource, quoted};
 
-/// Most keys that a `unique` gate keeps in memory; a table with more repeated keys has another
-/// problem than a gate can sort out.
-const MAX_REPEATED_KEYS: usize = 1_000_000;
+/// The share of the memory limit that the repeated keys of all `unique` gates may take, since each row
+/// is looked up in them while it is read; a table with more has another problem than a gate can sort out.
+const REPEATED_DIVISOR: usize = 16;
+/// Bytes of keys of documents to set aside that wait before they go to disk.
+const EXCLUDED_BUFFER_BYTES: usize = 1 << 20;
+
+/// What the queries of gates may use.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits<'a> {
+    pub(crate) memory_bytes: usize,
+    pub(crate) spill: &'a Path,
+}
 
 /// What the queries of gates found.
 #[derive(Debug, Default)]
 pub(crate) struct QueryFindings {
     pub(crate) repeated: Repeated,
     pub(crate) results: Vec<GateResult>,
-    /// Documents that a `sql` gate set aside.
-    pub(crate) exclusions: Vec<Exclusion>,
+    /// Documents that `sql` gates set aside: why, and their keys, on disk since they may be as many as
+    /// there are documents.
+    excluded: Vec<(String, Arc<Spill>)>,
+}
+
+impl QueryFindings {
+    /// Names the documents that the gates set aside.
+    pub(crate) fn exclude(&self, aside: &dyn Aside) -> Result<()> {
+        for (reason, keys) in &self.excluded {
+            for part in 0..keys.parts() {
+                for batch in keys.open(part, &[0])? {
+                    for key in batch?.column(0).as_string_view().iter().flatten() {
+                        aside.exclude(Exclusion { key: key.to_owned(), reason: reason.clone() })?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes that the findings hold in memory.
+    pub(crate) fn bytes(repeated: &Repeated) -> usize {
+        repeated.values().map(|keys| keys.bytes()).sum()
+    }
 }
 
 /// Runs the queries of all gates.
-pub(crate) fn judge(feed: &Feed, queries: &Queries, context: &Context<'_>) -> Result<QueryFindings> {
+pub(crate) fn judge(
+    feed: &Feed,
+    queries: &Queries,
+    limits: Limits<'_>,
+    context: &Context<'_>,
+) -> Result<QueryFindings> {
+    let unique = feed.gates.iter().filter(|gate| matches!(gate.rule, Rule::Unique { .. })).count();
+    let most_keys = limits.memory_bytes / REPEATED_DIVISOR / RepeatedKeys::KEY_BYTES / unique.max(1);
     let mut findings = QueryFindings::default();
     for gate in &feed.gates {
         match &gate.rule {
             Rule::Unique { of, columns } => {
                 let columns = lower(columns);
-                let repeated = repeated_keys(of, &columns, queries, context)?;
+                let repeated = repeated_keys(of, &columns, most_keys, queries, context)?;
                 findings.repeated.insert((of.clone(), columns), Arc::new(repeated));
             }
             Rule::Query { name, sql } => {
-                let found = run(name, &sql.value, gate.severity, queries, context)?;
-                findings.results.push(found.0);
-                findings.exclusions.extend(found.1);
+                let (result, keys) = run(name, &sql.value, gate.severity, queries, limits, context)?;
+                findings.results.push(result);
+                findings.excluded.push((format!("gate sql {name:?}"), keys));
             }
             _ => {}
         }
@@ -48,9 +92,10 @@ pub(crate) fn judge(feed: &Feed, queries: &Queries, context: &Context<'_>) -> Re
 fn repeated_keys(
     table: &str,
     columns: &[String],
+    most: usize,
     queries: &Queries,
     context: &Context<'_>,
-) -> Result<HashSet<Vec<String>>> {
+) -> Result<RepeatedKeys> {
     let list = columns.iter().map(|column| quoted(column)).collect::<Vec<_>>().join(", ");
     let present = columns.iter().map(|column| format!("{} is not null", quoted(column))).collect::<Vec<_>>();
     let query = format!(
@@ -58,20 +103,21 @@ fn repeated_keys(
         quoted(table),
         present.join(" and ")
     );
-    let mut repeated = HashSet::new();
+    let (mut repeated, mut scratch) = (Vec::new(), Vec::new());
     queries.run(&format!("gate unique of table {table}"), &query, context, &mut |batch| {
         let texts = batch.columns().iter().map(as_text).collect::<Result<Vec<_>>>()?;
-        repeated.extend((0..batch.num_rows()).filter_map(|row| key_of(&texts, row)));
-        if repeated.len() > MAX_REPEATED_KEYS {
+        repeated.extend((0..batch.num_rows()).filter_map(|row| hash_of(&texts, row, &mut scratch)));
+        if repeated.len() > most {
             return Err(Fault::data(format!(
-                "more than {MAX_REPEATED_KEYS} keys ({}) of table {table} are not unique",
+                "more than {most} keys ({}) of table {table} are not unique, and the memory limit has no room \
+                 to tell more of their rows from others",
                 columns.join(", ")
             ))
-            .advise("correct the export, or the gate's columns"));
+            .advise("correct the export or the gate's columns, or give it more with --memory"));
         }
         Ok(())
     })?;
-    Ok(repeated)
+    Ok(RepeatedKeys::new(repeated))
 }
 
 /// Runs a query that must return no row. With `quarantine`, its first column is the key of the
@@ -81,30 +127,33 @@ fn run(
     query: &str,
     severity: Severity,
     queries: &Queries,
+    limits: Limits<'_>,
     context: &Context<'_>,
-) -> Result<(GateResult, Vec<Exclusion>)> {
-    let (mut rows, mut examples, mut exclusions) = (0u64, Vec::new(), Vec::new());
-    queries.run(&format!("gate sql {name:?}"), query, context, &mut |batch| {
-        rows += batch.num_rows() as u64;
-        let texts = batch.columns().iter().map(as_text).collect::<Result<Vec<_>>>()?;
-        let shown = |row: usize| {
-            let values = texts.iter().map(|text| key_of(std::slice::from_ref(text), row));
-            values
-                .map(|value| value.map_or_else(|| "null".to_owned(), |value| value.concat()))
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
-        let room = MAX_EXAMPLES.saturating_sub(examples.len());
-        examples.extend((0..batch.num_rows()).take(room).map(shown));
-        if severity == Severity::Quarantine
-            && let Some(keys) = texts.first()
-        {
-            let keys = (0..keys.len()).filter_map(|row| key_of(std::slice::from_ref(keys), row));
-            exclusions.extend(
-                keys.map(|key| Exclusion { key: key.concat(), reason: format!("gate sql {name:?}") }),
-            );
-        }
-        Ok(())
+) -> Result<(GateResult, Arc<Spill>)> {
+    let (mut rows, mut examples, mut quarantined) = (0u64, Vec::new(), 0);
+    let schema: SchemaRef = Arc::new(Schema::new(vec![Field::new("key", DataType::Utf8View, true)]));
+    let keys = keep_in_order(limits.spill, Arc::clone(&schema), EXCLUDED_BUFFER_BYTES, |keep| {
+        queries.run(&format!("gate sql {name:?}"), query, context, &mut |batch| {
+            rows += batch.num_rows() as u64;
+            let texts = batch.columns().iter().map(as_text).collect::<Result<Vec<_>>>()?;
+            let shown = |row: usize| {
+                let values = texts.iter().map(|text| key_of(std::slice::from_ref(text), row));
+                values
+                    .map(|value| value.map_or_else(|| "null".to_owned(), |value| value.concat()))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            };
+            let room = MAX_EXAMPLES.saturating_sub(examples.len());
+            examples.extend((0..batch.num_rows()).take(room).map(shown));
+            if severity == Severity::Quarantine
+                && let Some(keys) = texts.first()
+            {
+                let keys = present(keys)?;
+                quarantined += keys.len() as u64;
+                keep(self::batch(&schema, vec![keys.clone()], keys.len())?)?;
+            }
+            Ok(())
+        })
     })?;
     let result = GateResult {
         gate: format!("sql {name}"),
@@ -112,7 +161,14 @@ fn run(
         measured: format!("{rows} rows"),
         outcome: outcome(rows == 0, severity),
         examples,
-        quarantined: exclusions.len() as u64,
+        quarantined,
     };
-    Ok((result, exclusions))
+    Ok((result, keys))
+}
+
+/// The values that are not null.
+fn present(column: &ArrayRef) -> Result<ArrayRef> {
+    let Some(nulls) = column.nulls() else { return Ok(Arc::clone(column)) };
+    filter(column, &BooleanArray::new(nulls.inner().clone(), None))
+        .map_err(|error| Fault::bug("failed to leave nulls out").because(error))
 }

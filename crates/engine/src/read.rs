@@ -39,13 +39,15 @@ pub(crate) struct Rows {
     pub(crate) dead: Vec<Vec<ArrayRef>>,
     /// Rows that gates set aside.
     pub(crate) aside: Vec<SetAside>,
+    /// Documents that may not be sent, made of rows that gates marked.
+    pub(crate) excluded: Vec<Exclusion>,
 }
 
 impl Rows {
     /// Whether there is nothing in it for anyone.
     fn is_empty(&self) -> bool {
         let no_dead = self.dead.iter().all(|slots| slots.iter().all(|slot| slot.is_empty()));
-        self.len == 0 && self.aside.is_empty() && no_dead
+        self.len == 0 && self.aside.is_empty() && self.excluded.is_empty() && no_dead
     }
 }
 
@@ -116,6 +118,7 @@ impl Reader {
         tally.rows += kept.num_rows() as u64;
         let slots: Vec<ArrayRef> =
             self.slots.iter().map(|slot| slot.evaluate(&kept)).collect::<Result<_>>()?;
+        let mut excluded = Vec::new();
         if let Some(key) = self.document_key.filter(|_| !tally.marked.is_empty()) {
             let keys = to_text(&slots[key])?;
             let keys = keys.as_string_view();
@@ -123,7 +126,7 @@ impl Reader {
             let marked = std::mem::take(&mut tally.marked).into_iter().filter(|(row, _)| keys.is_valid(*row));
             let exclusion =
                 |(row, reason): (usize, String)| Exclusion { key: keys.value(row).to_owned(), reason };
-            tally.exclusions.extend(marked.map(exclusion));
+            excluded.extend(marked.map(exclusion));
         }
         let dead = self.dead_keys.iter().map(|keys| match &left_out {
             None => Ok(Vec::new()),
@@ -134,6 +137,7 @@ impl Reader {
             len: kept.num_rows(),
             dead: dead.collect::<Result<_>>()?,
             aside: std::mem::take(&mut tally.quarantined),
+            excluded,
         })
     }
 

@@ -7,9 +7,10 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::DataType;
-use hivecast_edition::{Exclusion, GateResult, Outcome};
+use hivecast_edition::{GateResult, Outcome};
 use hivecast_feed::{Feed, Rule, Severity};
 use hivecast_run::{Fault, Result};
+use xxhash_rust::xxh3::xxh3_128;
 
 use crate::read::select;
 
@@ -35,12 +36,51 @@ enum Check {
     },
     /// The keys that more than one row has, found by a query before.
     Unique {
-        repeated: Arc<HashSet<Vec<String>>>,
+        repeated: Arc<RepeatedKeys>,
     },
 }
 
 /// The keys that more than one row of a table has, by table and columns.
-pub(crate) type Repeated = BTreeMap<(String, Vec<String>), Arc<HashSet<Vec<String>>>>;
+pub(crate) type Repeated = BTreeMap<(String, Vec<String>), Arc<RepeatedKeys>>;
+
+/// Keys that more than one row has, as 128-bit hashes: 16 bytes each, however long they are. That two
+/// of a thousand million keys share one has a chance of 10⁻²¹.
+#[derive(Debug, Default)]
+pub(crate) struct RepeatedKeys(Vec<u128>);
+
+impl RepeatedKeys {
+    /// Bytes of one key.
+    pub(crate) const KEY_BYTES: usize = size_of::<u128>();
+
+    /// Of hashes in any order.
+    pub(crate) fn new(mut hashes: Vec<u128>) -> Self {
+        hashes.sort_unstable();
+        RepeatedKeys(hashes)
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.capacity() * Self::KEY_BYTES
+    }
+
+    fn contain(&self, hash: u128) -> bool {
+        self.0.binary_search(&hash).is_ok()
+    }
+}
+
+/// The hash of a row's values; none where one is null. `scratch` is kept between calls.
+pub(crate) fn hash_of(texts: &[ArrayRef], row: usize, scratch: &mut Vec<u8>) -> Option<u128> {
+    scratch.clear();
+    for text in texts {
+        let text = text.as_string_view();
+        if text.is_null(row) {
+            return None;
+        }
+        let value = text.value(row).as_bytes();
+        scratch.extend_from_slice(&(value.len() as u64).to_le_bytes());
+        scratch.extend_from_slice(value);
+    }
+    Some(xxh3_128(scratch))
+}
 
 /// What the gates of one table saw; workers each keep one and add them up.
 #[derive(Clone, Debug, Default)]
@@ -51,8 +91,6 @@ pub(crate) struct Tally {
     gates: Vec<GateTally>,
     /// Rows of the last batch that were set aside: gate, reason and the row's columns as text.
     pub(crate) quarantined: Vec<SetAside>,
-    /// Documents that may not be sent, made of rows that are marked.
-    pub(crate) exclusions: Vec<Exclusion>,
     /// Rows of the last batch that are marked: the row and why.
     pub(crate) marked: Vec<(usize, String)>,
 }
@@ -142,13 +180,17 @@ impl RowGate {
                     .map(|row| Some(text.is_valid(row) && !values.contains(text.value(row))))
                     .collect()
             }
-            Check::Unique { repeated } if repeated.is_empty() => {
+            Check::Unique { repeated } if repeated.0.is_empty() => {
                 BooleanArray::new(arrow_buffer::BooleanBuffer::new_unset(batch.num_rows()), None)
             }
             Check::Unique { repeated } => {
                 let texts = columns.iter().map(|column| as_text(column)).collect::<Result<Vec<_>>>()?;
+                let mut scratch = Vec::new();
                 (0..batch.num_rows())
-                    .map(|row| Some(key_of(&texts, row).is_some_and(|key| repeated.contains(&key))))
+                    .map(|row| {
+                        let hash = hash_of(&texts, row, &mut scratch);
+                        Some(hash.is_some_and(|hash| repeated.contain(hash)))
+                    })
                     .collect()
             }
         };
@@ -229,7 +271,6 @@ impl Tally {
 
     /// Adds what another worker saw.
     pub(crate) fn add(&mut self, other: Tally) {
-        self.exclusions.extend(other.exclusions);
         self.rows_read += other.rows_read;
         self.rows += other.rows;
         self.judged += other.judged;

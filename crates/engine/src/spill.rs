@@ -123,7 +123,7 @@ impl Scatter<'_> {
             return Ok(());
         }
         let types = self.spill.schema.fields().iter().map(|field| field.data_type());
-        let columns = joined(&std::mem::take(&mut self.batches), types)?;
+        let columns = joined(std::mem::take(&mut self.batches), types)?;
         let (rows, starts) = self.sorted_by_part();
         let rows = UInt32Array::from(rows);
         // Text views of many batches look into as many buffers, and every array made of them carries the
@@ -192,8 +192,7 @@ impl Spill {
                 batches.push(batch.columns().to_vec());
             }
         }
-        let columns = joined(&batches, self.schema.fields().iter().map(|field| field.data_type()))?;
-        drop(batches);
+        let columns = joined(batches, self.schema.fields().iter().map(|field| field.data_type()))?;
         // As in a flush: one buffer instead of one for each segment.
         Ok((columns.iter().map(compact).collect::<Result<_>>()?, rows))
     }

@@ -16,8 +16,10 @@ use crate::spill::keep_in_order;
 use hivecast_sql::{Batches, RowSource};
 use hivecast_sql::{Queries, QueryLimits, normal_type};
 
-/// Rows in a batch that is read.
+/// Most rows in a batch that is read.
 const BATCH_ROWS: usize = 8_192;
+/// Bytes in memory that such a batch aims at, by what the file says of its rows.
+const BATCH_BYTES: u64 = 8 << 20;
 /// What a query's rows may hold back before they are written to the spill file, in bytes.
 const QUERY_BUFFER_BYTES: usize = 8 << 20;
 /// The share of the memory limit that queries may use: nothing else is in memory while they run,
@@ -120,6 +122,17 @@ impl Files {
         let parts = input.scan_parts();
         Files { input, parts }
     }
+
+    /// Few rows at a time where a row is large; text, which says nothing of its rows, is cut by its
+    /// bytes where it is read.
+    fn batch_rows(&self, part: &Part) -> usize {
+        let groups = self.input.files.get(part.file).map_or(&[][..], |file| &file.row_groups);
+        let groups = groups.get(part.row_groups.clone()).unwrap_or_default();
+        let (rows, bytes) =
+            groups.iter().fold((0, 0), |sum, group| (sum.0 + group.rows, sum.1 + group.decoded_bytes));
+        let fitting = BATCH_BYTES * rows / bytes.max(1);
+        if bytes == 0 { BATCH_ROWS } else { (fitting as usize).clamp(1, BATCH_ROWS) }
+    }
 }
 
 impl fmt::Debug for Files {
@@ -139,7 +152,7 @@ impl RowSource for Files {
 
     fn open(&self, part: usize, columns: &[usize]) -> Result<Batches> {
         let part = self.parts.get(part).ok_or_else(|| Fault::bug(format!("{self:?} have no part {part}")))?;
-        Ok(Box::new(self.input.scan_part(part, columns, BATCH_ROWS)?))
+        Ok(Box::new(self.input.scan_part(part, columns, self.batch_rows(part))?))
     }
 
     fn column_bytes(&self, column: usize) -> u64 {

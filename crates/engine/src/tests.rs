@@ -4,6 +4,7 @@
 mod gates;
 mod random;
 mod skew;
+mod ties;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -14,6 +14,8 @@ use crate::rows::RowReader;
 use crate::schema::type_name;
 use crate::values::{Misfit, Values};
 
+/// Bytes of values after which a batch ends, however few rows it has.
+const BATCH_BYTES: usize = 8 << 20;
 /// Characters of a value that a message quotes at most.
 const QUOTED_CHARS: usize = 40;
 
@@ -96,13 +98,13 @@ pub(crate) fn open(reader: &RowReader, path: &Path) -> Result<TextRows> {
 impl TextRows {
     /// Reads a batch; none at the end.
     fn batch(&mut self) -> Result<Option<RecordBatch>> {
-        let mut rows = 0;
-        while rows < self.batch_rows {
+        let (mut rows, mut bytes) = (0, 0);
+        while rows < self.batch_rows && bytes < BATCH_BYTES {
             let more = self.records.read(&mut self.record);
             if !more.map_err(|broken| malformed(&self.table, &self.path, broken))? {
                 break;
             }
-            self.row()?;
+            bytes += self.row()?;
             rows += 1;
         }
         if rows == 0 {
@@ -124,8 +126,9 @@ impl TextRows {
         })
     }
 
-    /// Takes the record's fields over into the columns.
-    fn row(&mut self) -> Result<()> {
+    /// Takes the record's fields over into the columns; how many bytes they have.
+    fn row(&mut self) -> Result<usize> {
+        let mut bytes = 0;
         let (found, expected) = (self.record.len(), self.columns.len());
         if found != expected {
             let fields = if found == 1 { "field" } else { "fields" };
@@ -136,13 +139,14 @@ impl TextRows {
         for (slot, field) in self.slots.iter_mut().zip(self.wanted.fields()) {
             let Some((place, values)) = slot else { continue };
             let value = self.record.field(*place);
+            bytes += value.map_or(0, <[u8]>::len);
             if let Err(misfit) = values.push(value) {
                 let text = misfit_text(misfit, field.name(), value.unwrap_or_default(), field.data_type());
                 return Err(fault(&self.table, &self.path, self.record.line, &text)
                     .advise("correct the column's type or the text that stands for `null` in the feed, or export the partition again"));
             }
         }
-        Ok(())
+        Ok(bytes)
     }
 }
 

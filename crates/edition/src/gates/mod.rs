@@ -13,6 +13,7 @@ use hivecast_feed::{Feed, Gate, Rule, Severity};
 use hivecast_run::{Fault, Result};
 
 use crate::description::{GateResult, Outcome};
+use crate::exclusion::{By, Sorter};
 use crate::files::{read_if_there, write_atomically};
 use crate::merge::count_keys;
 use crate::{Batch, Edition, Sent};
@@ -59,10 +60,10 @@ pub fn judge(
             _ => {}
         }
     }
-    let (size, too_large) = size::document_size(feed, edition, sizes)?;
-    results.push(size);
-    let named = edition.description.exclusions.iter().cloned();
-    edition.exclude(named.chain(too_large).collect(), sent)?;
+    let mut aside = Sorter::new(&edition.path);
+    results.push(size::document_size(feed, edition, sizes, &mut aside)?);
+    edition.named()?.try_for_each(|named| aside.push(By::Engine, named?))?;
+    edition.set_aside(aside, sent)?;
     Ok(results)
 }
 

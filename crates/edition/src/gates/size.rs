@@ -6,7 +6,7 @@ use hivecast_run::{Fault, Result};
 use super::{MAX_EXAMPLES, RecordSizes, result, skipped};
 use crate::Edition;
 use crate::description::{GateResult, Outcome, ShardDescription};
-use crate::exclusion::Exclusion;
+use crate::exclusion::{By, Exclusion, Sorter};
 use crate::reader::Columns;
 
 /// The most bytes that one byte of text becomes in JSON: `\u0000`.
@@ -24,40 +24,38 @@ struct Limit {
 #[derive(Default)]
 struct Found {
     largest: u64,
-    /// Keys and sizes, in the edition's order.
-    too_large: Vec<(String, u64)>,
+    /// How many are too large.
+    too_large: u64,
+    /// The first of them, with their sizes.
+    examples: Vec<String>,
 }
 
 pub(super) fn document_size(
     feed: &Feed,
     edition: &Edition,
-    mut sizes: RecordSizes<'_>,
-) -> Result<(GateResult, Vec<Exclusion>)> {
+    sizes: RecordSizes<'_>,
+    aside: &mut Sorter,
+) -> Result<GateResult> {
     let name = "document_size".to_owned();
     let Some(limit) = limit_of(feed, sizes.limit) else {
         let reason = "neither the feed nor the target has a limit";
-        return Ok((skipped(name, "any size".to_owned(), reason), Vec::new()));
+        return Ok(skipped(name, "any size".to_owned(), reason));
     };
     let allowed = format!("<= {} bytes", limit.bytes);
     let bound = edition.description.shards.iter().map(|shard| bound(shard, &sizes)).max().unwrap_or(0);
     if bound <= limit.bytes {
-        return Ok((result(name, allowed, format!("at most {bound} bytes"), Outcome::Pass), Vec::new()));
+        return Ok(result(name, allowed, format!("at most {bound} bytes"), Outcome::Pass));
     }
-    let found = measure(edition, limit.bytes, &mut sizes)?;
+    let found = Measuring { edition, limit: &limit, sizes, aside, found: Found::default() }.run()?;
     let mut judged = result(name, allowed, format!("largest {} bytes", found.largest), limit.outcome(&found));
-    judged.examples =
-        found.too_large.iter().take(MAX_EXAMPLES).map(|(key, size)| format!("{key}: {size} bytes")).collect();
-    if !found.too_large.is_empty() {
-        judged.measured = format!("{}, {} too large", judged.measured, found.too_large.len());
+    if found.too_large > 0 {
+        judged.measured = format!("{}, {} too large", judged.measured, found.too_large);
     }
-    if judged.outcome != Outcome::Quarantine {
-        return Ok((judged, Vec::new()));
+    if judged.outcome == Outcome::Quarantine {
+        judged.quarantined = found.too_large;
     }
-    judged.quarantined = found.too_large.len() as u64;
-    let reason = |size| format!("document_size: {size} bytes, allowed {} bytes", limit.bytes);
-    let exclusions =
-        found.too_large.into_iter().map(|(key, size)| Exclusion { key, reason: reason(size) }).collect();
-    Ok((judged, exclusions))
+    judged.examples = found.examples;
+    Ok(judged)
 }
 
 fn limit_of(feed: &Feed, target: Option<u64>) -> Option<Limit> {
@@ -73,7 +71,7 @@ fn limit_of(feed: &Feed, target: Option<u64>) -> Option<Limit> {
 impl Limit {
     fn outcome(&self, found: &Found) -> Outcome {
         let refused = self.target.is_some_and(|target| found.largest > target);
-        match (found.too_large.is_empty(), self.severity) {
+        match (found.too_large == 0, self.severity) {
             (true, _) => Outcome::Pass,
             (false, Severity::Quarantine) => Outcome::Quarantine,
             (false, Severity::Warn) if !refused => Outcome::Warn,
@@ -90,43 +88,60 @@ fn bound(shard: &ShardDescription, sizes: &RecordSizes<'_>) -> u64 {
 }
 
 /// Measures the records of those shards that may hold one that is too large, excluded ones too, so
-/// that judging again finds the same.
-fn measure(edition: &Edition, limit: u64, sizes: &mut RecordSizes<'_>) -> Result<Found> {
-    let mut found = Found::default();
-    let mut start = 0;
-    for shard in &edition.description.shards {
-        let end = start + shard.documents;
-        if bound(shard, sizes) > limit {
-            measure_range(edition, start..end, limit, sizes, &mut found)?;
-        }
-        start = end;
-    }
-    Ok(found)
+/// that judging again finds the same. What is too large goes `aside` where the gate quarantines.
+struct Measuring<'m, 's> {
+    edition: &'m Edition,
+    limit: &'m Limit,
+    sizes: RecordSizes<'s>,
+    aside: &'m mut Sorter,
+    found: Found,
 }
 
-fn measure_range(
-    edition: &Edition,
-    range: std::ops::Range<u64>,
-    limit: u64,
-    sizes: &mut RecordSizes<'_>,
-    found: &mut Found,
-) -> Result<()> {
-    for batch in edition.reader_of_all(range.start, Columns::Documents)? {
-        let batch = batch?;
-        if batch.ordinal >= range.end {
-            break;
+impl Measuring<'_, '_> {
+    fn run(mut self) -> Result<Found> {
+        let mut start = 0;
+        for shard in &self.edition.description.shards {
+            let end = start + shard.documents;
+            if bound(shard, &self.sizes) > self.limit.bytes {
+                self.range(start..end)?;
+            }
+            start = end;
         }
-        let measured = (sizes.measure)(&batch)?;
-        if measured.len() != batch.len() {
-            let lengths = (measured.len(), batch.len());
-            return Err(Fault::bug(format!("failed to measure documents: {lengths:?} sizes and documents")));
-        }
-        for (row, size) in measured.into_iter().enumerate() {
-            found.largest = found.largest.max(size);
-            if size > limit {
-                found.too_large.push((batch.key.value(row).to_owned(), size));
+        Ok(self.found)
+    }
+
+    fn range(&mut self, range: std::ops::Range<u64>) -> Result<()> {
+        for batch in self.edition.reader_of_all(range.start, Columns::Documents)? {
+            let batch = batch?;
+            if batch.ordinal >= range.end {
+                break;
+            }
+            let measured = (self.sizes.measure)(&batch)?;
+            if measured.len() != batch.len() {
+                let lengths = (measured.len(), batch.len());
+                return Err(Fault::bug(format!(
+                    "failed to measure documents: {lengths:?} sizes and documents"
+                )));
+            }
+            for (row, size) in measured.into_iter().enumerate() {
+                self.found.largest = self.found.largest.max(size);
+                if size > self.limit.bytes {
+                    self.note(batch.key.value(row), size)?;
+                }
             }
         }
+        Ok(())
     }
-    Ok(())
+
+    fn note(&mut self, key: &str, size: u64) -> Result<()> {
+        self.found.too_large += 1;
+        if self.found.examples.len() < MAX_EXAMPLES {
+            self.found.examples.push(format!("{key}: {size} bytes"));
+        }
+        if self.limit.severity != Severity::Quarantine {
+            return Ok(());
+        }
+        let reason = format!("document_size: {size} bytes, allowed {} bytes", self.limit.bytes);
+        self.aside.push(By::Gates, Exclusion { key: key.to_owned(), reason })
+    }
 }

@@ -64,7 +64,6 @@ pub(crate) fn draft(id: &str) -> Draft {
         tables: Vec::new(),
         document: fields(),
         gates: Vec::new(),
-        exclusions: Vec::new(),
     }
 }
 

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use hivecast_edition::gates::{MAX_EXAMPLES, RecordSizes, judge, percent, record, recorded, table, verdict};
-use hivecast_edition::{Batch, Edition, Exclusion, GateResult, Outcome, Sent};
+use hivecast_edition::{Batch, Edition, Excluded, Exclusion, GateResult, Outcome, Sent};
 use hivecast_feed::{
     Atomicity, BigIntegers, Chunks, Decimals, Envelope, EnvelopeStyle, Feed, Format, Gate, Node, NotANumber,
     Nulls, Rule, Severity, Spanned,
@@ -142,7 +142,7 @@ fn size(
     rule: Option<(Option<u64>, Severity)>,
     target: Option<u64>,
     measure: &mut dyn FnMut(&Batch) -> Result<Vec<u64>>,
-) -> (Edition, GateResult) {
+) -> (Edition, GateResult, TestStore) {
     let test = TestStore::new();
     let mut keys: Vec<String> = (10..30).map(|n| format!("key{n}")).collect();
     keys.extend((110..130).map(|n| format!("key{n}")));
@@ -156,18 +156,18 @@ fn size(
     };
     let first = sizes(target);
     assert_eq!(sizes(target), first, "judging again gives the same");
-    (current, first)
+    (current, first, test)
 }
 
 #[test]
 fn document_size_reads_only_what_its_bound_leaves_in_doubt() {
     // 6 bytes of key, twice, six-fold; one number; one record.
     let bound = 6 * 2 * 6 + 1 + 1;
-    let (_, result) = size(None, Some(bound), &mut never);
+    let (_, result, _test) = size(None, Some(bound), &mut never);
     assert_eq!((result.outcome, result.measured.as_str()), (Outcome::Pass, "at most 74 bytes"));
-    let (_, result) = size(None, Some(bound - 1), &mut by_key);
+    let (_, result, _test) = size(None, Some(bound - 1), &mut by_key);
     assert_eq!((result.outcome, result.measured.as_str()), (Outcome::Pass, "largest 60 bytes"));
-    let (_, result) = size(None, None, &mut never);
+    let (_, result, _test) = size(None, None, &mut never);
     assert_eq!(
         (result.outcome, result.measured.as_str()),
         (Outcome::Skip, "neither the feed nor the target has a limit")
@@ -176,7 +176,7 @@ fn document_size_reads_only_what_its_bound_leaves_in_doubt() {
 
 #[test]
 fn documents_too_large_for_the_target_fail_with_their_keys() {
-    let (edition, result) = size(None, Some(59), &mut by_key);
+    let (edition, result, _test) = size(None, Some(59), &mut by_key);
     assert_eq!(result.outcome, Outcome::Fail);
     assert_eq!(result.measured, "largest 60 bytes, 20 too large");
     assert_eq!(result.limit, "<= 59 bytes");
@@ -203,13 +203,14 @@ fn the_smaller_limit_counts_and_a_warning_can_not_pass_the_targets() {
 
 #[test]
 fn quarantine_excludes_exactly_what_is_too_large() {
-    let (edition, result) = size(Some((None, Severity::Quarantine)), Some(59), &mut by_key);
+    let (edition, result, _test) = size(Some((None, Severity::Quarantine)), Some(59), &mut by_key);
     assert_eq!((result.outcome, result.quarantined), (Outcome::Quarantine, 20));
     assert_eq!(edition.documents(), 20);
-    let mut excluded: Vec<String> = edition.excluded().iter().map(|excluded| excluded.key.clone()).collect();
+    let listed: Vec<Excluded> = edition.excluded().unwrap().map(|excluded| excluded.unwrap()).collect();
+    let mut excluded: Vec<&str> = listed.iter().map(|excluded| excluded.key.as_str()).collect();
     excluded.sort();
     assert_eq!(excluded, (110..130).map(|n| format!("key{n}")).collect::<Vec<_>>());
-    assert_eq!(edition.excluded()[0].reason, "document_size: 60 bytes, allowed 59 bytes");
+    assert_eq!(listed[0].reason, "document_size: 60 bytes, allowed 59 bytes");
     assert!(verdict(&[result]).is_ok());
 }
 
@@ -241,16 +242,18 @@ fn what_the_engine_names_is_excluded_with_what_is_too_large() {
     let test = TestStore::new();
     let writer = test.store.begin(FEED, day("2026-11-22")).unwrap();
     write_keys(&writer, &keys(8..12), 1).unwrap();
-    let mut draft = draft("aa");
-    let named = |key: &str| Exclusion { key: key.to_owned(), reason: "sql closed".to_owned() };
-    draft.exclusions = vec![named("key-9"), named("key-10"), named("key-999")];
-    let mut current = writer.finish(draft).unwrap();
+    for key in ["key-9", "key-10", "key-999"] {
+        let (key, reason) = (key.to_owned(), "sql closed".to_owned());
+        writer.exclude(Exclusion { key, reason }).unwrap();
+    }
+    let mut current = writer.finish(draft("aa")).unwrap();
     assert_eq!(current.documents(), 4, "nothing is left out before it is judged");
     let feed = feed(vec![(Rule::DocumentSize { max: Some(55) }, Severity::Quarantine)]);
     let sizes = RecordSizes { limit: None, per_record: 0, per_value: 0, measure: &mut by_key };
     judge(&feed, &mut current, None, sizes, Sent::Nothing).unwrap();
+    let listed: Vec<Excluded> = current.excluded().unwrap().map(|excluded| excluded.unwrap()).collect();
     let mut excluded: Vec<(&str, &str)> =
-        current.excluded().iter().map(|excluded| (excluded.key.as_str(), excluded.reason.as_str())).collect();
+        listed.iter().map(|excluded| (excluded.key.as_str(), excluded.reason.as_str())).collect();
     excluded.sort();
     let too_large = "document_size: 60 bytes, allowed 55 bytes";
     assert_eq!(excluded, [("key-10", "sql closed"), ("key-11", too_large), ("key-9", "sql closed")]);

@@ -82,7 +82,7 @@ fn what_is_no_whole_edition_is_passed_over_with_a_warning() {
     copy("edition-other-id");
     let newer = copy("edition-newer").join("edition.json");
     let text = std::fs::read_to_string(&newer).unwrap();
-    std::fs::write(&newer, text.replacen("\"format\": 1", "\"format\": 2", 1)).unwrap();
+    std::fs::write(&newer, text.replacen("\"format\": 2", "\"format\": 3", 1)).unwrap();
     std::fs::create_dir(date_dir.join("something-else")).unwrap();
 
     let survey = test.store.survey(FEED).unwrap();

@@ -3,7 +3,8 @@ use std::path::Path;
 use hivecast_edition::{Edition, GateResult, Outcome};
 use tempfile::TempDir;
 
-use super::{DATE, Force, build, documents, plan};
+use super::{DATE, Force, build, documents, plan, with_context};
+use crate::query_gates::{self, Limits};
 
 pub(super) const FEED: &str = "
 feed: accounts
@@ -37,6 +38,10 @@ const ACCOUNTS: &str = "account_id,branch,active\na1,b1,1\na2,b2,1\na3,b1,0\na4,
 const PARTIES: &str =
     "party_id,account_id,role\np1,a1,owner\np2,a1,payer\np3,a3,owner\np4,a7,owner\np5,\\N,owner\n";
 const BRANCHES: &str = "branch,city\nb1,Leeds\nb2,York\n";
+
+fn named(edition: &Edition) -> Vec<String> {
+    edition.named().unwrap().map(|exclusion| exclusion.unwrap().key).collect()
+}
 
 fn edition(yaml: &str, root: &Path, force: Force) -> (Edition, TempDir) {
     let store = tempfile::tempdir().unwrap();
@@ -134,9 +139,7 @@ fn a_quarantined_row_of_the_root_is_excluded_and_neither_gone_nor_without_childr
 ";
     for force in [Force::Memory, Force::Passes(2)] {
         let (edition, _store) = edition(&format!("{FEED}{gates}"), root.path(), force);
-        let excluded: Vec<&str> =
-            edition.description.exclusions.iter().map(|exclusion| exclusion.key.as_str()).collect();
-        assert_eq!(excluded, ["a1"], "{force:?}");
+        assert_eq!(named(&edition), ["a1"], "{force:?}");
         let orphans = edition.description.gates.iter().find(|gate| gate.gate.starts_with("orphans"));
         assert_eq!(orphans.map(|gate| gate.outcome), Some(Outcome::Pass), "{force:?}");
     }
@@ -165,6 +168,43 @@ fn unique_sets_all_rows_of_a_repeated_key_aside() {
     let gate = "gates: { unique: { of: parties, columns: [party_id, account_id], severity: fail } }\n";
     let (found, _, _) = judged(gate, "unique parties (party_id, account_id)", &[("parties", parties)]);
     assert_eq!(found.outcome, Outcome::Pass);
+}
+
+#[test]
+fn more_repeated_keys_than_the_limit_has_room_for_are_refused() {
+    let parties: String = (0..20).map(|n| format!("p{},a1,owner\n", n / 2)).collect();
+    let parties = format!("party_id,account_id,role\n{parties}");
+    let root = tables(&[("accounts", ACCOUNTS), ("parties", &parties), ("branches", BRANCHES)]);
+    let gate = "gates: { unique: { of: parties, columns: [party_id], severity: quarantine } }\n";
+    let plan = plan(&format!("{FEED}{gate}"), root.path(), DATE.parse().unwrap());
+    // A sixteenth of the limit, sixteen bytes a key.
+    let judge = |memory_bytes| {
+        with_context(|context| {
+            let queries = crate::tables::open(&plan, context)?.queries.unwrap();
+            let limits = Limits { memory_bytes, spill: &plan.spill };
+            query_gates::judge(&plan.checked.feed, &queries, limits, context)
+        })
+    };
+    judge(10 * 16 * 16).unwrap();
+    let fault = judge(9 * 16 * 16).unwrap_err();
+    assert_eq!(fault.class(), hivecast_run::Class::Data);
+    assert!(fault.chain().contains("more than 9 keys (party_id) of table parties"), "{}", fault.chain());
+    assert!(fault.advice().is_some_and(|advice| advice.contains("--memory")), "{:?}", fault.advice());
+}
+
+#[test]
+fn a_query_that_quarantines_names_documents() {
+    let query = "select account_id from accounts union all select cast(null as string)";
+    let gate = format!("gates: {{ sql: {{ name: closed, query: \"{query}\", severity: quarantine }} }}\n");
+    let (found, _, _) = judged(&gate, "sql closed", &[]);
+    assert_eq!((found.outcome, found.quarantined), (Outcome::Quarantine, 3), "a null names nothing");
+    let root = tables(&[("accounts", ACCOUNTS), ("parties", PARTIES), ("branches", BRANCHES)]);
+    for force in [Force::Memory, Force::Passes(2)] {
+        let (edition, _store) = edition(&format!("{FEED}{gate}"), root.path(), force);
+        let mut named = named(&edition);
+        named.sort();
+        assert_eq!(named, ["a1", "a2", "a4"], "{force:?}");
+    }
 }
 
 #[test]

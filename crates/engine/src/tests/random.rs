@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use hivecast_testkit::naive::{self, NaiveError};
 use hivecast_testkit::random;
 use proptest::prelude::*;
@@ -21,6 +23,8 @@ proptest! {
                 Ok(expected) => {
                     let actual = documents(&case.feed, &edition);
                     prop_assert_eq!(&actual, expected, "{:?}", force);
+                    let named: BTreeSet<String> = edition.named().unwrap().map(|named| named.unwrap().key).collect();
+                    prop_assert_eq!(&named, &naive::excluded(&case).unwrap(), "{:?}", force);
                 }
                 // What the interpreter refuses must be what a gate fails for.
                 Err(NaiveError::Unsupported(what)) => panic!("the random feed is beyond the interpreter: {what}"),

@@ -67,7 +67,6 @@ fn edition(store: &Store, date: &str, numbers: std::ops::Range<i64>) -> Edition 
         tables: Vec::new(),
         document: fields(),
         gates: Vec::new(),
-        exclusions: Vec::new(),
     };
     writer.finish(draft).expect("an edition")
 }

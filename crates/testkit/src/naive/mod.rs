@@ -1,14 +1,16 @@
 //! What a feed means, said a second time as plainly as possible: loops over rows in memory, no
 //! index, no Arrow, and not one line shared with the engine or the encoder that it is held against.
 //!
-//! It gives documents in the `plain` envelope. It knows the part of SQL that [`sql`] says, `source`
+//! It gives documents in the `plain` envelope, and the keys of those that gates set aside. Of gates it
+//! knows `document_key`, `element_key` and `null_rate`. It knows the part of SQL that [`sql`] says, `source`
 //! tables, and the formats `nulls` (both) and the defaults for all else.
 
 pub mod sql;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use hivecast_feed::{Element, Feed, Field, JoinColumn, Node, Nulls, Shape, Source};
+use hivecast_feed::{Element, Feed, Field, JoinColumn, Node, Nulls, Rule, Severity, Shape, Source};
 use serde_json::{Map, Value as Json};
 
 use crate::random::Case;
@@ -55,7 +57,41 @@ pub fn documents(case: &Case) -> Result<BTreeMap<String, Json>, NaiveError> {
 
 /// The documents of a feed over these tables of the warehouse, by key.
 pub fn interpret(feed: &Feed, tables: &[TableData]) -> Result<BTreeMap<String, Json>, NaiveError> {
-    let mut world = World { rows: BTreeMap::new(), nulls: feed.format.nulls };
+    let world = World::new(feed, tables)?;
+    world.check_below(&feed.document, &feed.document.fields)?;
+    world.documents(&feed.document)
+}
+
+/// The keys of documents that gates set aside, in any order: those that several rows of the root have,
+/// and those of rows of the root that a gate on rows quarantines.
+pub fn excluded(case: &Case) -> Result<BTreeSet<String>, NaiveError> {
+    let root = &case.feed.document;
+    let world = World::new(&case.feed, &case.tables)?;
+    let key = root.key.as_ref().ok_or_else(|| NaiveError::Unsupported("no key".to_owned()))?;
+    let (mut seen, mut excluded) = (BTreeSet::new(), BTreeSet::new());
+    for row in world.table(root)? {
+        let Some(text) = evaluate(&key.value, row)?.text() else { continue };
+        let repeated = !seen.insert(text.clone());
+        if is_quarantined(&case.feed, &root.table.value, row) || (repeated && world.repeated_documents) {
+            excluded.insert(text);
+        }
+    }
+    Ok(excluded)
+}
+
+/// Whether a gate on rows sets a row of this table aside.
+fn is_quarantined(feed: &Feed, table: &str, row: &Row) -> bool {
+    feed.gates.iter().any(|gate| match &gate.rule {
+        Rule::NullRate { of, column, .. } => {
+            gate.severity == Severity::Quarantine && of == table && row.get(column) == Some(&Value::Null)
+        }
+        _ => false,
+    })
+}
+
+/// The rows of each table of a feed that documents are made of.
+fn rows<'a>(feed: &Feed, tables: &'a [TableData]) -> Result<BTreeMap<String, Vec<&'a Row>>, NaiveError> {
+    let mut all = BTreeMap::new();
     for table in &feed.tables {
         let Source::Warehouse { table: source, .. } = &table.source else {
             return Err(NaiveError::Unsupported(format!("table {} is a query", table.name)));
@@ -70,20 +106,25 @@ pub fn interpret(feed: &Feed, tables: &[TableData]) -> Result<BTreeMap<String, J
                 Some(filter) => is_true(&filter.value, row)?,
                 None => true,
             };
-            if keep {
+            // A row of the root that is set aside still is a document, and is not sent.
+            let aside = is_quarantined(feed, &table.name, row) && feed.document.table.value != table.name;
+            if keep && !aside {
                 kept.push(row);
             }
         }
-        world.rows.insert(table.name.as_str(), kept);
+        all.insert(table.name.clone(), kept);
     }
-    world.check_below(&feed.document, &feed.document.fields)?;
-    world.documents(&feed.document)
+    Ok(all)
 }
 
 struct World<'a> {
     /// Each table's rows after `where`, by the feed's name.
-    rows: BTreeMap<&'a str, Vec<&'a Row>>,
+    rows: BTreeMap<String, Vec<&'a Row>>,
     nulls: Nulls,
+    /// What becomes of elements without a key of their own.
+    element_key: Severity,
+    /// Whether rows whose document key is null or an earlier row's are set aside.
+    repeated_documents: bool,
 }
 
 fn evaluate(text: &str, row: &Row) -> Result<Value, NaiveError> {
@@ -104,6 +145,19 @@ fn joins(on: &[JoinColumn], child: &Row, parent: &Row) -> bool {
 }
 
 impl<'a> World<'a> {
+    fn new(feed: &Feed, tables: &'a [TableData]) -> Result<Self, NaiveError> {
+        let severity_of = |rule: Rule| {
+            let gate = feed.gates.iter().find(|gate| gate.rule == rule);
+            gate.map_or(Severity::Fail, |gate| gate.severity)
+        };
+        Ok(World {
+            rows: rows(feed, tables)?,
+            nulls: feed.format.nulls,
+            element_key: severity_of(Rule::ElementKey),
+            repeated_documents: severity_of(Rule::DocumentKey) == Severity::Quarantine,
+        })
+    }
+
     fn table(&self, node: &Node) -> Result<&[&'a Row], NaiveError> {
         let name = node.table.value.as_str();
         let rows = self.rows.get(name);
@@ -118,11 +172,19 @@ impl<'a> World<'a> {
                 None => nulls += 1,
                 Some(text) => {
                     let document = Json::Object(self.object(&root.fields, row)?);
-                    if documents.insert(text.clone(), document).is_some() {
-                        twice.insert(text);
+                    match documents.entry(text) {
+                        Entry::Vacant(first) => {
+                            first.insert(document);
+                        }
+                        Entry::Occupied(earlier) => {
+                            twice.insert(earlier.key().clone());
+                        }
                     }
                 }
             }
+        }
+        if self.repeated_documents {
+            return Ok(documents);
         }
         if nulls > 0 {
             return Err(NaiveError::NullDocumentKey { rows: nulls });
@@ -185,7 +247,8 @@ impl<'a> World<'a> {
         keyed.into_iter().map(|child| Ok(Json::Object(self.object(&node.fields, child)?))).collect()
     }
 
-    /// The rows below a row, in the order of their keys, which are there and differ.
+    /// The rows below a row, in the order of their keys, those of equal keys as the files have them. The
+    /// keys are there and differ, unless a gate says otherwise.
     fn keyed_children(&self, node: &Node, row: &Row) -> Result<Vec<&'a Row>, NaiveError> {
         let table = || node.table.value.clone();
         let key = node.key.as_ref().ok_or_else(|| NaiveError::Unsupported("no key".to_owned()))?;
@@ -194,6 +257,15 @@ impl<'a> World<'a> {
             keyed.push((evaluate(&key.value, child)?, *child));
         }
         keyed.sort_by(|(left, _), (right, _)| left.cmp(right));
+        match self.element_key {
+            Severity::Warn => return Ok(keyed.into_iter().map(|(_, child)| child).collect()),
+            Severity::Quarantine => {
+                let keys: Vec<Value> = keyed.iter().map(|(key, _)| key.clone()).collect();
+                let shared = |key: &Value| keys.iter().filter(|other| *other == key).count() > 1;
+                keyed.retain(|(key, _)| *key != Value::Null && !shared(key));
+            }
+            Severity::Fail => {}
+        }
         if keyed.iter().any(|(key, _)| *key == Value::Null) {
             return Err(NaiveError::NullElementKey { table: table() });
         }

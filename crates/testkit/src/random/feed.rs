@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hivecast_feed::{
     Atomicity, BigIntegers, Chunks, ColumnType, Decimals, Element, Envelope, EnvelopeStyle, Feed, Field,
-    FileFormat, Format, Header, JoinColumn, Layout, Node, NotANumber, Nulls, Ready, Shape, Source, Spanned,
-    Sql, Table, TextLayout,
+    FileFormat, Format, Gate, Header, JoinColumn, Layout, Node, NotANumber, Nulls, Ready, Rule, Severity,
+    Shape, Source, Spanned, Sql, Table, TextLayout,
 };
 
 use super::Written;
@@ -32,11 +32,17 @@ pub(super) fn feed(choices: &mut Choices, schemas: &[Schema]) -> Feed {
     let again = choices.pick(schemas);
     tables.push((table(choices, "again".to_owned(), again), again));
 
-    let mut writer = Writer { choices, tables: &tables, left: MAX_FIELDS, names: 0 };
+    let gates = gates(choices, &tables);
+    let same_keys = gates.iter().any(|gate| gate.rule == Rule::ElementKey);
+    let mut writer = Writer { choices, tables: &tables, left: MAX_FIELDS, names: 0, same_keys };
     let document = writer.root();
     let nulls = *choices.pick(&[Nulls::Omit, Nulls::Keep]);
     let mut used = BTreeSet::new();
     tables_of(&document, &mut used);
+    let is_used = |gate: &Gate| match &gate.rule {
+        Rule::NullRate { of, .. } => used.contains(of),
+        _ => true,
+    };
     Feed {
         name: "random".to_owned(),
         topic: "random.documents".to_owned(),
@@ -63,9 +69,30 @@ pub(super) fn feed(choices: &mut Choices, schemas: &[Schema]) -> Feed {
             nan: NotANumber::Null,
             big_integers: BigIntegers::Number,
         },
-        gates: Vec::new(),
+        gates: gates.into_iter().filter(is_used).collect(),
         chunks: Chunks { records: 50_000, bytes: 64 << 20, atomic: Atomicity::Chunk },
     }
+}
+
+/// Gates that let an edition pass, with something wrong in it or set aside.
+fn gates(choices: &mut Choices, tables: &[(Table, &Schema)]) -> Vec<Gate> {
+    let gate = |rule, severity| Gate { rule, severity, span: 0..0 };
+    let mut gates = Vec::new();
+    match choices.below(4) {
+        2 => gates.push(gate(Rule::ElementKey, Severity::Warn)),
+        3 => gates.push(gate(Rule::ElementKey, Severity::Quarantine)),
+        _ => {}
+    }
+    if choices.once_in(3) {
+        gates.push(gate(Rule::DocumentKey, Severity::Quarantine));
+    }
+    if choices.once_in(4) {
+        let (table, schema) = choices.pick(tables);
+        let column = choices.pick(&schema.columns[1..]).name.clone();
+        let rule = Rule::NullRate { of: table.name.clone(), column, max: 0.0 };
+        gates.push(gate(rule, Severity::Quarantine));
+    }
+    gates
 }
 
 fn tables_of(node: &Node, used: &mut BTreeSet<String>) {
@@ -126,6 +153,8 @@ struct Writer<'a> {
     left: usize,
     /// Fields made so far: their names are numbered.
     names: usize,
+    /// Whether elements of one array may have the same key.
+    same_keys: bool,
 }
 
 impl<'a> Writer<'a> {
@@ -219,6 +248,7 @@ impl<'a> Writer<'a> {
         }
         let id = self.tables[table].1.columns[0].name.clone();
         let key = match self.choices.below(3) {
+            1 if self.same_keys => self.choices.pick(&self.tables[table].1.columns).name.clone(),
             0 | 1 => id,
             _ => format!("cast({id} as string)"),
         };

@@ -5,7 +5,8 @@
 //! composite `on`, filters, expressions of every type, and two names for one table. Tables have few
 //! distinct keys, so that joins hit, nulls in join columns, rows in any order, and lie in several
 //! files, as Parquet with their columns in any order or as text. About one case in eight is faulty:
-//! its ids may repeat or be null, so that the right result may be an error.
+//! its ids may repeat or be null, so that the right result may be an error. Gates may let that pass: with
+//! elements of equal keys, or with rows and documents set aside.
 
 mod choices;
 mod feed;
@@ -35,7 +36,7 @@ pub struct Case {
     pub feed: Feed,
     /// The feed's file.
     pub yaml: String,
-    /// The warehouse's tables for [`LOAD_DATE`].
+    /// The warehouse's tables for [`LOAD_DATE`], their rows in the order of their files.
     pub tables: Vec<TableData>,
     /// How each table lies, in the same order.
     files: Vec<Files>,
@@ -102,8 +103,8 @@ fn build(choices: &mut Choices) -> Case {
     let used = |table: &rows::Schema| feed.tables.iter().any(|named| feed::reads(named, &table.name));
     let tables: Vec<rows::Schema> = tables.into_iter().filter(used).collect();
     let ids = if choices.once_in(8) { rows::Ids::Faulty } else { rows::Ids::Unique };
-    let data: Vec<TableData> = tables.iter().map(|table| rows::rows(choices, table, ids)).collect();
-    let files = tables.iter().zip(&data).map(|(table, data)| rows::files(choices, table, data)).collect();
+    let mut data: Vec<TableData> = tables.iter().map(|table| rows::rows(choices, table, ids)).collect();
+    let files = tables.iter().zip(&mut data).map(|(table, data)| rows::files(choices, table, data)).collect();
     Case { yaml: yaml::feed(&feed), feed, tables: data, files }
 }
 

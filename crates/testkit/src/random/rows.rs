@@ -146,21 +146,25 @@ fn cell(choices: &mut Choices, column: &Column) -> Value {
     }
 }
 
-/// Deals the rows out to one to four files, some of which may be empty.
-pub(super) fn files(choices: &mut Choices, schema: &Schema, data: &TableData) -> Files {
-    let mut files = vec![Vec::new(); 1 + choices.below(4)];
-    for row in 0..data.rows.len() {
-        let file = choices.below(files.len());
-        files[file].push(row);
+/// Deals the rows out to one to four files, some of which may be empty, and puts them into the order
+/// in which the files hold them.
+pub(super) fn files(choices: &mut Choices, schema: &Schema, data: &mut TableData) -> Files {
+    let mut dealt = vec![Vec::new(); 1 + choices.below(4)];
+    for row in data.rows.drain(..) {
+        let file = choices.below(dealt.len());
+        dealt[file].push(row);
     }
     let by_name = match &schema.format {
         Written::Parquet => true,
         Written::Text(layout) => layout.header == Header::Present,
     };
     let columns = data.columns.len();
-    let files = files.into_iter().map(|rows| {
+    let mut files = Vec::new();
+    for rows in dealt {
+        let start = data.rows.len();
+        data.rows.extend(rows);
         let order = if by_name { choices.order(columns) } else { (0..columns).collect() };
-        (rows, order)
-    });
-    Files { files: files.collect(), format: schema.format.clone() }
+        files.push(((start..data.rows.len()).collect(), order));
+    }
+    Files { files, format: schema.format.clone() }
 }

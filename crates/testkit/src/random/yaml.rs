@@ -4,7 +4,8 @@
 use std::fmt::Write;
 
 use hivecast_feed::{
-    ColumnType, Feed, Field, FileFormat, Header, JoinColumn, Layout, Node, Nulls, Ready, Shape, Source,
+    ColumnType, Feed, Field, FileFormat, Gate, Header, JoinColumn, Layout, Node, Nulls, Ready, Rule,
+    Severity, Shape, Source,
 };
 
 pub(super) fn feed(feed: &Feed) -> String {
@@ -32,7 +33,31 @@ pub(super) fn feed(feed: &Feed) -> String {
     };
     line(&mut out, 0, &format!("format: {{ nulls: {nulls} }}"));
     line(&mut out, 0, "envelope: { style: plain }");
+    gates(&mut out, &feed.gates);
     out
+}
+
+fn gates(out: &mut String, gates: &[Gate]) {
+    if !gates.is_empty() {
+        line(out, 0, "gates:");
+    }
+    for gate in gates {
+        let severity = match gate.severity {
+            Severity::Warn => "warn",
+            Severity::Quarantine => "quarantine",
+            Severity::Fail => "fail",
+        };
+        let rule = match &gate.rule {
+            Rule::ElementKey => "element_key: { ".to_owned(),
+            Rule::DocumentKey => "document_key: { ".to_owned(),
+            Rule::NullRate { of, column, max } => {
+                format!("null_rate: {{ of: {of}, column: {column}, max: {}%, ", max * 100.0)
+            }
+            // Random feeds have no others.
+            other => format!("{other:?}: {{ "),
+        };
+        line(out, 1, &format!("{rule}severity: {severity} }}"));
+    }
 }
 
 fn line(out: &mut String, depth: usize, text: &str) {
