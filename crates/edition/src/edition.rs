@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_schema::Fields;
 use hivecast_contract::{LoadDate, key_hash};
-use hivecast_run::{Fault, Result};
+use hivecast_run::{Cancel, Fault, Result};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::description::{Description, EDITION_FORMAT, ShardDescription};
@@ -114,10 +114,15 @@ impl Edition {
     /// Holds each shard's size and checksum against the description. Fails with `Class::Data`,
     /// naming the first shard that is missing, truncated or altered.
     pub fn verify_files(&self) -> Result<()> {
-        self.description.shards.iter().try_for_each(|shard| self.verify_shard(shard))
+        self.verify_files_unless(&Cancel::default())
     }
 
-    fn verify_shard(&self, shard: &ShardDescription) -> Result<()> {
+    /// As [`Edition::verify_files`], for a run that may be asked to stop while it reads.
+    pub fn verify_files_unless(&self, cancel: &Cancel) -> Result<()> {
+        self.description.shards.iter().try_for_each(|shard| self.verify_shard(shard, cancel))
+    }
+
+    fn verify_shard(&self, shard: &ShardDescription, cancel: &Cancel) -> Result<()> {
         let path = self.path.join(&shard.file);
         let unfit =
             |why: String| Err(Fault::data(format!("{} {why}", path.display())).advise(rebuild(&self.path)));
@@ -126,8 +131,7 @@ impl Edition {
             Err(error) if error.kind() == ErrorKind::NotFound => return unfit("is missing".to_owned()),
             Err(error) => return Err(Fault::io(format!("failed to open {}", path.display()), error)),
         };
-        let (bytes, checksum) = checksum_of(file)
-            .map_err(|error| Fault::io(format!("failed to read {}", path.display()), error))?;
+        let (bytes, checksum) = checksum_of(file, &path, cancel)?;
         if bytes != shard.bytes {
             return unfit(format!("has {bytes} bytes, not the {} that were written", shard.bytes));
         }
@@ -143,12 +147,15 @@ impl Edition {
     }
 }
 
-fn checksum_of(mut file: File) -> std::io::Result<(u64, String)> {
+fn checksum_of(mut file: File, path: &Path, cancel: &Cancel) -> Result<(u64, String)> {
     let mut buffer = vec![0; VERIFY_BYTES];
     let mut hash = Xxh3::new();
     let mut bytes = 0;
     loop {
-        let read = file.read(&mut buffer)?;
+        cancel.check()?;
+        let read = file
+            .read(&mut buffer)
+            .map_err(|error| Fault::io(format!("failed to read {}", path.display()), error))?;
         if read == 0 {
             return Ok((bytes, format!("{:016x}", hash.digest())));
         }

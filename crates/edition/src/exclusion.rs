@@ -10,12 +10,29 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::Edition;
+use crate::description::Description;
 use crate::edition::rebuild;
 use crate::files::{read_if_there, write_atomically};
 use crate::reader::Columns;
 
 /// The list's file.
 const EXCLUSIONS_FILE: &str = "excluded.json";
+
+/// Has an edition that takes an equal one's place set aside the same documents: part of it may be sent,
+/// with the list that there was. Judging the new one writes the list anew, where it may.
+pub(crate) fn keep(old: &Path, new: &Path, description: &Description) -> Result<()> {
+    let is_equal = |old: Edition| {
+        (old.description.documents, &old.description.checksum)
+            == (description.documents, &description.checksum)
+    };
+    if !Edition::open(old).is_ok_and(is_equal) {
+        return Ok(());
+    }
+    match read_if_there(&old.join(EXCLUSIONS_FILE))? {
+        Some(list) => write_atomically(&new.join(EXCLUSIONS_FILE), &list),
+        None => Ok(()),
+    }
+}
 
 /// A document to set aside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,7 +125,7 @@ impl Exclusions {
         };
         if !is_same {
             return Err(Fault::conflict(format!(
-                "part of edition {} is sent, and the gates now exclude other documents of it than then",
+                "edition {} is sent, or part of it, and the gates now exclude other documents of it than then",
                 edition.description.id
             ))
             .advise(
