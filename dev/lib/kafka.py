@@ -75,7 +75,7 @@ def start(directory, lifetime):
     make_certificates(directory)
     passwords = load_passwords(directory)
     for attempt in range(1, START_ATTEMPTS + 1):
-        ports = dict(zip(("plain", "secure", "controller"), services.free_ports(3)))
+        ports = choose_ports(directory, attempt)
         write_properties(directory, ports)
         format_storage(lib, directory, passwords)
         log = directory / f"broker-{attempt}.log"
@@ -94,6 +94,16 @@ def start(directory, lifetime):
             taken = log.exists() and "Address already in use" in log.read_text(errors="replace")
             if not (taken and isinstance(error, ServiceError)) or attempt == START_ATTEMPTS:
                 raise
+
+
+def choose_ports(directory, attempt):
+    """Those of the broker before, so that its clients find it again, or, where that fails, new ones."""
+    path = directory / "ports.json"
+    if attempt == 1 and path.exists():
+        return json.loads(path.read_text())
+    ports = dict(zip(("plain", "secure", "controller"), services.free_ports(3)))
+    path.write_text(json.dumps(ports))
+    return ports
 
 
 def java(lib, directory, options, main, *arguments):

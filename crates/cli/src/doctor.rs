@@ -4,7 +4,7 @@
 use std::sync::Mutex;
 
 use hivecast_contract::LoadDate;
-use hivecast_publish::Target;
+use hivecast_publish::{Target, View};
 use hivecast_run::{Cancel, Class, Context, Event, Fault, Level, Result, Sink};
 use serde::Serialize;
 
@@ -159,7 +159,7 @@ impl Doctor<'_> {
             return;
         }
         self.warn("target", Some(feed), warnings.take());
-        let ledger = target.ledger(feed.name()).map(|ledger| match ledger.latest() {
+        let ledger = target.ledger(feed.name(), View::Now, &context).map(|ledger| match ledger.latest() {
             Some(manifest) => format!("readable; load_date {} was published last", manifest.load_date),
             None => "readable; nothing of this feed is published yet".to_owned(),
         });

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hivecast_contract::{EditionId, LoadDate};
-use hivecast_edition::{Description, Edition, GateResult, Store};
+use hivecast_edition::{Description, Edition, GateResult, LookUp, Store};
 use hivecast_engine::{Embedded, Engine, Plan, SqlBinder, edition_id};
 use hivecast_feed::{Checked, gates_fingerprint};
 use hivecast_report::{EditionSummary, TableRows};
@@ -68,6 +68,13 @@ pub(crate) fn ready(project: &Project, plan: Plan, reuse: Reuse, context: &Conte
     if let Some(edition) = store.find(&plan.checked.feed.name, &plan.edition)?.filter(will_do) {
         context.info(format!("edition {} is built already", plan.edition));
         return Ok(Ready { checked: plan.checked, edition, origin: Origin::Reused });
+    }
+    if let LookUp::Whole(_) = store.look_up(&plan.checked.feed.name, &plan.edition)? {
+        context.warn(format!(
+            "edition {} was judged by other gates than the feed has now: it is built and judged again, which changes \
+             nothing of what is sent of it already",
+            plan.edition
+        ));
     }
     crash_point("build.planned");
     let edition = Embedded.build(&plan, &store, context)?;
@@ -142,6 +149,19 @@ pub(crate) fn summary(edition: &Edition, gates: &[GateResult]) -> EditionSummary
 pub(crate) fn newest_before(store: &Store, feed: &str, load_date: LoadDate) -> Result<Option<Edition>> {
     let earlier = store.list(feed)?.into_iter().filter(|edition| edition.description.load_date < load_date);
     Ok(earlier.last())
+}
+
+/// Why a run can't go on with an edition that is on the topic and can't be read.
+pub(crate) fn damaged_base(feed: &str, id: &EditionId, damage: Fault) -> Fault {
+    damage
+        .within(format!(
+            "edition {id} of feed {feed} is on the topic and damaged in the store, so its keys that are gone since \
+             can't be told"
+        ))
+        .advise(
+            "build it again from the same inputs with `hivecast build`, which takes its place, or publish with \
+             --replace, which sends every document and no tombstone for its keys",
+        )
 }
 
 /// Why a run can't go on without an edition that is on the topic.

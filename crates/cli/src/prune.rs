@@ -2,21 +2,25 @@
 
 use hivecast_contract::EditionId;
 use hivecast_edition::PruneMode;
-use hivecast_run::Result;
+use hivecast_publish::View;
+use hivecast_run::{Context, Result};
 
 use crate::args::{Global, PruneArgs};
 use crate::failure::{Output, json_line};
-use crate::logging::print;
+use crate::logging::{self, print};
 use crate::project::Project;
 use crate::publish::protected;
-use crate::run::Console;
+use crate::run::{CLOCK, Console};
 
 pub(crate) fn run(global: &Global, args: &PruneArgs, console: &Console) -> Result<()> {
     let project = Project::load(global)?;
     let feed = project.feed(global.feed.as_deref())?.parse()?;
     // What is on the topic is needed to tell what is gone from it; without the ledger nothing may
     // be removed.
-    let protected = protected(&project.open_target()?.ledger(feed.name())?);
+    let sink = logging::sink(console.progress, &CLOCK);
+    let context = Context { sink: &*sink, cancel: &console.cancel, clock: &CLOCK };
+    let ledger = project.open_target()?.ledger(feed.name(), View::Settled, &context)?;
+    let protected = protected(&ledger);
     let mode = if args.dry_run { PruneMode::DryRun } else { PruneMode::Remove };
     let gone = project.open_store()?.prune(feed.name(), args.keep, &protected, mode)?;
     let gone: Vec<String> = gone.iter().map(EditionId::to_string).collect();

@@ -3,13 +3,15 @@
 
 use std::time::Duration;
 
-use hivecast_contract::{EditionId, LoadDate, WriterId};
-use hivecast_edition::{Edition, GateResult, PruneMode, Sent, Store, gates};
+use hivecast_contract::{EditionId, LoadDate, Manifest, WriterId};
+use hivecast_edition::{Edition, GateResult, LookUp, PruneMode, Sent, Store, gates};
 use hivecast_engine::Plan;
 use hivecast_feed::Feed;
 use hivecast_publish::decide::{Decision, Question, TopicState, decide, entries_sent};
 use hivecast_publish::encode::{EditionStamp, Encoder};
-use hivecast_publish::{EditionEntries, Job, Ledger, Mode, Target, TargetLimits, TopicSpec};
+use hivecast_publish::{
+    EditionEntries, Job, Ledger, Mode, Target, TargetLimits, TopicSpec, View, mask_key_digest,
+};
 use hivecast_report::{Outcome, PublishSummary};
 use hivecast_run::{Context, Fault, Result, Step, crash_point};
 
@@ -76,6 +78,8 @@ impl<'a> Run<'a> {
         let mut ready = self.ready(self.plan(day, context)?, Reuse::Judged, context, findings)?;
         let store = self.project.open_store()?;
         let previous = edition::newest_before(&store, self.feed.name(), day)?;
+        // Without a ledger nobody says which edition came before, so any that can't be read may have.
+        store.survey(self.feed.name())?.warnings.into_iter().for_each(|warning| context.warn(warning));
         let limits = TargetLimits { record_bytes: None };
         self.judge(&mut ready, previous.as_ref(), limits, Sent::Unknown, context, findings)?;
         // Nothing is pruned: only the target's ledger knows which editions are still needed.
@@ -96,9 +100,11 @@ impl<'a> Run<'a> {
         let topic = self.feed.topic();
         // Before the long part: who may not write there should not have to build first.
         let limits = target.preflight(&topic, context)?;
+        target.check_free(self.feed.name())?;
         let plan = self.plan(day, context)?;
-        let ledger = target.ledger(self.feed.name())?;
-        let foreseen = foreseen(&ledger, &topic, mode, day, &plan.edition)?;
+        let ledger = target.ledger(self.feed.name(), View::Now, context)?;
+        let mask_key = mask_key_digest(&self.feed.feed, self.project.mask_key());
+        let foreseen = foreseen(&ledger, &topic, mode, day, &plan.edition, &mask_key)?;
         let reuse = match foreseen {
             Some(Decision::AlreadyComplete(_)) => Reuse::Sent,
             _ => Reuse::Judged,
@@ -107,12 +113,13 @@ impl<'a> Run<'a> {
         let store = self.project.open_store()?;
         match (foreseen, gates::recorded(&ready.edition)?) {
             // It passed when it was sent; what came since is no matter for it.
-            (Some(Decision::AlreadyComplete(_)), Some(results)) => {
+            (Some(Decision::AlreadyComplete(manifest)), Some(results)) => {
+                warn_of_other_entries(&ready.edition, &manifest.entries, context);
                 findings.edition = Some(edition::summary(&ready.edition, &results));
                 findings.gates = results;
             }
             _ => {
-                let previous = self.previous(&store, &ledger, &ready.edition)?;
+                let previous = self.previous(&store, &ledger, &ready.edition, context)?;
                 let sent = match (mode, entries_sent(&ledger, &ready.edition.description.id)) {
                     (Mode::Normal, Some(entries)) => Sent::Entries(entries),
                     (Mode::Normal, None) | (Mode::Replace, _) => Sent::Nothing,
@@ -122,13 +129,13 @@ impl<'a> Run<'a> {
         }
         crash_point("gates.passed");
         let encoder = self.encoder(&ready)?;
-        let bases = |id: &EditionId| self.base(&store, mode, id, context);
-        let entries = EditionEntries::new(&ready.edition, &encoder, &bases);
-        let job = Job { topic: &topic, chunks: ready.checked.feed.chunks, mode };
+        let bases = |id: &EditionId| self.base(&store, &ledger, mode, id, context);
+        let entries = EditionEntries::new(&ready.edition, &encoder, &bases).until(context.cancel);
+        let job = Job { topic: &topic, chunks: ready.checked.feed.chunks, mode, mask_key: &mask_key };
         let sent = hivecast_publish::publish(target, &job, &entries, context)?;
         findings.manifest = Some(sent.manifest.clone());
         findings.publish = Some(publish_summary(target, &topic, &sent));
-        let published = target.ledger(self.feed.name())?;
+        let published = with_manifest(target.ledger(self.feed.name(), View::Now, context)?, &sent.manifest);
         findings.verify = verify::sent(target, &sent.manifest, &entries, &published, context)?;
         self.prune(&store, &protected(&published), context)?;
         Ok(match sent.outcome {
@@ -170,35 +177,62 @@ impl Run<'_> {
 
     /// The edition that consumers have now: the one that was published last, or where none was, or
     /// the store has it no more, the newest of an earlier load_date.
-    fn previous(&self, store: &Store, ledger: &Ledger, edition: &Edition) -> Result<Option<Edition>> {
+    fn previous(
+        &self,
+        store: &Store,
+        ledger: &Ledger,
+        edition: &Edition,
+        context: &Context<'_>,
+    ) -> Result<Option<Edition>> {
         let current = &edition.description;
         let others = ledger.manifests.values().filter(|manifest| manifest.edition != current.id);
-        if let Some(last) = others.max_by_key(|manifest| manifest.sequence)
-            && let Some(found) = store.find(self.feed.name(), &last.edition)?
-        {
-            return Ok(Some(found));
+        let lacking = match others.max_by_key(|manifest| manifest.sequence) {
+            None => None,
+            Some(last) => match store.look_up(self.feed.name(), &last.edition)? {
+                LookUp::Whole(found) => return Ok(Some(*found)),
+                LookUp::Absent => Some((last, "not in the store".to_owned())),
+                LookUp::Damaged(fault) => Some((last, format!("damaged in the store ({})", fault.chain()))),
+            },
+        };
+        let other = edition::newest_before(store, self.feed.name(), current.load_date)?;
+        if let Some((last, how)) = lacking {
+            let instead = match &other {
+                Some(other) => format!("are held against load_date {}", other.description.load_date),
+                None => "are skipped".to_owned(),
+            };
+            context.warn(format!(
+                "edition {} of load_date {}, which was published last, is {how}: gates that compare with it {instead}",
+                last.edition, last.load_date
+            ));
         }
-        edition::newest_before(store, self.feed.name(), current.load_date)
+        Ok(other)
     }
 
     /// An edition whose keys may be on the topic.
     fn base(
         &self,
         store: &Store,
+        ledger: &Ledger,
         mode: Mode,
         id: &EditionId,
         context: &Context<'_>,
     ) -> Result<Option<Edition>> {
-        match (store.find(self.feed.name(), id)?, mode) {
-            (Some(base), _) => Ok(Some(base)),
-            (None, Mode::Normal) => Err(edition::missing_base(self.feed.name(), id)),
-            (None, Mode::Replace) => {
-                context.warn(format!(
-                    "edition {id} is on the topic and not in the store: its keys that are gone since get no tombstone"
-                ));
-                Ok(None)
+        let how = match (store.look_up(self.feed.name(), id)?, mode) {
+            (LookUp::Whole(base), _) => {
+                warn_of_other_entries(&base, entries_sent(ledger, id).unwrap_or_default(), context);
+                return Ok(Some(*base));
             }
-        }
+            (LookUp::Absent, Mode::Normal) => return Err(edition::missing_base(self.feed.name(), id)),
+            (LookUp::Damaged(fault), Mode::Normal) => {
+                return Err(edition::damaged_base(self.feed.name(), id, fault));
+            }
+            (LookUp::Absent, Mode::Replace) => "not in the store".to_owned(),
+            (LookUp::Damaged(fault), Mode::Replace) => format!("damaged in the store ({})", fault.chain()),
+        };
+        context.warn(format!(
+            "edition {id} is on the topic and {how}: its keys that are gone since get no tombstone"
+        ));
+        Ok(None)
     }
 
     /// Retention, with every edition spared that a later run may need.
@@ -219,6 +253,7 @@ fn foreseen(
     mode: Mode,
     load_date: LoadDate,
     edition: &EditionId,
+    mask_key: &str,
 ) -> Result<Option<Decision>> {
     let Some(latest) = ledger.latest() else { return Ok(None) };
     let complete = Ledger { manifests: ledger.manifests.clone(), ..Ledger::default() };
@@ -226,6 +261,7 @@ fn foreseen(
         feed: &topic.feed,
         edition,
         entries: None,
+        mask_key,
         load_date,
         writer: WriterId::SINGLE,
         mode,
@@ -264,6 +300,27 @@ fn judged(
     gates::judge(&ready.checked.feed, &mut ready.edition, previous, sizes, sent)
 }
 
+/// What the store has of an edition that is on the topic is not what was sent.
+fn warn_of_other_entries(edition: &Edition, sent: &str, context: &Context<'_>) {
+    if !sent.is_empty() && sent != edition.fingerprint() {
+        context.warn(format!(
+            "edition {} sets aside other documents in the store than when it was sent: keys that it sets aside \
+             now, and that were sent, get no tombstone when they are gone",
+            edition.description.id
+        ));
+    }
+}
+
+/// The ledger with the manifest that this run has just committed: another feed's open transaction may
+/// hide it from readers for a while, and what is published now must be spared from retention.
+fn with_manifest(mut ledger: Ledger, manifest: &Manifest) -> Ledger {
+    let known = ledger.manifests.get(&manifest.load_date);
+    if known.is_none_or(|known| known.sequence < manifest.sequence) {
+        ledger.manifests.insert(manifest.load_date, manifest.clone());
+    }
+    ledger
+}
+
 /// Editions that a later run needs whatever their age: what was published last, and what is begun,
 /// with what it replaces.
 pub(crate) fn protected(ledger: &Ledger) -> Vec<EditionId> {
@@ -298,4 +355,45 @@ pub(crate) fn newest(project: &Project, feed: &Feed) -> Result<LoadDate> {
         Fault::data(format!("there is no load_date that every table of feed {} has", feed.name))
             .advise("give one with --load-date to read which tables lack it")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use hivecast_contract::LEDGER_FORMAT;
+
+    use super::*;
+
+    fn manifest(sequence: u64, edition: &str) -> Manifest {
+        Manifest {
+            format: LEDGER_FORMAT,
+            sequence,
+            feed: "contracts".to_owned(),
+            load_date: LoadDate::new(2026, 11, 22).unwrap(),
+            edition: EditionId(edition.to_owned()),
+            entries: String::new(),
+            mask_key: String::new(),
+            topic: "mdm.contracts".to_owned(),
+            topic_id: "1".to_owned(),
+            documents: 0,
+            tombstones: 0,
+            chunks: 1,
+            completed_ms: 0,
+            partitions: Vec::new(),
+        }
+    }
+
+    /// Its own last word may be hidden from the run that has just sent it.
+    #[test]
+    fn what_was_just_published_is_spared_from_retention() {
+        let sent = manifest(2, "new");
+        for seen in [None, Some(manifest(1, "old")), Some(sent.clone())] {
+            let mut ledger = Ledger::default();
+            ledger.manifests.extend(seen.map(|manifest| (manifest.load_date, manifest)));
+            assert_eq!(protected(&with_manifest(ledger, &sent)), std::slice::from_ref(&sent.edition));
+        }
+        let mut ledger = Ledger::default();
+        let later = manifest(3, "later");
+        ledger.manifests.insert(later.load_date, later.clone());
+        assert_eq!(protected(&with_manifest(ledger, &sent)), [later.edition]);
+    }
 }

@@ -5,7 +5,7 @@ use hivecast_contract::{EditionId, LoadDate, Manifest};
 use hivecast_edition::{Edition, Store};
 use hivecast_feed::{Feed, fingerprint};
 use hivecast_publish::encode::{EditionStamp, Encoder};
-use hivecast_publish::{EditionEntries, Entries, Ledger, Original, Target, Verified};
+use hivecast_publish::{EditionEntries, Entries, Ledger, Original, Target, Verified, View, mask_key_digest};
 use hivecast_report::{Outcome, VerifySummary};
 use hivecast_run::{Context, Fault, Result};
 
@@ -13,15 +13,18 @@ use crate::args::{Global, VerifyArgs};
 use crate::dates::Calendar;
 use crate::days::{Findings, Series};
 use crate::failure::Failed;
+use crate::logging;
 use crate::project::Project;
 use crate::records;
-use crate::run::Console;
+use crate::run::{CLOCK, Console};
 
 pub(crate) fn run(global: &Global, args: &VerifyArgs, console: &Console) -> Result<(), Failed> {
     let project = Project::load(global)?;
     let feed = project.feed(global.feed.as_deref())?.parse()?;
     let target = project.open_target()?;
-    let ledger = target.ledger(feed.name())?;
+    let sink = logging::sink(console.progress, &CLOCK);
+    let context = Context { sink: &*sink, cancel: &console.cancel, clock: &CLOCK };
+    let ledger = target.ledger(feed.name(), View::Settled, &context)?;
     let latest = || match ledger.manifests.keys().next_back() {
         Some(day) => Ok(*day),
         None => Err(nothing_published(feed.name(), &target.name())),
@@ -63,7 +66,7 @@ fn compare(
         }
     };
     let base = |id: &EditionId| store.find(&feed.name, id);
-    let entries = EditionEntries::new(&kept.edition, &kept.encoder, &base);
+    let entries = EditionEntries::new(&kept.edition, &kept.encoder, &base).until(context.cancel);
     let original = Original { entries: &entries, bases: &kept.bases };
     hivecast_publish::verify_by_key(target, manifest, original, context)
 }
@@ -90,6 +93,14 @@ fn kept(project: &Project, store: &Store, feed: &Feed, ledger: &Ledger, manifest
     let description = &edition.description;
     if description.feed_fingerprint != fingerprint(feed) {
         return Ok(Kept::Lacking(format!("the feed was changed since edition {id} was built")));
+    }
+    if !manifest.mask_key.is_empty() && manifest.mask_key != mask_key_digest(feed, project.mask_key()) {
+        return Ok(Kept::Lacking(format!("mask_key was changed since edition {id} was sent")));
+    }
+    if !manifest.entries.is_empty() && manifest.entries != edition.fingerprint() {
+        return Ok(Kept::Lacking(format!(
+            "edition {id} sets aside other documents in the store than when it was sent"
+        )));
     }
     let stamp = EditionStamp { load_date: description.load_date, time_ms: description.time_ms };
     let encoder = match Encoder::new(feed, edition.fields(), stamp, project.mask_key()) {

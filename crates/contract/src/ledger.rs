@@ -122,6 +122,11 @@ pub struct Progress {
     /// digest mean other entries. Empty in records of programs that did not write it.
     #[serde(default)]
     pub entries: String,
+    /// A digest of the key that values are masked with, made under that key, so that it does not tell
+    /// the key: another one means that the rest would be masked otherwise. Empty where no value is
+    /// masked with a key, and in records of programs that did not write it.
+    #[serde(default)]
+    pub mask_key: String,
     /// Editions whose keys may be on the topic: the last one published whole, and any that were
     /// begun since and left. Keys that these have and this edition lacks get tombstones.
     pub bases: Vec<EditionId>,
@@ -145,6 +150,12 @@ pub struct Manifest {
     pub load_date: LoadDate,
     /// Which edition of that day.
     pub edition: EditionId,
+    /// As [`Progress::entries`].
+    #[serde(default)]
+    pub entries: String,
+    /// As [`Progress::mask_key`].
+    #[serde(default)]
+    pub mask_key: String,
     /// The topic's name.
     pub topic: String,
     /// The target's own identity of the topic.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_schema::Fields;
 use hivecast_contract::{LoadDate, key_hash};
-use hivecast_run::{Fault, Result};
+use hivecast_run::{Cancel, Fault, Result};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::description::{Description, EDITION_FORMAT, ShardDescription};
@@ -126,16 +126,29 @@ impl Edition {
     /// Holds each file's size and checksum against the description. Fails with `Class::Data`,
     /// naming the first file that is missing, truncated or altered.
     pub fn verify_files(&self) -> Result<()> {
+        self.verify_files_unless(&Cancel::default())
+    }
+
+    /// As [`Edition::verify_files`], for a run that may be asked to stop while it reads.
+    pub fn verify_files_unless(&self, cancel: &Cancel) -> Result<()> {
         for ShardDescription { file, bytes, file_checksum, .. } in &self.description.shards {
-            self.verify_file(file, *bytes, file_checksum)?;
+            self.verify_file(file, *bytes, file_checksum, cancel)?;
         }
         match &self.description.exclusions {
-            Named::File { count: 1.., bytes, checksum } => self.verify_file(NAMED_FILE, *bytes, checksum),
+            Named::File { count: 1.., bytes, checksum } => {
+                self.verify_file(NAMED_FILE, *bytes, checksum, cancel)
+            }
             Named::File { .. } | Named::Inline(_) => Ok(()),
         }
     }
 
-    fn verify_file(&self, name: &str, expected_bytes: u64, expected_checksum: &str) -> Result<()> {
+    fn verify_file(
+        &self,
+        name: &str,
+        expected_bytes: u64,
+        expected_checksum: &str,
+        cancel: &Cancel,
+    ) -> Result<()> {
         let path = self.path.join(name);
         let unfit =
             |why: String| Err(Fault::data(format!("{} {why}", path.display())).advise(rebuild(&self.path)));
@@ -144,8 +157,7 @@ impl Edition {
             Err(error) if error.kind() == ErrorKind::NotFound => return unfit("is missing".to_owned()),
             Err(error) => return Err(Fault::io(format!("failed to open {}", path.display()), error)),
         };
-        let (bytes, checksum) = checksum_of(file)
-            .map_err(|error| Fault::io(format!("failed to read {}", path.display()), error))?;
+        let (bytes, checksum) = checksum_of(file, &path, cancel)?;
         if bytes != expected_bytes {
             return unfit(format!("has {bytes} bytes, not the {expected_bytes} that were written"));
         }
@@ -161,12 +173,15 @@ impl Edition {
     }
 }
 
-fn checksum_of(mut file: File) -> std::io::Result<(u64, String)> {
+fn checksum_of(mut file: File, path: &Path, cancel: &Cancel) -> Result<(u64, String)> {
     let mut buffer = vec![0; VERIFY_BYTES];
     let mut hash = Xxh3::new();
     let mut bytes = 0;
     loop {
-        let read = file.read(&mut buffer)?;
+        cancel.check()?;
+        let read = file
+            .read(&mut buffer)
+            .map_err(|error| Fault::io(format!("failed to read {}", path.display()), error))?;
         if read == 0 {
             return Ok((bytes, format!("{:016x}", hash.digest())));
         }

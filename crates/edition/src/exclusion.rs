@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::description::Description;
-use crate::files::{read_if_there, sync_dir};
+use crate::files::{AdviseSpace as _, read_if_there, sync_dir};
 use crate::reader::{Batch, Columns};
 use crate::writer::held;
 use crate::{Edition, EditionReader};
@@ -37,6 +37,29 @@ const OLD_EXCLUSIONS_FILE: &str = "excluded.json";
 /// Bytes of the header's line. It says what the lines below add up to, so it is written last, in the
 /// room that was left for it.
 const HEADER_BYTES: usize = 128;
+
+/// Has an edition that takes an equal one's place set aside the same documents: part of it may be sent,
+/// with the list that there was. Judging the new one writes the list anew, where it may.
+pub(crate) fn keep(old: &Path, new: &Path, description: &Description) -> Result<()> {
+    let is_equal = |old: Edition| {
+        (old.description.documents, &old.description.checksum)
+            == (description.documents, &description.checksum)
+    };
+    if !Edition::open(old).is_ok_and(is_equal) {
+        return Ok(());
+    }
+    for name in [EXCLUSIONS_FILE, OLD_EXCLUSIONS_FILE] {
+        let (from, to) = (old.join(name), new.join(name));
+        if from.exists() {
+            let copied = fs::copy(&from, &to).and_then(|_| File::open(&to)?.sync_all());
+            copied.map_err(|error| {
+                Fault::io(format!("failed to copy {} to {}", from.display(), to.display()), error)
+                    .advise_space()
+            })?;
+        }
+    }
+    sync_dir(new)
+}
 
 /// A document to set aside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -199,7 +222,7 @@ impl Exclusions {
 
 fn conflict(edition: &Edition) -> Fault {
     Fault::conflict(format!(
-        "part of edition {} is sent, and the gates now exclude other documents of it than then",
+        "edition {} is sent, or part of it, and the gates now exclude other documents of it than then",
         edition.description.id
     ))
     .advise(

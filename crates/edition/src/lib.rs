@@ -24,5 +24,5 @@ pub use exclusion::{Excluded, Exclusion, Named, Sent};
 pub use merge::{KeyCounts, KeyMerge, MissingKeys, Presence, count_keys, missing_keys};
 pub use reader::{Batch, Columns, EditionReader};
 pub use shard::ShardWriter;
-pub use store::{PruneMode, Store, Survey};
+pub use store::{LookUp, PruneMode, Store, Survey};
 pub use writer::{Draft, EditionWriter, Quarantined};

@@ -12,9 +12,10 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use hivecast_contract::{EditionId, LoadDate};
-use hivecast_run::{Fault, Result};
+use hivecast_run::{Class, Fault, Result};
 
 use crate::Edition;
+use crate::edition::rebuild;
 use crate::files::{sync_dir, write_atomically};
 use crate::temporary::{self, TEMPORARY_PREFIX};
 use crate::writer::EditionWriter;
@@ -37,6 +38,17 @@ pub struct Survey {
     pub editions: Vec<Edition>,
     /// One sentence for each directory that was passed over because it is no whole edition.
     pub warnings: Vec<String>,
+}
+
+/// What the store has of an edition.
+#[derive(Debug)]
+pub enum LookUp {
+    /// All of it, as far as its description tells.
+    Whole(Box<Edition>),
+    /// Nothing.
+    Absent,
+    /// Its directory, and why that can't be read.
+    Damaged(Fault),
 }
 
 /// Whether [`Store::prune`] removes or only tells.
@@ -127,6 +139,27 @@ impl Store {
     /// The edition with this id, if the store has it whole.
     pub fn find(&self, feed: &str, id: &EditionId) -> Result<Option<Edition>> {
         Ok(self.list(feed)?.into_iter().find(|edition| edition.description.id == *id))
+    }
+
+    /// As [`Store::find`], telling an edition that is damaged from one that is not there.
+    pub fn look_up(&self, feed: &str, id: &EditionId) -> Result<LookUp> {
+        let name = format!("{EDITION_PREFIX}{id}");
+        for (load_date, date_dir) in self.load_dates(feed)? {
+            let path = date_dir.join(&name);
+            if !path.exists() {
+                continue;
+            }
+            return Ok(match Edition::open(&path) {
+                Ok(edition) if edition.is(feed, load_date, &id.0) => LookUp::Whole(Box::new(edition)),
+                Ok(_) => LookUp::Damaged(
+                    Fault::data(format!("{} speaks of another edition", path.display()))
+                        .advise(rebuild(&path)),
+                ),
+                Err(fault) if fault.class() == Class::Data => LookUp::Damaged(fault),
+                Err(fault) => return Err(fault),
+            });
+        }
+        Ok(LookUp::Absent)
     }
 
     /// The whole editions of one load_date, by when they were built.

@@ -221,6 +221,7 @@ impl EditionWriter {
             if is_as_good(&path, description) {
                 return Ok(path);
             }
+            crate::exclusion::keep(&path, &self.temporary.path, description)?;
             hide(&self.feed_dir, self.load_date, &path, &lock)?;
         }
         let date_dir = path.parent().unwrap_or(&self.feed_dir);

@@ -168,9 +168,11 @@ fn session(file: &str, bootstrap: &str, topic: &str) -> Result<Sent> {
 
 fn read(bootstrap: &str, topic: &str) -> Result<Sent> {
     let target = target(bootstrap)?;
+    let cancel = Cancel::default();
+    let context = Context { sink: &Silent, cancel: &cancel, clock: &SystemClock };
     let mut sent = Sent { records: 0, bytes: 0 };
     for partition in 0..PARTITIONS {
-        target.read(topic, partition, 0, i64::MAX, &mut |record| {
+        target.read(topic, partition, 0, i64::MAX, &context, &mut |record| {
             sent.records += 1;
             sent.bytes += (record.key.len() + record.value.map_or(0, <[u8]>::len)) as u64;
             Ok(())

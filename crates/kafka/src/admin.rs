@@ -1,16 +1,16 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use hivecast_run::{Context, Fault, Result};
+use hivecast_run::{Cancel, Context, Fault, Result};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Code;
 use rdkafka::util::Timeout;
 
 use crate::fault::{failed, is_authorization, is_missing};
-use crate::native::{Inquiry, TopicDescription};
+use crate::native::{Inquiry, Patience, TopicDescription};
 use crate::settings::{Settings, config_fault};
-use crate::wait::wait_for;
+use crate::wait::{ask, wait_for};
 use crate::watch::Watch;
 
 /// How long one question to the cluster may take, connecting included. What is not there by then is
@@ -57,10 +57,11 @@ impl Admin {
     }
 
     /// A topic as the cluster has it; `None` where there is none.
-    pub(crate) fn topic(&self, name: &str) -> Result<Option<TopicDescription>> {
+    pub(crate) fn topic(&self, name: &str, cancel: &Cancel) -> Result<Option<TopicDescription>> {
         self.watch().clear();
-        let answer =
-            self.inquiry.describe_topic(self.client.inner(), name, ANSWER_TIMEOUT, CREDENTIALS_PATIENCE);
+        let patience = Patience { answer: ANSWER_TIMEOUT, credentials: CREDENTIALS_PATIENCE, cancel };
+        let answer = self.inquiry.describe_topic(self.client.inner(), name, patience);
+        cancel.check()?;
         match answer {
             Ok(description) => Ok(Some(description)),
             Err(error) if is_missing(error.code) => Ok(None),
@@ -81,7 +82,7 @@ impl Admin {
         settings: &[(&str, &str)],
         context: &Context<'_>,
     ) -> Result<TopicDescription> {
-        match self.ask_to_create(name, partitions, settings, &self.options())? {
+        match self.ask_to_create(name, partitions, settings, &self.options(), context.cancel)? {
             Creation::AlreadyThere => {}
             Creation::Accepted => context.info(format!("created topic {name} with {partitions} partitions")),
         }
@@ -89,8 +90,15 @@ impl Admin {
     }
 
     /// Whether the cluster would let us create the topic so. Nothing is created.
-    pub(crate) fn may_create(&self, name: &str, partitions: u32, settings: &[(&str, &str)]) -> Result<()> {
-        self.ask_to_create(name, partitions, settings, &self.options().validate_only(true)).map(drop)
+    pub(crate) fn may_create(
+        &self,
+        name: &str,
+        partitions: u32,
+        settings: &[(&str, &str)],
+        cancel: &Cancel,
+    ) -> Result<()> {
+        let dry = self.options().validate_only(true);
+        self.ask_to_create(name, partitions, settings, &dry, cancel).map(drop)
     }
 
     fn ask_to_create(
@@ -99,6 +107,7 @@ impl Admin {
         partitions: u32,
         settings: &[(&str, &str)],
         options: &AdminOptions,
+        cancel: &Cancel,
     ) -> Result<Creation> {
         let what = || format!("failed to create topic {name} with {partitions} partitions");
         let count = i32::try_from(partitions).map_err(|_| Fault::usage(what()))?;
@@ -108,7 +117,7 @@ impl Admin {
             .fold(NewTopic::new(name, count, TopicReplication::Fixed(-1)), |topic, (name, value)| {
                 topic.set(name, value)
             });
-        let outcome = wait_for(self.client.create_topics([&topic], options));
+        let outcome = wait_for(self.client.create_topics([&topic], options), cancel)?;
         let refusal = match outcome {
             Ok(results) => results.into_iter().find_map(std::result::Result::err).map(|(_, code)| code),
             Err(error) => Some(code_of(&error)),
@@ -124,7 +133,7 @@ impl Admin {
     fn wait_until_known(&self, name: &str, context: &Context<'_>) -> Result<TopicDescription> {
         let deadline = Instant::now() + CREATION_TIMEOUT;
         loop {
-            if let Some(description) = self.topic(name)?
+            if let Some(description) = self.topic(name, context.cancel)?
                 && description.led
             {
                 return Ok(description);
@@ -141,29 +150,35 @@ impl Admin {
     }
 
     /// A topic's settings, defaults included. `None` where we may not see them.
-    pub(crate) fn topic_configuration(&self, name: &str) -> Result<Option<Configuration>> {
-        self.configuration(ResourceSpecifier::Topic(name), &format!("topic {name}"))
+    pub(crate) fn topic_configuration(&self, name: &str, cancel: &Cancel) -> Result<Option<Configuration>> {
+        self.configuration(ResourceSpecifier::Topic(name), &format!("topic {name}"), cancel)
     }
 
     /// The settings of some broker, which stand for the cluster's. `None` where we may not see them.
     /// `topic` is any topic's name, there or not: the list of brokers comes with the answer, and
     /// asking for none would list every topic of the cluster.
-    pub(crate) fn broker_configuration(&self, topic: &str) -> Result<Option<Configuration>> {
-        let metadata = self.client.inner().fetch_metadata(Some(topic), ANSWER_TIMEOUT);
+    pub(crate) fn broker_configuration(&self, topic: &str, cancel: &Cancel) -> Result<Option<Configuration>> {
+        let metadata = ask(cancel, |time| self.client.inner().fetch_metadata(Some(topic), time))?;
         let metadata = metadata.map_err(|error| {
             let code = code_of(&error);
             failed("failed to list the brokers", code, &code.to_string(), "the right DESCRIBE", self.watch())
         })?;
         match metadata.brokers().first() {
             Some(broker) => {
-                self.configuration(ResourceSpecifier::Broker(broker.id()), &format!("broker {}", broker.id()))
+                let what = format!("broker {}", broker.id());
+                self.configuration(ResourceSpecifier::Broker(broker.id()), &what, cancel)
             }
             None => Ok(None),
         }
     }
 
-    fn configuration(&self, of: ResourceSpecifier<'_>, what: &str) -> Result<Option<Configuration>> {
-        let outcome = wait_for(self.client.describe_configs([&of], &self.options()));
+    fn configuration(
+        &self,
+        of: ResourceSpecifier<'_>,
+        what: &str,
+        cancel: &Cancel,
+    ) -> Result<Option<Configuration>> {
+        let outcome = wait_for(self.client.describe_configs([&of], &self.options()), cancel)?;
         let result = match outcome {
             Ok(results) => results.into_iter().next().unwrap_or(Err(Code::Fail)),
             Err(error) => Err(code_of(&error)),
@@ -188,8 +203,8 @@ impl Admin {
     }
 
     /// The end of a partition, open transactions included: the high watermark.
-    pub(crate) fn high_watermark(&self, topic: &str, partition: i32) -> Result<i64> {
-        match self.client.inner().fetch_watermarks(topic, partition, ANSWER_TIMEOUT) {
+    pub(crate) fn high_watermark(&self, topic: &str, partition: i32, cancel: &Cancel) -> Result<i64> {
+        match ask(cancel, |time| self.client.inner().fetch_watermarks(topic, partition, time))? {
             Ok((_, high)) => Ok(high),
             Err(error) => {
                 let code = code_of(&error);

@@ -14,6 +14,7 @@ use std::ptr::{self, NonNull};
 use std::time::{Duration, Instant};
 
 use hivecast_contract::Operation;
+use hivecast_run::Cancel;
 use rdkafka::bindings as sys;
 use rdkafka::client::Client;
 use rdkafka::config::RDKafkaLogLevel;
@@ -385,6 +386,17 @@ pub(crate) struct DescribeError {
     pub(crate) reason: String,
 }
 
+/// How long an answer is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience<'a> {
+    /// At most so long.
+    pub(crate) answer: Duration,
+    /// How long refused credentials are believed to be a broker that is still starting.
+    pub(crate) credentials: Duration,
+    /// No longer than until the run is asked to stop.
+    pub(crate) cancel: &'a Cancel,
+}
+
 /// A client to ask the cluster with: hands errors and log lines of its main queue to its watch.
 pub(crate) struct Inquiry {
     main: Queue,
@@ -408,8 +420,7 @@ impl Inquiry {
         &self,
         client: &Client<Watch>,
         name: &str,
-        timeout: Duration,
-        patience: Duration,
+        Patience { answer: timeout, credentials: patience, cancel }: Patience<'_>,
     ) -> Result<TopicDescription, DescribeError> {
         let watch: &Watch = client.context();
         let failed = |code: Code, reason: &str| DescribeError { code, reason: reason.to_owned() };
@@ -425,7 +436,9 @@ impl Inquiry {
             match watch.credentials() {
                 Some(reason) if waited >= patience => return Err(failed(Code::Authentication, &reason)),
                 // librdkafka answers in time by itself; this is for when it does not.
-                _ if waited > timeout * 2 => return Err(failed(Code::OperationTimedOut, "no answer")),
+                _ if waited > timeout * 2 || cancel.is_cancelled() => {
+                    return Err(failed(Code::OperationTimedOut, "no answer"));
+                }
                 _ => {}
             }
         }

@@ -1,7 +1,7 @@
 //! Whether everything that publishing needs is granted, found out without publishing.
 
 use hivecast_publish::{Probe, TopicSpec};
-use hivecast_run::{Context, Fault, Result};
+use hivecast_run::{Cancel, Context, Fault, Result};
 
 use crate::KafkaTarget;
 use crate::native::Right;
@@ -18,19 +18,25 @@ impl KafkaTarget {
             spec.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let probe = |what: &str, outcome| Probe { what: what.to_owned(), outcome: self.at_cluster(outcome) };
         vec![
-            probe("rights on the topic", self.rights(&spec.topic, spec.partitions, &settings)),
+            probe("rights on the topic", self.rights(&spec.topic, spec.partitions, &settings, context.cancel)),
             probe(
                 "rights on the ledger",
-                self.rights(&self.ledger_topic, 1, &[("cleanup.policy", "compact")]),
+                self.rights(&self.ledger_topic, 1, &[("cleanup.policy", "compact")], context.cancel),
             ),
             probe("transactions", self.transactions(spec, context)),
         ]
     }
 
     /// A topic must be readable and writable, and one that is missing must be ours to create.
-    fn rights(&self, name: &str, partitions: u32, settings: &[(&str, &str)]) -> Result<String> {
-        let Some(topic) = self.admin.topic(name)? else {
-            self.admin.may_create(name, partitions, settings)?;
+    fn rights(
+        &self,
+        name: &str,
+        partitions: u32,
+        settings: &[(&str, &str)],
+        cancel: &Cancel,
+    ) -> Result<String> {
+        let Some(topic) = self.admin.topic(name, cancel)? else {
+            self.admin.may_create(name, partitions, settings, cancel)?;
             return Ok(format!("topic {name} is not there yet, and the first publish may create it"));
         };
         let lacking: Vec<&str> = [(Right::Read, "READ"), (Right::Write, "WRITE")]
@@ -54,6 +60,7 @@ impl KafkaTarget {
         KafkaSession::init(
             producer,
             Opened {
+                admin: &self.admin,
                 settings: &self.settings,
                 context: *context,
                 feed: spec.feed.clone(),

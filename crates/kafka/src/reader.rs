@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use hivecast_contract::LedgerRecord;
 use hivecast_publish::{Ledger, Record};
-use hivecast_run::{Cancel, Class, Fault, Result};
+use hivecast_run::{Class, Context, Fault, Result};
+use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message};
@@ -15,18 +16,19 @@ use crate::admin::code_of;
 use crate::fault::{failed, is_authorization};
 use crate::native::header;
 use crate::settings::{Settings, config_fault};
+use crate::wait::ask;
 use crate::watch::Watch;
 
-/// How long one question about offsets may take.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(12);
 /// How long reading goes on without a record, an end or an error.
 const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// One wait for records; a cancelled run notices after this.
 const POLL: Duration = Duration::from_millis(200);
-/// How long somebody's open transaction may hide what comes after it. Longer than
-/// `transaction.timeout.ms` by default, after which the broker ends it.
-const STABLE_TIMEOUT: Duration = Duration::from_secs(90);
+/// How much longer than `transaction.timeout.ms` somebody's open transaction may hide what comes after
+/// it: by then the broker ends it, which looks for old ones every 10 s.
+const STABLE_GRACE: Duration = Duration::from_secs(15);
 const STABLE_LOOK: Duration = Duration::from_millis(50);
+/// A wait that is shorter is not worth a word.
+const STABLE_SILENCE: Duration = Duration::from_secs(2);
 /// How long a consumer may take to say that it is closed. It has joined no group, so there is
 /// nothing to wait for but its own threads.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -36,43 +38,79 @@ const CLOSE_LOOK: Duration = Duration::from_millis(1);
 pub(crate) struct Reader<'a> {
     consumer: BaseConsumer<Watch>,
     topic: &'a str,
-    cancel: &'a Cancel,
+    patience: Duration,
+    context: &'a Context<'a>,
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(settings: &Settings, topic: &'a str, cancel: &'a Cancel) -> Result<Self> {
+    pub(crate) fn new(settings: &Settings, topic: &'a str, context: &'a Context<'a>) -> Result<Self> {
+        Reader::with(settings.consumer(), settings, topic, context)
+    }
+
+    /// A reader that sees what is not decided yet, too.
+    pub(crate) fn of_undecided(
+        settings: &Settings,
+        topic: &'a str,
+        context: &'a Context<'a>,
+    ) -> Result<Self> {
+        let mut config = settings.consumer();
+        config.set("isolation.level", "read_uncommitted");
+        Reader::with(config, settings, topic, context)
+    }
+
+    fn with(
+        config: ClientConfig,
+        settings: &Settings,
+        topic: &'a str,
+        context: &'a Context<'a>,
+    ) -> Result<Self> {
         let consumer: BaseConsumer<Watch> =
-            settings.consumer().create_with_context(Watch::default()).map_err(config_fault)?;
-        let reader = Reader { consumer, topic, cancel };
+            config.create_with_context(Watch::default()).map_err(config_fault)?;
+        let patience = settings.transaction_timeout() + STABLE_GRACE;
+        let reader = Reader { consumer, topic, patience, context };
         // Offsets and fetches of a client that knows no leader yet wait for a timer of some 100 ms to
         // 1 s; asking for the leaders outright takes a few.
-        let leaders = reader.consumer.fetch_metadata(Some(topic), ANSWER_TIMEOUT);
+        let leaders = ask(context.cancel, |time| reader.consumer.fetch_metadata(Some(topic), time))?;
         leaders.map_err(|error| reader.fault(0, code_of(&error)))?;
         Ok(reader)
     }
 
     /// The end of a partition as committed readers see it: the last stable offset.
     pub(crate) fn stable_end(&self, partition: i32) -> Result<i64> {
-        let watermarks = self.consumer.fetch_watermarks(self.topic, partition, ANSWER_TIMEOUT);
-        watermarks.map(|(_, end)| end).map_err(|error| self.fault(partition, code_of(&error)))
+        self.watermarks(partition).map(|(_, end)| end)
     }
 
-    /// Waits until everything before `end` is decided: committed or aborted.
-    pub(crate) fn wait_until_stable(&self, partition: i32, end: i64) -> Result<()> {
-        let deadline = Instant::now() + STABLE_TIMEOUT;
+    fn watermarks(&self, partition: i32) -> Result<(i64, i64)> {
+        let watermarks =
+            ask(self.context.cancel, |time| self.consumer.fetch_watermarks(self.topic, partition, time))?;
+        watermarks.map_err(|error| self.fault(partition, code_of(&error)))
+    }
+
+    /// Waits until everything before `end` is decided: committed or aborted. `holder` says whose
+    /// transaction it may be that is waited for.
+    pub(crate) fn wait_until_stable(&self, partition: i32, end: i64, holder: &str) -> Result<()> {
+        let start = Instant::now();
+        let mut is_told = false;
         loop {
             let stable = self.stable_end(partition)?;
             if stable >= end {
                 return Ok(());
             }
-            self.cancel.check()?;
-            if Instant::now() >= deadline {
+            self.context.check_cancelled()?;
+            let (topic, patience) = (self.topic, self.patience.as_secs());
+            if start.elapsed() >= self.patience {
                 return Err(Fault::infrastructure(format!(
-                    "failed to read partition {partition} of topic {} up to offset {end}: a transaction that \
-                     is open since offset {stable} hides the rest",
-                    self.topic
+                    "failed to read partition {partition} of topic {topic} up to offset {end}: {holder}, open \
+                     since offset {stable}, hid the rest for {patience} s"
                 ))
                 .advise("wait for the other producer to finish, or for the broker to end its transaction"));
+            }
+            if !is_told && start.elapsed() >= STABLE_SILENCE {
+                is_told = true;
+                self.context.info(format!(
+                    "waiting, at most {patience} s, for {holder} to end: it is open since offset {stable} of \
+                     partition {partition} of topic {topic}, and hides what comes after"
+                ));
             }
             std::thread::sleep(STABLE_LOOK);
         }
@@ -107,10 +145,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn any_record(&self, partitions: u32) -> Result<bool> {
         let mut remaining = Vec::new();
         for partition in 0..partition_number(partitions)? {
-            let (low, end) = self
-                .consumer
-                .fetch_watermarks(self.topic, partition, ANSWER_TIMEOUT)
-                .map_err(|error| self.fault(partition, code_of(&error)))?;
+            let (low, end) = self.watermarks(partition)?;
             if low < end {
                 remaining.push(partition);
             }
@@ -148,7 +183,7 @@ impl<'a> Reader<'a> {
                 Some(Err(error)) => code_of(&error),
                 None => Code::NoError,
             };
-            self.cancel.check()?;
+            self.context.check_cancelled()?;
             let credentials = self.consumer.client().context().credentials().is_some();
             if is_authorization(code) || credentials || Instant::now() >= deadline {
                 let code = if code == Code::NoError { Code::OperationTimedOut } else { code };
@@ -216,9 +251,38 @@ pub(crate) fn record<'m>(message: &'m BorrowedMessage<'_>, partition: u32) -> Re
 /// The ledger's partition: it has one, so that its records have one order.
 pub(crate) const LEDGER_PARTITION: i32 = 0;
 
+/// What the keys of a feed's ledger records start with.
+fn prefixes(feed: &str) -> [String; 2] {
+    [format!("progress:{feed}:"), format!("manifest:{feed}:")]
+}
+
+/// What is in the ledger and not decided.
+#[derive(Debug, Default)]
+pub(crate) struct Undecided {
+    /// The key of the first such record: whose transaction it is.
+    pub(crate) first: Option<String>,
+    /// The offset of the feed's last such record.
+    pub(crate) last_own: Option<i64>,
+}
+
+/// Looks at ledger records from offset `from` to before `end`, with a reader of what is undecided.
+pub(crate) fn undecided(reader: &Reader<'_>, from: i64, end: i64, feed: &str) -> Result<Undecided> {
+    let prefixes = prefixes(feed);
+    let mut found = Undecided::default();
+    reader.read(LEDGER_PARTITION, from, end, &mut |message| {
+        let key = message.key().unwrap_or_default();
+        found.first.get_or_insert_with(|| String::from_utf8_lossy(key).into_owned());
+        if prefixes.iter().any(|prefix| key.starts_with(prefix.as_bytes())) {
+            found.last_own = Some(message.offset());
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
 /// Reads what the ledger says of one feed before offset `end`, which must be stable.
 pub(crate) fn read_ledger(reader: &Reader<'_>, end: i64, feed: &str) -> Result<Ledger> {
-    let prefixes = [format!("progress:{feed}:"), format!("manifest:{feed}:")];
+    let prefixes = prefixes(feed);
     // The last record of each key decides; earlier ones need not be parsed.
     let mut last: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
     reader.read(LEDGER_PARTITION, 0, end, &mut |message| {

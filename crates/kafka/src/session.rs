@@ -10,7 +10,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::producer::Producer as _;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
-use crate::admin::code_of;
+use crate::admin::{Admin, code_of};
 use crate::fault::{SMALLER_OR_LARGER, failed, is_fenced, refused};
 use crate::native::{self, Delivery, Destination, Producer};
 use crate::reader::{LEDGER_PARTITION, Reader, partition_number};
@@ -19,7 +19,7 @@ use crate::settings::Settings;
 /// How long `init_transactions` may take, the end of an earlier run's transaction included.
 const INIT_TIMEOUT: Duration = Duration::from_secs(60);
 /// One try of a call that librdkafka lets be called again.
-const SLICE: Duration = Duration::from_secs(2);
+const SLICE: Duration = Duration::from_secs(1);
 /// How long after its transaction's timeout a commit is still waited for: then the broker has
 /// decided, one way or the other.
 const COMMIT_GRACE: Duration = Duration::from_secs(15);
@@ -39,6 +39,7 @@ const SHOWN_KEY_CHARS: usize = 100;
 /// What a session is made of.
 pub(crate) struct Opened<'a> {
     pub(crate) settings: &'a Settings,
+    pub(crate) admin: &'a Admin,
     pub(crate) context: Context<'a>,
     pub(crate) feed: String,
     pub(crate) topic: String,
@@ -418,13 +419,15 @@ impl Session for KafkaSession<'_> {
 
     fn topic_has_records(&self) -> Result<bool> {
         let Opened { settings, topic, context, partitions, .. } = &self.opened;
-        Reader::new(settings, topic, context.cancel)?.any_record(*partitions)
+        Reader::new(settings, topic, context)?.any_record(*partitions)
     }
 
     fn end_offsets(&self) -> Result<Vec<i64>> {
-        let Opened { settings, topic, context, partitions, .. } = &self.opened;
-        let reader = Reader::new(settings, topic, context.cancel)?;
-        (0..partition_number(*partitions)?).map(|partition| reader.stable_end(partition)).collect()
+        let Opened { admin, topic, context, partitions, .. } = &self.opened;
+        // Not where committed readers stop: somebody else's open transaction would look like lost records.
+        (0..partition_number(*partitions)?)
+            .map(|partition| admin.high_watermark(topic, partition, context.cancel))
+            .collect()
     }
 
     fn begin(&mut self, headers: &Headers) -> Result<()> {

@@ -41,7 +41,7 @@ const FIXED: [(&str, &[&str], &str); 10] = [
     ("enable.partition.eof", &["true"], "reading back must know where a partition ends"),
     ("delivery.report.only.error", &["false"], "every record's delivery is counted"),
     ("allow.auto.create.topics", &["false"], "topics are created with the feed's partitions"),
-    ("transactional.id", &[], "it is made of the feed's name and the writer"),
+    ("transactional.id", &[], "it is made of the ledger's name, the feed's and the writer"),
     ("group.id", &[], "reading back joins no group"),
     ("partitioner", &[], "keys are partitioned as Java's client does it"),
 ];
@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn a_users_property_wins_over_a_default_under_either_name() {
         let settings = settings(&[("compression.codec", "zstd"), ("linger.ms", "50")]).unwrap();
-        let config = settings.producer("hivecast.f.1-of-1", 1_000_000);
+        let config = settings.producer("hivecast.l:f:1-of-1", 1_000_000);
         assert_eq!(config.get("compression.type"), Some("zstd"));
         assert_eq!(config.get("compression.codec"), None);
         assert_eq!(config.get("linger.ms"), Some("50"));

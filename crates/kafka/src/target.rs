@@ -1,11 +1,11 @@
 use hivecast_contract::{HEADER_EDITION, HEADER_FEED, HEADER_LOAD_DATE, HEADER_OP, WriterId};
-use hivecast_publish::{Ledger, Probe, Record, Session, Target, TargetLimits, TopicSpec};
+use hivecast_publish::{Ledger, Probe, Record, Session, Target, TargetLimits, TopicSpec, View};
 use hivecast_run::{Cancel, Class, Context, Fault, Result};
 use rdkafka::producer::BaseProducer;
 
 use crate::admin::{Admin, Configuration};
 use crate::native::{Producer, TopicDescription};
-use crate::reader::{LEDGER_PARTITION, Reader, partition_number, read_ledger, record};
+use crate::reader::{LEDGER_PARTITION, Reader, partition_number, read_ledger, record, undecided};
 use crate::session::{KafkaSession, Opened};
 use crate::settings::{Settings, config_fault};
 use crate::watch::Watch;
@@ -61,31 +61,45 @@ impl KafkaTarget {
 
     /// Looks at the topic and the ledger, refuses what cannot work, and tells `warnings` of what a
     /// person should know.
-    fn examine(&self, spec: &TopicSpec, warnings: &mut dyn FnMut(String)) -> Result<Findings> {
-        let topic = self.admin.topic(&spec.topic)?;
+    fn examine(
+        &self,
+        spec: &TopicSpec,
+        cancel: &Cancel,
+        warnings: &mut dyn FnMut(String),
+    ) -> Result<Findings> {
+        let topic = self.admin.topic(&spec.topic, cancel)?;
         if let Some(topic) = &topic {
             check_partitions(spec, topic)?;
         }
-        let ledger = self.admin.topic(&self.ledger_topic)?;
+        let ledger = self.admin.topic(&self.ledger_topic, cancel)?;
         if let Some(ledger) = &ledger {
-            self.check_ledger(ledger, warnings)?;
+            self.check_ledger(ledger, cancel, warnings)?;
         }
-        let broker = self.admin.broker_configuration(&self.ledger_topic)?;
+        let broker = self.admin.broker_configuration(&self.ledger_topic, cancel)?;
         self.check_transaction_timeout(broker.as_ref())?;
         let configuration = match &topic {
-            Some(_) => self.admin.topic_configuration(&spec.topic)?,
+            Some(_) => self.admin.topic_configuration(&spec.topic, cancel)?,
             None => None,
         };
         if let (Some(topic), Some(configuration)) = (&topic, &configuration) {
             compare_settings(spec, configuration, warnings);
+            check_copies(&spec.topic, topic.replicas, configuration.get("min.insync.replicas"))?;
             warn_of_weak_copies(&spec.topic, topic, configuration, warnings);
+        }
+        if let (None, Some(broker)) = (&topic, &broker) {
+            check_copies_to_be(spec, broker)?;
         }
         let message_bytes = message_bytes(spec, configuration.as_ref(), broker.as_ref(), warnings);
         Ok(Findings { topic, ledger, message_bytes })
     }
 
     /// A ledger that is not compacted grows for ever; one that deletes forgets what was published.
-    fn check_ledger(&self, ledger: &TopicDescription, warnings: &mut dyn FnMut(String)) -> Result<()> {
+    fn check_ledger(
+        &self,
+        ledger: &TopicDescription,
+        cancel: &Cancel,
+        warnings: &mut dyn FnMut(String),
+    ) -> Result<()> {
         let name = &self.ledger_topic;
         if ledger.partitions != 1 {
             return Err(Fault::usage(format!(
@@ -94,7 +108,7 @@ impl KafkaTarget {
             ))
             .advise("name another ledger topic, which is created as it must be"));
         }
-        match self.admin.topic_configuration(name)? {
+        match self.admin.topic_configuration(name, cancel)? {
             Some(configuration) => {
                 let policy = configuration.get("cleanup.policy").map_or("", String::as_str);
                 if policy != "compact" {
@@ -103,6 +117,7 @@ impl KafkaTarget {
                     ))
                     .advise(format!("set cleanup.policy=compact on topic {name}")));
                 }
+                check_copies(name, ledger.replicas, configuration.get("min.insync.replicas"))?;
                 warn_of_weak_copies(name, ledger, &configuration, warnings);
             }
             None => warnings(format!(
@@ -155,7 +170,7 @@ impl KafkaTarget {
         writer: WriterId,
         context: &Context<'a>,
     ) -> Result<KafkaSession<'a>> {
-        let Findings { topic, ledger, message_bytes } = self.examine(spec, &mut |_| {})?;
+        let Findings { topic, ledger, message_bytes } = self.examine(spec, context.cancel, &mut |_| {})?;
         if ledger.is_none() {
             let settings = [("cleanup.policy", "compact")];
             self.admin.create(&self.ledger_topic, 1, &settings, context)?;
@@ -171,13 +186,13 @@ impl KafkaTarget {
                 created
             }
         };
-        // Never a date or a host in it: whoever opens next must fence whoever was before.
-        let transactional_id = format!("hivecast.{}.{}-of-{}", spec.feed, writer.index, writer.of);
+        let transactional_id = transactional_id(&self.ledger_topic, &spec.feed, writer);
         let producer = self.producer(&transactional_id, message_bytes, &spec.topic)?;
         let session = KafkaSession::init(
             producer,
             Opened {
                 settings: &self.settings,
+                admin: &self.admin,
                 context: *context,
                 feed: spec.feed.clone(),
                 topic: spec.topic.clone(),
@@ -189,14 +204,57 @@ impl KafkaTarget {
             },
         )?;
         // Only now, after the fence: nothing that an earlier session does can change it any more.
-        // Another feed's open transaction hides what comes after it in the ledger, be it this feed's
-        // last word, so the high watermark is waited for.
-        let end = self.admin.high_watermark(&self.ledger_topic, LEDGER_PARTITION)?;
-        let reader = Reader::new(&self.settings, &self.ledger_topic, context.cancel)?;
-        reader.wait_until_stable(LEDGER_PARTITION, end)?;
-        let ledger = read_ledger(&reader, end, &spec.feed)?;
+        let ledger = self.read_ledger(&spec.feed, View::Settled, context)?;
         Ok(session.with_ledger(ledger))
     }
+
+    fn read_ledger(&self, feed: &str, view: View, context: &Context<'_>) -> Result<Ledger> {
+        let high = match view {
+            View::Now => None,
+            View::Settled => {
+                Some(self.admin.high_watermark(&self.ledger_topic, LEDGER_PARTITION, context.cancel)?)
+            }
+        };
+        let reader = Reader::new(&self.settings, &self.ledger_topic, context)?;
+        let stable = reader.stable_end(LEDGER_PARTITION)?;
+        let end = match high.filter(|high| *high > stable) {
+            Some(high) => self.settled_end(&reader, stable, high, feed, context)?,
+            None => stable,
+        };
+        read_ledger(&reader, end, feed)
+    }
+
+    /// Where the ledger is decided as far as the feed is concerned. An open transaction hides what
+    /// comes after it, be it this feed's last word, and is waited for then; where only other feeds
+    /// speak behind it, it is none of ours.
+    fn settled_end(
+        &self,
+        reader: &Reader<'_>,
+        stable: i64,
+        high: i64,
+        feed: &str,
+        context: &Context<'_>,
+    ) -> Result<i64> {
+        let all = Reader::of_undecided(&self.settings, &self.ledger_topic, context)?;
+        let undecided = undecided(&all, stable, high, feed)?;
+        let Some(last) = undecided.last_own else { return Ok(stable) };
+        let holder = match undecided.first {
+            Some(key) => format!("the transaction of {key:?}"),
+            None => ANY_HOLDER.to_owned(),
+        };
+        reader.wait_until_stable(LEDGER_PARTITION, last + 1, &holder)?;
+        Ok(last + 1)
+    }
+}
+
+/// Whose transaction it is where that can't be told.
+const ANY_HOLDER: &str = "a producer's transaction";
+
+/// Who a writer is to the brokers: whoever opens next must fence whoever was before, so never a date or
+/// a host in it. The ledger is in it since it is what a writer must be alone with: one feed may be
+/// published to two ledgers of a cluster. No name has a colon in it, so that two never give one id.
+fn transactional_id(ledger_topic: &str, feed: &str, writer: WriterId) -> String {
+    format!("hivecast.{ledger_topic}:{feed}:{}-of-{}", writer.index, writer.of)
 }
 
 impl Target for KafkaTarget {
@@ -205,7 +263,8 @@ impl Target for KafkaTarget {
     }
 
     fn preflight(&self, spec: &TopicSpec, context: &Context<'_>) -> Result<TargetLimits> {
-        let findings = self.at_cluster(self.examine(spec, &mut |warning| context.warn(warning)))?;
+        let findings =
+            self.at_cluster(self.examine(spec, context.cancel, &mut |warning| context.warn(warning)))?;
         Ok(TargetLimits { record_bytes: Some(record_bytes(findings.message_bytes, &spec.feed)) })
     }
 
@@ -223,15 +282,10 @@ impl Target for KafkaTarget {
         self.probes(spec, context)
     }
 
-    fn ledger(&self, feed: &str) -> Result<Ledger> {
-        let read = || {
-            if self.admin.topic(&self.ledger_topic)?.is_none() {
-                return Ok(Ledger::default());
-            }
-            let cancel = Cancel::default();
-            let reader = Reader::new(&self.settings, &self.ledger_topic, &cancel)?;
-            let end = reader.stable_end(LEDGER_PARTITION)?;
-            read_ledger(&reader, end, feed)
+    fn ledger(&self, feed: &str, view: View, context: &Context<'_>) -> Result<Ledger> {
+        let read = || match self.admin.topic(&self.ledger_topic, context.cancel)? {
+            Some(_) => self.read_ledger(feed, view, context),
+            None => Ok(Ledger::default()),
         };
         self.at_cluster(read())
     }
@@ -242,16 +296,19 @@ impl Target for KafkaTarget {
         partition: u32,
         from: i64,
         to: i64,
+        context: &Context<'_>,
         each: &mut dyn FnMut(Record<'_>) -> Result<()>,
     ) -> Result<()> {
         let number = partition_number(partition)?;
-        let cancel = Cancel::default();
-        let reader = Reader::new(&self.settings, topic, &cancel)?;
-        let high = self.at_cluster(self.admin.high_watermark(topic, number))?;
+        let high = self.at_cluster(self.admin.high_watermark(topic, number, context.cancel))?;
+        if from >= high {
+            return Ok(());
+        }
+        let reader = self.at_cluster(Reader::new(&self.settings, topic, context))?;
         let end = if to >= high {
             self.at_cluster(reader.stable_end(number))?
         } else {
-            self.at_cluster(reader.wait_until_stable(number, to + 1))?;
+            self.at_cluster(reader.wait_until_stable(number, to + 1, ANY_HOLDER))?;
             to + 1
         };
         // Errors of `each` are the caller's own, and are returned as they are.
@@ -283,6 +340,26 @@ fn compare_settings(spec: &TopicSpec, configuration: &Configuration, warnings: &
             None => warnings(format!("topic {} has no setting {name}, which the feed sets", spec.topic)),
         }
     }
+}
+
+/// Too few copies can never take a record: better to say so than to try until time is up.
+fn check_copies(name: &str, replicas: usize, least: Option<&String>) -> Result<()> {
+    match least.and_then(|text| text.parse::<usize>().ok()) {
+        Some(least) if replicas < least => Err(Fault::infrastructure(format!(
+            "topic {name} can take no record: its replication factor is {replicas}, and its min.insync.replicas \
+             {least}"
+        ))
+        .advise("add replicas to the topic, or lower its min.insync.replicas")),
+        _ => Ok(()),
+    }
+}
+
+/// The same of a topic that is going to be created with the broker's own replication.
+fn check_copies_to_be(spec: &TopicSpec, broker: &Configuration) -> Result<()> {
+    const LEAST: &str = "min.insync.replicas";
+    let replicas = broker.get("default.replication.factor").and_then(|text| text.parse().ok());
+    let least = spec.settings.get(LEAST).or_else(|| broker.get(LEAST));
+    replicas.map_or(Ok(()), |replicas| check_copies(&spec.topic, replicas, least))
 }
 
 fn warn_of_weak_copies(

@@ -26,6 +26,8 @@ pub struct Question<'a> {
     pub edition: &'a EditionId,
     /// The digest of its documents ([`crate::Entries::fingerprint`]); none before it is built.
     pub entries: Option<&'a str>,
+    /// The digest of the key that its values are masked with; empty where none is.
+    pub mask_key: &'a str,
     /// Its day.
     pub load_date: LoadDate,
     /// Who publishes.
@@ -92,6 +94,7 @@ pub fn decide(question: &Question<'_>) -> Result<Verdict> {
         other_partitions(question, &here, &unfinished),
         beyond_the_end(question, &here, &unfinished),
         other_entries(question, &unfinished),
+        other_mask_key(question, &here, &unfinished),
     ] {
         warnings.extend(refuse_or_warn(question, objection)?);
     }
@@ -118,12 +121,14 @@ pub fn decide(question: &Question<'_>) -> Result<Verdict> {
     Ok(Verdict { decision: Decision::Start { bases: bases(question, &here, &unfinished) }, warnings })
 }
 
-/// What was sent of an edition so far, as [`hivecast_contract::Progress::entries`] has it: it must
-/// not be judged otherwise before it is complete. None where the ledger does not name the edition.
+/// What was sent of an edition, or is being sent, as [`hivecast_contract::Progress::entries`] has it:
+/// it must not be judged otherwise. None where the ledger does not name the edition.
 pub fn entries_sent<'a>(ledger: &'a Ledger, edition: &EditionId) -> Option<&'a str> {
     let begun = ledger.progress.values().find(|progress| progress.edition == *edition);
     let complete = || ledger.manifests.values().find(|manifest| manifest.edition == *edition);
-    begun.map(|progress| progress.entries.as_str()).or_else(|| complete().map(|_| ""))
+    begun
+        .map(|progress| progress.entries.as_str())
+        .or_else(|| complete().map(|manifest| manifest.entries.as_str()))
 }
 
 /// The ledger's records that speak of the topic as it is.
@@ -171,6 +176,14 @@ impl<'a> Here<'a> {
         };
         self.is_completed(progress)
             || (progress.writer != self.writer && self.manifests.iter().any(overtaken))
+    }
+
+    /// The days of what may be on the topic now: of the edition that was completed last, and of those
+    /// begun since.
+    fn days_on_topic(&self, unfinished: &[&Progress]) -> Vec<(LoadDate, &'static str)> {
+        let published = self.latest().map(|manifest| (manifest.load_date, "published"));
+        let begun = unfinished.iter().map(|progress| (progress.load_date, "partly published"));
+        begun.chain(published).collect()
     }
 
     /// What was said last of the topic's partitions: a run under way speaks after the last manifest.
@@ -347,6 +360,37 @@ fn other_entries(question: &Question<'_>, unfinished: &[&Progress]) -> Option<Ob
     })
 }
 
+/// Part of the edition, or all of it, is on the topic as another key masks it.
+fn other_mask_key(question: &Question<'_>, here: &Here<'_>, unfinished: &[&Progress]) -> Option<Objection> {
+    let Question { feed, edition, load_date, .. } = question;
+    let is_other = |of: &EditionId, date: LoadDate, key: &str| {
+        of == *edition && date == *load_date && !key.is_empty() && key != question.mask_key
+    };
+    let begun = unfinished.iter().find(|begun| is_other(&begun.edition, begun.load_date, &begun.mask_key));
+    // A day that a later one has overtaken is done with, whatever key there is today.
+    let whole = || here.latest().filter(|whole| is_other(&whole.edition, whole.load_date, &whole.mask_key));
+    let (how, restored) = match begun {
+        Some(begun) => {
+            (format!("partly published ({} entries)", begun.position), "and publish it to its end")
+        }
+        None => whole().map(|_| ("published".to_owned(), "to leave it as it is"))?,
+    };
+    let what = format!(
+        "load_date {load_date} of feed {feed} is {how} as edition {edition}, and mask_key is another one since: \
+         its values would be masked otherwise"
+    );
+    Some(Objection {
+        advice: format!(
+            "restore the mask_key that it was begun with {restored}, or publish with --replace to send every \
+             document masked with the new one"
+        ),
+        overruled: format!("{what}; all of it is sent with the new one"),
+        what,
+    })
+}
+
+/// The edition's manifest, where it still says what is on the topic, or where a newer day is there: the
+/// topic went past this one, as it should.
 fn already_complete<'a>(
     question: &Question<'_>,
     here: &Here<'a>,
@@ -356,8 +400,11 @@ fn already_complete<'a>(
     let superseded = here.latest().is_some_and(|latest| latest.sequence > manifest.sequence);
     let disputed = match question.mode {
         // Whoever repeats a day that is done asks for nothing new, unless a correction of that very
-        // day is half sent.
-        Mode::Normal => unfinished.iter().any(|progress| progress.load_date == question.load_date),
+        // day is half sent, or an older day was put back over it.
+        Mode::Normal => {
+            unfinished.iter().any(|progress| progress.load_date == question.load_date)
+                || here.days_on_topic(unfinished).iter().any(|(date, _)| *date < question.load_date)
+        }
         // Whoever replaces wants this edition to be what is on the topic now.
         Mode::Replace => superseded || !unfinished.is_empty(),
     };
@@ -394,9 +441,24 @@ fn contradiction(question: &Question<'_>, here: &Here<'_>, unfinished: &[&Progre
             what,
         });
     }
-    let published = here.latest().map(|manifest| (manifest.load_date, "published"));
-    let begun = unfinished.iter().map(|progress| (progress.load_date, "partly published"));
-    let (newer, how) = begun.chain(published).filter(|(date, _)| date > load_date).max()?;
+    let on_topic = here.days_on_topic(unfinished);
+    if let Some((older, how)) = on_topic.iter().find(|(date, _)| date < load_date)
+        && here.manifest(*load_date).is_some()
+    {
+        let what = format!(
+            "load_date {load_date} of feed {feed} was published, and then load_date {older} was {how} over it: \
+             the topic does not hold it any more"
+        );
+        return Some(Objection {
+            advice: format!(
+                "publish a later load_date, which replaces both, or publish {load_date} with --replace to send \
+                 it again over {older}"
+            ),
+            overruled: format!("load_date {load_date} is sent again over {older}, which was {how} over it"),
+            what,
+        });
+    }
+    let (newer, how) = on_topic.into_iter().filter(|(date, _)| date > load_date).max()?;
     Some(Objection {
         what: format!(
             "load_date {newer} of feed {feed} is {how} already: publishing {load_date} would overwrite newer data"

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use hivecast_contract::WriterId;
 use hivecast_run::{Context, Fault, Result};
 
-use crate::{Ledger, Probe, Record, Session, Target, TargetLimits, TopicSpec};
+use crate::{Ledger, Probe, Record, Session, Target, TargetLimits, TopicSpec, View};
 use files::check_name;
 use ledger::LedgerFile;
 use line::Line;
@@ -58,6 +58,10 @@ impl DirTarget {
 
     fn ledger_dir(&self) -> PathBuf {
         self.root.join(".ledger")
+    }
+
+    fn lock_path(&self, feed: &str) -> PathBuf {
+        self.ledger_dir().join(format!("{feed}.lock"))
     }
 
     fn ledger_path(&self, feed: &str) -> PathBuf {
@@ -104,7 +108,7 @@ impl Target for DirTarget {
         }
         files::create_dir(&self.root)?;
         files::create_dir(&self.ledger_dir())?;
-        let lock = lock::Lock::acquire(&self.ledger_dir().join(format!("{}.lock", topic.feed)), &topic.feed)?;
+        let lock = lock::Lock::acquire(&self.lock_path(&topic.feed), &topic.feed)?;
         let dir = self.topic_dir(&topic.topic);
         let file = match TopicFile::load(&dir)? {
             Some(file) => file,
@@ -115,7 +119,12 @@ impl Target for DirTarget {
         Ok(Box::new(session::DirSession::new(lock, dir, topic, file, ledger)?))
     }
 
-    fn ledger(&self, feed: &str) -> Result<Ledger> {
+    fn check_free(&self, feed: &str) -> Result<()> {
+        check_name("feed", feed)?;
+        lock::check_free(&self.lock_path(feed), feed)
+    }
+
+    fn ledger(&self, feed: &str, _view: View, _context: &Context<'_>) -> Result<Ledger> {
         check_name("feed", feed)?;
         ledger::fold(&ledger::read(&self.ledger_path(feed))?.commits)
     }
@@ -126,6 +135,7 @@ impl Target for DirTarget {
         partition: u32,
         from: i64,
         to: i64,
+        context: &Context<'_>,
         each: &mut dyn FnMut(Record<'_>) -> Result<()>,
     ) -> Result<()> {
         check_name("topic", topic)?;
@@ -141,7 +151,7 @@ impl Target for DirTarget {
         let mut lines = Lines::open(&path, partition, end.0)?;
         if start != end {
             lines.seek(start)?;
-            lines.each(from, to, each)?;
+            lines.each(from, to, context, each)?;
         }
         Ok(())
     }
@@ -195,8 +205,15 @@ impl<'a> Lines<'a> {
         })
     }
 
-    fn each(&mut self, from: i64, to: i64, each: &mut dyn FnMut(Record<'_>) -> Result<()>) -> Result<()> {
+    fn each(
+        &mut self,
+        from: i64,
+        to: i64,
+        context: &Context<'_>,
+        each: &mut dyn FnMut(Record<'_>) -> Result<()>,
+    ) -> Result<()> {
         while self.next()? {
+            context.check_cancelled()?;
             let line = self.parse()?;
             if line.offset > to {
                 break;

@@ -2,7 +2,7 @@
 
 use hivecast_contract::{EditionId, LoadDate};
 use hivecast_edition::{Batch, Columns, Edition, EditionReader, MissingKeys, missing_keys};
-use hivecast_run::{Fault, Result};
+use hivecast_run::{Cancel, Class, Fault, Result};
 
 use crate::encode::Encoder;
 use crate::entries::{Block, Blocks, Entries};
@@ -16,23 +16,32 @@ pub struct EditionEntries<'a> {
     edition: &'a Edition,
     encoder: &'a Encoder,
     bases: &'a Bases<'a>,
+    cancel: Cancel,
 }
 
 impl<'a> EditionEntries<'a> {
     /// The encoder must be of the edition's feed, fields and stamp.
     pub fn new(edition: &'a Edition, encoder: &'a Encoder, bases: &'a Bases<'a>) -> Self {
-        EditionEntries { edition, encoder, bases }
+        EditionEntries { edition, encoder, bases, cancel: Cancel::default() }
+    }
+
+    /// Stops reading when the run is asked to stop.
+    #[must_use]
+    pub fn until(mut self, cancel: &Cancel) -> Self {
+        self.cancel = cancel.clone();
+        self
     }
 
     fn tombstones(&self, bases: &[EditionId], position: u64) -> Result<MissingKeys> {
         let mut found = Vec::new();
         for base in bases {
             let Some(base) = (self.bases)(base)? else { continue };
-            base.verify_files().map_err(|fault| advise_on_base(fault, &base))?;
+            base.verify_files_unless(&self.cancel).map_err(|fault| advise_on_base(fault, &base))?;
             found.push(base);
         }
         let mut missing = missing_keys(&found, self.edition)?;
         for _ in 0..position {
+            self.cancel.check()?;
             missing.next().transpose()?;
         }
         Ok(missing)
@@ -57,7 +66,7 @@ impl Entries for EditionEntries<'_> {
     }
 
     fn check(&self) -> Result<()> {
-        self.edition.verify_files()
+        self.edition.verify_files_unless(&self.cancel)
     }
 
     fn open(&self, bases: &[EditionId], position: u64) -> Result<Box<dyn Blocks + '_>> {
@@ -71,6 +80,9 @@ impl Entries for EditionEntries<'_> {
 
 /// The run's own edition is built again by the same command; an older one is not.
 fn advise_on_base(fault: Fault, base: &Edition) -> Fault {
+    if fault.class() == Class::Interrupted {
+        return fault;
+    }
     fault.advise(format!(
         "its keys that are gone since need tombstones: remove {} and build load_date {} again with \
          `hivecast build`",

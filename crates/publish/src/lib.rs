@@ -9,6 +9,7 @@ pub mod dir;
 pub mod documents;
 pub mod encode;
 pub mod entries;
+mod mask_key;
 pub mod run;
 pub mod target;
 pub mod verify;
@@ -16,6 +17,9 @@ pub mod verify;
 pub use decide::Mode;
 pub use documents::EditionEntries;
 pub use entries::{Block, Blocks, Entries};
+pub use mask_key::mask_key_digest;
 pub use run::{Job, Outcome, Sent, Summary, publish};
-pub use target::{Committed, Headers, Ledger, Probe, Record, Session, Target, TargetLimits, TopicSpec};
+pub use target::{
+    Committed, Headers, Ledger, Probe, Record, Session, Target, TargetLimits, TopicSpec, View,
+};
 pub use verify::{Original, Verified, verify, verify_by_key};

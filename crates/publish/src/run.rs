@@ -21,6 +21,9 @@ const LOST_SESSIONS_MAX: u32 = 4;
 /// The pause before the second session; it doubles with each session that is lost.
 const REOPEN_PAUSE: Duration = Duration::from_secs(1);
 
+/// How often in that time cancellation is looked for.
+const REOPEN_LOOKS: u32 = 5;
+
 /// After how many records cancellation is looked for and progress told.
 const SENT_BATCH_RECORDS: u64 = 1_000;
 
@@ -33,6 +36,9 @@ pub struct Job<'a> {
     pub chunks: Chunks,
     /// May what is published be corrected?
     pub mode: Mode,
+    /// A digest of the key that values are masked with ([`crate::mask_key_digest`]); empty where none
+    /// is.
+    pub mask_key: &'a str,
 }
 
 /// What a run did.
@@ -134,8 +140,11 @@ impl Stop {
 
 fn pause(context: &Context<'_>, fault: &Fault, lost_in_a_row: u32) -> Result<()> {
     context.warn(format!("the session was lost ({}); going on with a new one", fault.chain()));
-    context.check_cancelled()?;
-    context.clock.sleep(REOPEN_PAUSE * 2u32.saturating_pow(lost_in_a_row - 1));
+    let looks = REOPEN_LOOKS * 2u32.saturating_pow(lost_in_a_row - 1);
+    for _ in 0..looks {
+        context.check_cancelled()?;
+        context.clock.sleep(REOPEN_PAUSE / REOPEN_LOOKS);
+    }
     context.check_cancelled()
 }
 
@@ -194,6 +203,7 @@ impl Run<'_, '_> {
             feed: &self.job.topic.feed,
             edition: self.entries.edition(),
             entries: Some(&self.entries.fingerprint()),
+            mask_key: self.job.mask_key,
             load_date: self.entries.load_date(),
             writer: WriterId::SINGLE,
             mode: self.job.mode,
@@ -218,6 +228,7 @@ impl Run<'_, '_> {
             chunks: 0,
             position: 0,
             entries: self.entries.fingerprint(),
+            mask_key: self.job.mask_key.to_owned(),
             bases,
             topic_id: session.topic_id().to_owned(),
             partitions: vec![PartitionTotals::default(); self.job.topic.partitions as usize],
@@ -431,6 +442,8 @@ fn manifest(job: &Job<'_>, progress: &Progress, sequence: u64, completed_ms: i64
         feed: progress.feed.clone(),
         load_date: progress.load_date,
         edition: progress.edition.clone(),
+        entries: progress.entries.clone(),
+        mask_key: progress.mask_key.clone(),
         topic: job.topic.topic.clone(),
         topic_id: progress.topic_id.clone(),
         documents: progress.partitions.iter().map(|totals| totals.documents).sum(),

@@ -19,7 +19,7 @@
 use std::collections::BTreeMap;
 
 use hivecast_contract::{LedgerKey, LedgerRecord, LoadDate, Manifest, PartitionTotals, Progress, WriterId};
-use hivecast_run::Result;
+use hivecast_run::{Context, Result};
 
 /// The topic as the feed wants it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,6 +129,17 @@ pub struct Probe {
     pub outcome: Result<String>,
 }
 
+/// How much of the ledger a reader wants that fences nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// What committed readers see at this moment. The feed's last word may be missing, where a
+    /// transaction that is open, of this feed or another, comes before it.
+    Now,
+    /// With the feed's last word: a transaction that hides it is waited for, a bounded time
+    /// (`Class::Infrastructure`).
+    Settled,
+}
+
 /// Somewhere that documents go.
 pub trait Target: Send + Sync {
     /// How people know it: `dir ./topics` or `kafka localhost:9092`. Never holds a secret.
@@ -137,11 +148,18 @@ pub trait Target: Send + Sync {
     /// What can be known without writing anything: reachable, allowed, the topic's partitions (None
     /// while it does not exist), limits. Warnings (settings that differ, replication 1) are told to
     /// the context.
-    fn preflight(&self, topic: &TopicSpec, context: &hivecast_run::Context<'_>) -> Result<TargetLimits>;
+    fn preflight(&self, topic: &TopicSpec, context: &Context<'_>) -> Result<TargetLimits>;
+
+    /// Fails with `Class::Held` where it can be seen, without disturbing anybody, that a session of
+    /// this feed lives: so that a second run need not build an edition first to be told. A target that
+    /// can't see it says nothing, and [`Target::open`] decides.
+    fn check_free(&self, _feed: &str) -> Result<()> {
+        Ok(())
+    }
 
     /// What only trying tells, without publishing, creating or fencing anything: the rights that a
     /// session needs. For `hivecast doctor`, after a `preflight` that succeeded.
-    fn probe(&self, topic: &TopicSpec, context: &hivecast_run::Context<'_>) -> Vec<Probe>;
+    fn probe(&self, topic: &TopicSpec, context: &Context<'_>) -> Vec<Probe>;
 
     /// Creates the topic and the ledger where missing, fences earlier sessions of this feed and
     /// writer, and reads the ledger.
@@ -149,11 +167,11 @@ pub trait Target: Send + Sync {
         &'a self,
         topic: &TopicSpec,
         writer: WriterId,
-        context: &hivecast_run::Context<'a>,
+        context: &Context<'a>,
     ) -> Result<Box<dyn Session + 'a>>;
 
     /// The ledger as committed readers see it, without fencing anyone. Empty where there is none.
-    fn ledger(&self, feed: &str) -> Result<Ledger>;
+    fn ledger(&self, feed: &str, view: View, context: &Context<'_>) -> Result<Ledger>;
 
     /// Reads what is committed to one topic partition from `from` up to and including `to` (offsets),
     /// in order, handing each record to `each`; stops at its first error. Records that are no longer
@@ -165,6 +183,7 @@ pub trait Target: Send + Sync {
         partition: u32,
         from: i64,
         to: i64,
+        context: &Context<'_>,
         each: &mut dyn FnMut(Record<'_>) -> Result<()>,
     ) -> Result<()>;
 }
@@ -180,7 +199,8 @@ pub trait Session {
     /// Whether the topic holds records that committed readers can see.
     fn topic_has_records(&self) -> Result<bool>;
 
-    /// The next offset of each partition as committed readers see it.
+    /// The next offset of each partition. What others have written there in transactions that are
+    /// still open may be counted: it must not hide what is committed before it.
     fn end_offsets(&self) -> Result<Vec<i64>>;
 
     /// Starts a transaction.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use hivecast_contract::{Checksum, EditionId, Manifest, PartitionTotals};
 use hivecast_run::{Context, Event, Fault, Result, Step, Unit};
 
-use crate::{Entries, Record, Target};
+use crate::{Entries, Ledger, Record, Target, View};
 use explain::{Verdict, difference};
 
 /// How many partitions are read at once.
@@ -38,7 +38,8 @@ pub struct Original<'a> {
 }
 
 /// Reads every partition of the manifest's topic back, as committed readers see it, and compares the
-/// edition's records with the manifest. A [`hivecast_run::Class::Data`] says what differs in which
+/// edition's records with the manifest. Of the edition that was published last, copies behind the
+/// manifest's last offset are looked for too. A [`hivecast_run::Class::Data`] says what differs in which
 /// partition.
 pub fn verify(target: &dyn Target, manifest: &Manifest, context: &Context<'_>) -> Result<Verified> {
     compare(target, manifest, None, context)
@@ -59,6 +60,35 @@ pub fn verify_by_key(
 struct Found {
     totals: PartitionTotals,
     foreign: u64,
+    /// Records of the edition behind the last that the manifest states.
+    beyond: Beyond,
+}
+
+/// Records that nobody should have sent.
+#[derive(Clone, Debug, Default)]
+struct Beyond {
+    count: u64,
+    first_offset: Option<i64>,
+}
+
+/// How far a partition is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    /// To the last offset that the manifest states: behind it an edition that was sent later may
+    /// hold the same one's records again.
+    Stated,
+    /// To the end: nothing was sent since, so that any record of the edition behind is one too many.
+    End,
+}
+
+impl Reach {
+    fn of(manifest: &Manifest, ledger: &Ledger) -> Reach {
+        let is_last = ledger.latest().is_none_or(|latest| latest.sequence <= manifest.sequence);
+        let again = ledger.progress.values().any(|progress| {
+            progress.edition == manifest.edition && progress.partitions != manifest.partitions
+        });
+        if is_last && !again { Reach::End } else { Reach::Stated }
+    }
 }
 
 fn compare(
@@ -69,13 +99,17 @@ fn compare(
 ) -> Result<Verified> {
     let total = Some(manifest.documents + manifest.tombstones);
     context.tell(Event::Started { step: Step::Verify, total, unit: Unit::Records });
-    let found = read_all(target, manifest, context)?;
+    let ledger = target.ledger(&manifest.feed, View::Now, context)?;
+    let reach = Reach::of(manifest, &ledger);
+    let found = read_all(target, manifest, reach, context)?;
+    let differs = |found: &Found, stated: &PartitionTotals| found.totals != *stated || found.beyond.count > 0;
     let differing: Vec<usize> = (0..found.len())
-        .filter(|partition| found[*partition].totals != manifest.partitions[*partition])
+        .filter(|partition| differs(&found[*partition], &manifest.partitions[*partition]))
         .collect();
     let mut checks = ["counts", "bytes", "checksums", "offsets"].map(str::to_owned).to_vec();
     if !differing.is_empty() {
-        match difference(target, manifest, original, &found, &differing)? {
+        let compared = Compared { target, manifest, ledger: &ledger, reach, context };
+        match difference(compared, original, &found, &differing)? {
             Verdict::Fault(fault) => return Err(fault),
             Verdict::TombstonesExpired(count) => {
                 context
@@ -92,7 +126,22 @@ fn compare(
     })
 }
 
-fn read_all(target: &dyn Target, manifest: &Manifest, context: &Context<'_>) -> Result<Vec<Found>> {
+/// What is compared with what.
+#[derive(Clone, Copy)]
+struct Compared<'a> {
+    target: &'a dyn Target,
+    manifest: &'a Manifest,
+    ledger: &'a Ledger,
+    reach: Reach,
+    context: &'a Context<'a>,
+}
+
+fn read_all(
+    target: &dyn Target,
+    manifest: &Manifest,
+    reach: Reach,
+    context: &Context<'_>,
+) -> Result<Vec<Found>> {
     let partitions = manifest.partitions.len();
     let next = AtomicUsize::new(0);
     let done = AtomicU64::new(0);
@@ -103,7 +152,7 @@ fn read_all(target: &dyn Target, manifest: &Manifest, context: &Context<'_>) -> 
             if partition >= partitions {
                 return;
             }
-            let found = read_partition(target, manifest, partition, &done, context);
+            let found = read_partition(target, manifest, partition, reach, &done, context);
             if found.is_err() {
                 // The others need not begin.
                 next.store(partitions, Ordering::Relaxed);
@@ -132,12 +181,21 @@ fn read_partition(
     target: &dyn Target,
     manifest: &Manifest,
     partition: usize,
+    reach: Reach,
     done: &AtomicU64,
     context: &Context<'_>,
 ) -> Result<Found> {
     let mut found = Found::default();
     let mut pending = 0;
-    each_record(target, manifest, partition, &mut |record| {
+    let last = manifest.partitions[partition].last_offset;
+    each_record(target, manifest, partition, reach, context, &mut |record| {
+        if Some(record.offset) > last {
+            if record.edition == Some(manifest.edition.0.as_str()) {
+                found.beyond.count += 1;
+                found.beyond.first_offset.get_or_insert(record.offset);
+            }
+            return Ok(());
+        }
         pending += 1;
         if pending == READ_BATCH_RECORDS {
             context.check_cancelled()?;
@@ -163,16 +221,23 @@ fn read_partition(
     Ok(found)
 }
 
-/// The records between the partition's first and last of the edition, both included.
+/// The records between the partition's first and last of the edition, both included, and those behind
+/// as far as `reach` says.
 fn each_record(
     target: &dyn Target,
     manifest: &Manifest,
     partition: usize,
+    reach: Reach,
+    context: &Context<'_>,
     each: &mut dyn FnMut(Record<'_>) -> Result<()>,
 ) -> Result<()> {
     let stated = &manifest.partitions[partition];
     let (Some(first), Some(last)) = (stated.first_offset, stated.last_offset) else { return Ok(()) };
     let number = u32::try_from(partition)
         .map_err(|error| Fault::data(format!("failed to read partition {partition}")).because(error))?;
-    target.read(&manifest.topic, number, first, last, each)
+    target.read(&manifest.topic, number, first, last, context, each)?;
+    match (reach, last.checked_add(1)) {
+        (Reach::End, Some(behind)) => target.read(&manifest.topic, number, behind, i64::MAX, context, each),
+        _ => Ok(()),
+    }
 }

@@ -226,6 +226,116 @@ fn an_older_day_does_not_overwrite_a_newer_one() {
 }
 
 #[test]
+fn a_newer_day_after_a_roll_back_is_not_published_already() {
+    let scratch = Scratch::sampled(200);
+    scratch.hivecast(["publish", "--load-date", &format!("{}..{}", DAYS[0], DAYS[1])]).succeeded();
+    scratch.hivecast(["publish", "--load-date", DAYS[0], "--replace"]).succeeded();
+    let before = scratch.topic_files("topics");
+    insta::assert_snapshot!(scratch.hivecast(["publish", "--load-date", DAYS[1]]).failed(50), @r"
+    error: load_date 2026-11-21 of feed contracts was published, and then load_date 2026-11-20 was published over it: the topic does not hold it any more
+      help: publish a later load_date, which replaces both, or publish 2026-11-21 with --replace to send it again over 2026-11-20
+    ");
+    assert_eq!(scratch.topic_files("topics"), before);
+    scratch.hivecast(["publish", "--load-date", DAYS[2]]).succeeded();
+}
+
+/// A crash, another mask_key, and the same command again: two keys never mix in one edition.
+#[test]
+fn a_mask_key_that_changed_between_a_crash_and_its_resume_is_a_conflict() {
+    let scratch = Scratch::sampled(500);
+    scratch.edit("feeds/contracts.yaml", "envelope:\n", "chunks: { records: 100 }\n\nenvelope:\n");
+    let mut command = scratch.command(["--quiet", "publish", "--load-date", DAYS[0]]);
+    command.env("HIVECAST_CRASH_AT", "publish.after_commit:2");
+    assert_eq!(scratch.finish(command.spawn().unwrap()).code, None, "killed");
+    let (key, other) = ("mask_key: for-trying-out-only", "mask_key: another-for-trying-out");
+    scratch.edit("hivecast.yaml", key, other);
+    let said = scratch.hivecast(["publish", "--load-date", DAYS[0]]).failed(50);
+    assert!(
+        said.contains("partly published (200 entries)") && said.contains("restore the mask_key"),
+        "{said}"
+    );
+    scratch.edit("hivecast.yaml", other, key);
+    let report = scratch.hivecast(["publish", "--load-date", DAYS[0], "--json"]).succeeded().json();
+    assert_eq!(report["runs"][0]["outcome"], "resumed");
+    // Published whole, it is still not what the other key would send; nothing is built to say so.
+    scratch.edit("hivecast.yaml", key, other);
+    std::fs::remove_dir_all(scratch.join("editions")).unwrap();
+    let said = scratch.hivecast(["publish", "--load-date", DAYS[0]]).failed(50);
+    assert!(said.contains("is published as edition") && said.contains("mask_key"), "{said}");
+    assert!(!scratch.join("editions/contracts/load_date=2026-11-20").exists());
+    let report =
+        scratch.hivecast(["publish", "--load-date", DAYS[0], "--replace", "--json"]).succeeded().json();
+    assert_eq!(report["runs"][0]["outcome"], "published");
+    let ledger = scratch.read("topics/.ledger/contracts.ndjson");
+    assert!(ledger.contains("mask_key") && !ledger.contains("trying-out"), "the ledger tells no key");
+}
+
+#[test]
+fn a_damaged_previous_edition_is_told_and_stops_what_needs_it() {
+    let scratch = Scratch::sampled(500);
+    scratch.hivecast(["publish", "--load-date", DAYS[0]]).succeeded();
+    let damaged = scratch.files("editions").into_keys().find(|name| name.ends_with("edition.json")).unwrap();
+    scratch.write(&format!("editions/{damaged}"), "{");
+    let before = scratch.topic_files("topics");
+    let failed = scratch.hivecast(["publish", "--load-date", DAYS[1], "--json"]);
+    assert_eq!(failed.code, Some(20), "{}", failed.stderr);
+    let report = failed.json();
+    let warnings = report["runs"][0]["warnings"].to_string();
+    assert!(warnings.contains("is damaged in the store") && warnings.contains("are skipped"), "{warnings}");
+    let error = report["error"].to_string();
+    assert!(error.contains("is on the topic and damaged in the store"), "{error}");
+    assert!(error.contains("hivecast build") && error.contains("edition.json"), "{error}");
+    assert_eq!(scratch.topic_files("topics"), before, "nothing was sent");
+    let report = scratch.hivecast(["build", "--load-date", DAYS[1], "--json"]).succeeded().json();
+    let warnings = report["runs"][0]["warnings"].to_string();
+    assert!(warnings.contains("which is no whole edition"), "{warnings}");
+    // Built again it takes the damaged one's place.
+    scratch.hivecast(["build", "--load-date", DAYS[0]]).succeeded();
+    let report = scratch.hivecast(["publish", "--load-date", DAYS[1], "--json"]).succeeded().json();
+    assert_eq!(report["runs"][0]["warnings"].as_array().map(Vec::len), Some(0), "{report}");
+    // With --replace a damaged one is done without, and that is told.
+    scratch.write(&format!("editions/{damaged}"), "{");
+    let last = scratch
+        .files("editions")
+        .into_keys()
+        .find(|name| name.contains(DAYS[1]) && name.ends_with("edition.json"));
+    scratch.write(&format!("editions/{}", last.unwrap()), "{");
+    let report =
+        scratch.hivecast(["publish", "--load-date", DAYS[2], "--replace", "--json"]).succeeded().json();
+    let warnings = report["runs"][0]["warnings"].to_string();
+    assert!(warnings.contains("get no tombstone"), "{warnings}");
+}
+
+/// Gates that changed have an edition built and judged again; what was sent of it stays what it was.
+#[test]
+fn building_a_published_edition_again_is_told_and_keeps_what_was_set_aside() {
+    let scratch = Scratch::sampled(300);
+    scratch.edit(
+        "feeds/contracts.yaml",
+        "gates:\n",
+        "gates:\n  document_size: { max: 1500, severity: quarantine }\n",
+    );
+    let report = scratch.hivecast(["publish", "--load-date", DAYS[0], "--json"]).succeeded().json();
+    let sent = report["runs"][0]["manifest"]["entries"].clone();
+    assert!(sent.as_str().is_some_and(|sent| !sent.is_empty()));
+    scratch.edit("feeds/contracts.yaml", "gates:\n", "gates:\n  row_count: { of: accounts, min: 1 }\n");
+    let report = scratch.hivecast(["build", "--load-date", DAYS[0], "--json"]).succeeded().json();
+    assert_eq!(report["runs"][0]["outcome"], "built");
+    let warnings = report["runs"][0]["warnings"].to_string();
+    assert!(warnings.contains("was judged by other gates"), "{warnings}");
+    let report = scratch.hivecast(["publish", "--load-date", DAYS[0], "--json"]).succeeded().json();
+    let run = &report["runs"][0];
+    assert_eq!((run["outcome"].as_str(), &run["manifest"]["entries"]), (Some("already_published"), &sent));
+    assert_eq!(run["warnings"].as_array().map(Vec::len), Some(0), "{run}");
+    // A list that was lost is told, as the next edition's tombstones are found by it.
+    let list = scratch.files("editions").into_keys().find(|name| name.ends_with("excluded.json")).unwrap();
+    std::fs::remove_file(scratch.join(&format!("editions/{list}"))).unwrap();
+    let report = scratch.hivecast(["publish", "--load-date", DAYS[0], "--json"]).succeeded().json();
+    let warnings = report["runs"][0]["warnings"].to_string();
+    assert!(warnings.contains("sets aside other documents"), "{warnings}");
+}
+
+#[test]
 fn a_base_that_is_gone_from_the_store_is_a_conflict() {
     let scratch = Scratch::sampled(500);
     scratch.hivecast(["publish", "--load-date", DAYS[0]]).succeeded();

@@ -6,6 +6,7 @@ use std::process::Child;
 
 use hivecast_kafka::{KafkaTarget, Settings};
 use hivecast_publish::Target;
+use hivecast_run::{Cancel, Context, Silent, SystemClock};
 use serde_json::Value;
 
 use crate::support::{DAYS, Ran, Record, Scratch};
@@ -87,9 +88,11 @@ impl OnKafka {
     fn records(&self) -> Vec<Record> {
         let properties = [("bootstrap.servers".to_owned(), variable("KAFKA"))];
         let target = KafkaTarget::new(Settings::new(properties).unwrap(), "unused").unwrap();
+        let cancel = Cancel::default();
+        let context = Context { sink: &Silent, cancel: &cancel, clock: &SystemClock };
         let mut records = Vec::new();
         for partition in 0..PARTITIONS {
-            let read = target.read(&self.topic, partition, 0, i64::MAX - 1, &mut |record| {
+            let read = target.read(&self.topic, partition, 0, i64::MAX - 1, &context, &mut |record| {
                 records.push(Record {
                     partition,
                     key: String::from_utf8(record.key.to_vec()).unwrap(),

@@ -1,6 +1,7 @@
 //! The real binary, run as people and schedulers run it.
 
 mod bad_input;
+mod broker;
 mod command_line;
 mod doctor;
 mod end_to_end;

@@ -91,8 +91,10 @@ fn of_two_runs_at_once_one_wins_and_the_other_exits_40() {
     let scratch = slow_project();
     let mut first = scratch.command(["--quiet", "publish", "--load-date", DAYS[0]]).spawn().unwrap();
     wait_for_a_commit(&scratch, &mut first);
-    let said = scratch.hivecast(["publish", "--load-date", DAYS[0]]).failed(40);
+    let said = scratch.hivecast(["publish", "--load-date", DAYS[1]]).failed(40);
     assert!(said.contains("contracts"), "{said}");
+    let built = scratch.join(&format!("editions/contracts/load_date={}", DAYS[1]));
+    assert!(!built.exists(), "it was told before it built anything");
     let first = scratch.finish(first);
     assert_eq!(first.code, Some(0), "{}", first.stderr);
     let records = scratch.topic("topics", "mdm.contracts");

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use hivecast_edition::{Columns, Edition};
-use hivecast_run::{Class, Fault};
+use hivecast_run::{Cancel, Class, Fault};
 
 use crate::build::{TestStore, keys};
 
@@ -9,6 +9,16 @@ const SHARDS: usize = 3;
 
 fn shard_path(edition: &Edition, index: usize) -> PathBuf {
     edition.path.join(&edition.description.shards[index].file)
+}
+
+#[test]
+fn a_run_that_is_stopped_stops_verifying() {
+    let test = TestStore::new();
+    let edition = test.edition("2026-11-22", "aa", &keys(0..10), 1);
+    let cancel = Cancel::default();
+    edition.verify_files_unless(&cancel).unwrap();
+    cancel.cancel();
+    assert_eq!(edition.verify_files_unless(&cancel).unwrap_err().class(), Class::Interrupted);
 }
 
 /// Verifies after each damage to each shard; the damage is undone in between.

@@ -1,6 +1,6 @@
 use arrow_schema::{DataType, Field};
 use hivecast_contract::EditionId;
-use hivecast_edition::{Columns, PruneMode, Store};
+use hivecast_edition::{Columns, Draft, Exclusion, LookUp, PruneMode, Sent, Store};
 use hivecast_run::Class;
 use serde_json::json;
 
@@ -150,6 +150,41 @@ fn an_equal_edition_is_kept_and_a_damaged_one_replaced() {
     replaced.verify_files().unwrap();
     drop(test.store.begin(FEED, day("2026-11-22")).unwrap());
     assert_eq!(test.names(), ["load_date=2026-11-22"], "what was replaced is swept");
+}
+
+/// Part of it may be on a topic: the list that it was sent with outlives it, as long as the documents
+/// are the same.
+#[test]
+fn what_is_set_aside_stays_when_an_edition_is_built_again() {
+    let test = TestStore::new();
+    let mut first = test.edition("2026-11-22", "aa", &keys(0..100), 2);
+    let aside = vec![Exclusion { key: keys(0..1)[0].clone(), reason: "too large".to_owned() }];
+    first.exclude(aside, Sent::Nothing).unwrap();
+    let rebuilt = |gates: &str, range| {
+        let writer = test.store.begin(FEED, day("2026-11-22")).unwrap();
+        write_keys(&writer, &keys(range), 3).unwrap();
+        writer.finish(Draft { gates_fingerprint: gates.to_owned(), ..draft("aa") }).unwrap()
+    };
+    let again = rebuilt("other gates", 0..100);
+    assert_eq!(again.description.shards.len(), 3, "it was built again");
+    assert_eq!(again.fingerprint(), first.fingerprint());
+    let aside = |edition: &Edition| edition.excluded().unwrap().map(Result::unwrap).collect::<Vec<_>>();
+    assert_eq!(aside(&first).len(), 1);
+    assert_eq!(aside(&again), aside(&first));
+    assert!(aside(&rebuilt("third gates", 0..90)).is_empty(), "ordinals of other documents mean nothing");
+}
+
+#[test]
+fn a_damaged_edition_is_told_from_one_that_is_not_there() {
+    let test = TestStore::new();
+    let edition = test.edition("2026-11-22", "aa", &keys(0..10), 1);
+    let look_up = |id: &str| test.store.look_up(FEED, &EditionId(id.to_owned())).unwrap();
+    assert!(matches!(look_up("bb"), LookUp::Absent));
+    assert!(matches!(look_up("aa"), LookUp::Whole(found) if found.description == edition.description));
+    let json = edition.path.join("edition.json");
+    std::fs::write(&json, &std::fs::read(&json).unwrap()[..100]).unwrap();
+    let LookUp::Damaged(fault) = look_up("aa") else { panic!("damage goes unseen") };
+    assert!(fault.class() == Class::Data && fault.chain().contains("edition.json"), "{}", fault.chain());
 }
 
 #[test]

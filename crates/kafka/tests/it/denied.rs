@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use hivecast_contract::WriterId;
 use hivecast_kafka::{KafkaTarget, Settings};
-use hivecast_publish::{Target, TopicSpec};
+use hivecast_publish::{Target, TopicSpec, View};
 use hivecast_run::{Class, Fault};
 
 use crate::support::{context, create_topic, dump, send, unique, variable};
@@ -63,14 +63,14 @@ fn rights_to_publish_are_enough() {
     session.commit(&mut |_| Ok(Vec::new())).unwrap_or_else(|fault| panic!("{}", fault.chain()));
     let mut keys = Vec::new();
     target
-        .read(&topic, 0, 0, i64::MAX, &mut |record| {
+        .read(&topic, 0, 0, i64::MAX, &context, &mut |record| {
             keys.push(record.key.to_vec());
             Ok(())
         })
         .unwrap_or_else(|fault| panic!("{}", fault.chain()));
     assert_eq!(keys, [b"a".to_vec(), b"b".to_vec()]);
     assert_eq!(dump(&topic, 0).len(), 2);
-    target.ledger(&spec.feed).unwrap_or_else(|fault| panic!("{}", fault.chain()));
+    target.ledger(&spec.feed, View::Settled, &context).unwrap_or_else(|fault| panic!("{}", fault.chain()));
 }
 
 #[test]

@@ -45,6 +45,27 @@ fn another_number_of_partitions_is_a_conflict_that_names_both() {
     );
 }
 
+/// One copy can't be two in sync: told at once, and not after minutes of trying.
+#[test]
+fn too_few_copies_for_min_insync_replicas_are_told_before_anything_is_sent() {
+    let there = spec("insync", 1);
+    create_topic(&there.topic, 1, &[("min.insync.replicas", "2")]);
+    let mut to_be = spec("insync", 1);
+    to_be.settings.insert("min.insync.replicas".to_owned(), "2".to_owned());
+    for spec in [&there, &to_be] {
+        let fault = refusal(&target(&[]), spec);
+        assert_eq!(fault.class(), Class::Infrastructure, "{}", fault.chain());
+        let copies = "replication factor is 1, and its min.insync.replicas 2";
+        assert!(fault.chain().contains(copies), "{}", fault.chain());
+    }
+    assert!(!topic_exists(&to_be.topic), "refused before anything was made");
+    let ledger = unique("ledger");
+    create_topic(&ledger, 1, &[("cleanup.policy", "compact"), ("min.insync.replicas", "2")]);
+    let target = KafkaTarget::new(settings(&[]), ledger.clone()).expect("a client");
+    let fault = refusal(&target, &spec("insync", 1));
+    assert!(fault.class() == Class::Infrastructure && fault.chain().contains(&ledger), "{}", fault.chain());
+}
+
 #[test]
 fn a_ledger_that_forgets_is_refused() {
     for policy in ["delete", "compact,delete"] {

@@ -1,13 +1,14 @@
 //! Transactions, fences, offsets and reading back.
 
-use std::time::Duration;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use hivecast_contract::{
     EditionId, LEDGER_FORMAT, LedgerRecord, LoadDate, PartitionTotals, Progress, WriterId, partition_of,
 };
-use hivecast_kafka::KafkaTarget;
-use hivecast_publish::Target;
-use hivecast_run::{Cancel, Class, Context, Fault, Silent, SystemClock};
+use hivecast_kafka::{KafkaTarget, Settings};
+use hivecast_publish::{Target, View};
+use hivecast_run::{Cancel, Class, Context, Event, Fault, Silent, Sink, SystemClock};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::Consumer;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -27,6 +28,7 @@ fn progress(feed: &str, position: u64) -> LedgerRecord {
         chunks: 1,
         position,
         entries: String::new(),
+        mask_key: String::new(),
         bases: Vec::new(),
         topic_id: "t".to_owned(),
         partitions: vec![PartitionTotals::default()],
@@ -202,7 +204,7 @@ fn reading_ends_at_markers_and_passes_over_what_is_gone() {
     assert!(session.topic_has_records().expect("an answer"));
     let read = |from, to| {
         let mut found = Vec::new();
-        let outcome = target.read(&spec.topic, 0, from, to, &mut |record| {
+        let outcome = target.read(&spec.topic, 0, from, to, &context, &mut |record| {
             found.push((record.offset, String::from_utf8_lossy(record.key).into_owned()));
             assert_eq!(record.feed, Some(spec.feed.as_str()));
             assert_eq!((record.load_date, record.op), (Some("2026-11-22"), Some("upsert")));
@@ -232,7 +234,7 @@ fn an_error_of_the_reader_stops_it_and_comes_back_as_it_is() {
     session.commit(&mut |_| Ok(Vec::new())).expect("committed");
     let mut seen = 0;
     let fault = target
-        .read(&spec.topic, 0, 0, i64::MAX, &mut |_| {
+        .read(&spec.topic, 0, 0, i64::MAX, &context, &mut |_| {
             seen += 1;
             Err(hivecast_run::Fault::data("enough"))
         })
@@ -248,19 +250,14 @@ fn another_feeds_open_transaction_does_not_hide_our_last_word() {
     let target = KafkaTarget::new(settings(&[]), ledger.clone()).expect("a client");
     let (spec, context) = (spec("hidden", 1), context());
     let mut session = target.open(&spec, WriterId::SINGLE, &context).expect("a session");
-    let other: BaseProducer = ClientConfig::new()
-        .set("bootstrap.servers", bootstrap())
-        .set("transactional.id", unique("other"))
-        .create()
-        .expect("a producer");
-    other.init_transactions(Duration::from_secs(20)).expect("initialised");
-    other.begin_transaction().expect("begun");
-    other.send(BaseRecord::<str, str>::to(&ledger).key("progress:other:1/1").payload("{}")).expect("queued");
-    other.flush(Duration::from_secs(20)).expect("sent");
+    let other = open_in_ledger(&ledger);
     send(session.as_mut(), &spec, &["a"]);
     session.commit(&mut |_| Ok(vec![progress(&spec.feed, 1)])).expect("committed");
     drop(session);
-    assert!(target.ledger(&spec.feed).expect("read").progress.is_empty(), "still hidden from readers");
+    assert!(
+        target.ledger(&spec.feed, View::Now, &context).expect("read").progress.is_empty(),
+        "still hidden from readers"
+    );
 
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -270,6 +267,136 @@ fn another_feeds_open_transaction_does_not_hide_our_last_word() {
         let session = target.open(&spec, WriterId::SINGLE, &context).expect("a session");
         assert_eq!(session.ledger().progress[&WriterId::SINGLE].position, 1);
     });
+}
+
+/// A producer of another feed with a record in the ledger, its transaction open.
+fn open_in_ledger(ledger: &str) -> BaseProducer {
+    let other: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap())
+        .set("transactional.id", unique("other"))
+        .create()
+        .expect("a producer");
+    other.init_transactions(Duration::from_secs(20)).expect("initialised");
+    other.begin_transaction().expect("begun");
+    other.send(BaseRecord::<str, str>::to(ledger).key("progress:other:1/1").payload("{}")).expect("queued");
+    other.flush(Duration::from_secs(20)).expect("sent");
+    other
+}
+
+/// Where nothing of ours comes after it, it is none of our business: no feed waits for another.
+#[test]
+fn another_feeds_open_transaction_with_nothing_of_ours_behind_is_not_waited_for() {
+    let ledger = unique("ledger");
+    let target = KafkaTarget::new(settings(&[]), ledger.clone()).expect("a client");
+    let (spec, context) = (spec("unhidden", 1), context());
+    let mut session = target.open(&spec, WriterId::SINGLE, &context).expect("a session");
+    send(session.as_mut(), &spec, &["a"]);
+    session.commit(&mut |_| Ok(vec![progress(&spec.feed, 1)])).expect("committed");
+    drop(session);
+    let _other = open_in_ledger(&ledger);
+    let start = Instant::now();
+    let session = target.open(&spec, WriterId::SINGLE, &context).expect("a session");
+    let settled = target.ledger(&spec.feed, View::Settled, &context).expect("read");
+    assert_eq!(session.ledger(), &settled);
+    assert_eq!(settled.progress[&WriterId::SINGLE].position, 1);
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+}
+
+/// Where our last word comes after it, it is waited for a bounded time, and told whose it is.
+#[test]
+fn a_transaction_that_hides_our_last_word_for_too_long_is_infrastructure() {
+    let ledger = unique("ledger");
+    let target = KafkaTarget::new(settings(&[("transaction.timeout.ms", "1000")]), ledger.clone());
+    let (target, spec) = (target.expect("a client"), spec("hiding", 1));
+    let (told, cancel) = (Told::default(), Cancel::default());
+    let context = Context { sink: &told, cancel: &cancel, clock: &SystemClock };
+    let mut session = target.open(&spec, WriterId::SINGLE, &context).expect("a session");
+    let _other = open_in_ledger(&ledger);
+    send(session.as_mut(), &spec, &["a"]);
+    session.commit(&mut |_| Ok(vec![progress(&spec.feed, 1)])).expect("committed");
+    drop(session);
+    let fault = target.ledger(&spec.feed, View::Settled, &context).expect_err("hidden");
+    assert_eq!(fault.class(), Class::Infrastructure, "{}", fault.chain());
+    let whose = "the transaction of \"progress:other:1/1\"";
+    assert!(fault.chain().contains(whose) && fault.chain().contains("16 s"), "{}", fault.chain());
+    let notes = told.0.lock().expect("not poisoned").clone();
+    assert!(notes.iter().any(|note| note.starts_with("waiting") && note.contains(whose)), "{notes:?}");
+    // Whoever does not want to wait is told what can be seen, and Ctrl-C ends the wait.
+    assert!(target.ledger(&spec.feed, View::Now, &context).expect("read").progress.is_empty());
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(500));
+            cancel.cancel();
+        });
+        let start = Instant::now();
+        let fault = target.ledger(&spec.feed, View::Settled, &context).expect_err("interrupted");
+        assert_eq!(fault.class(), Class::Interrupted, "{}", fault.chain());
+        assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    });
+}
+
+#[derive(Default)]
+struct Told(Mutex<Vec<String>>);
+
+impl Sink for Told {
+    fn event(&self, event: &Event) {
+        if let Event::Note { text, .. } = event {
+            self.0.lock().expect("not poisoned").push(text.clone());
+        }
+    }
+}
+
+/// A broker that is away is asked for some 12 s; Ctrl-C does not wait for that.
+#[test]
+fn an_absent_broker_does_not_hold_up_who_interrupts() {
+    let properties = [("bootstrap.servers".to_owned(), "127.0.0.1:1".to_owned())];
+    let settings = Settings::new(properties).expect("settings");
+    let target = KafkaTarget::new(settings, unique("ledger")).expect("a client");
+    let (spec, cancel) = (spec("away", 1), Cancel::default());
+    let context = Context { sink: &Silent, cancel: &cancel, clock: &SystemClock };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(300));
+            cancel.cancel();
+        });
+        let start = Instant::now();
+        let fault = target.preflight(&spec, &context).expect_err("interrupted");
+        assert_eq!(fault.class(), Class::Interrupted, "{}", fault.chain());
+        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    });
+    for interrupted in [
+        target.ledger(&spec.feed, View::Now, &context).map(drop),
+        target.read(&spec.topic, 0, 0, 9, &context, &mut |_| Ok(())),
+    ] {
+        assert_eq!(interrupted.expect_err("interrupted").class(), Class::Interrupted);
+    }
+}
+
+/// Somebody's open transaction in the topic stops committed readers before our records; that does not
+/// make the topic shorter than the ledger says.
+#[test]
+fn a_strangers_open_transaction_in_the_topic_does_not_look_like_lost_records() {
+    let (spec, target, context) = (spec("stranger", 1), target(&[]), context());
+    let mut session = target.open(&spec, WriterId::SINGLE, &context).expect("a session");
+    let _stranger = open_in_ledger(&spec.topic);
+    send(session.as_mut(), &spec, &["a", "b"]);
+    let committed = session.commit(&mut |_| Ok(Vec::new())).expect("committed");
+    let ends = session.end_offsets().expect("end offsets");
+    assert!(Some(ends[0]) > committed.partitions[0].last_offset, "{ends:?} {committed:?}");
+}
+
+#[test]
+fn two_ledgers_of_one_feed_do_not_fence_each_other() {
+    let (spec, context) = (spec("ledgers", 1), context());
+    let (first, second) = (target(&[]), target(&[]));
+    let mut one = first.open(&spec, WriterId::SINGLE, &context).expect("a session");
+    send(one.as_mut(), &spec, &["one"]);
+    let mut two = second.open(&spec, WriterId::SINGLE, &context).expect("another ledger's session");
+    send(two.as_mut(), &spec, &["two"]);
+    for session in [&mut one, &mut two] {
+        session.commit(&mut |_| Ok(Vec::new())).unwrap_or_else(|fault| panic!("{}", fault.chain()));
+    }
+    assert_eq!(dump(&spec.topic, 0).len(), 2);
 }
 
 #[test]
@@ -284,7 +411,7 @@ fn the_ledger_keeps_the_last_word_of_each_feed_alone() {
             send(session.as_mut(), &spec, &["a"]);
             session.commit(&mut |_| Ok(vec![progress(&spec.feed, position)])).expect("committed");
             drop(session);
-            let read = target.ledger(&spec.feed).expect("read");
+            let read = target.ledger(&spec.feed, View::Now, &context).expect("read");
             assert_eq!(read.progress.len(), 1);
             assert_eq!(read.progress[&WriterId::SINGLE].position, position);
         }
@@ -320,5 +447,7 @@ fn a_cancelled_run_stops_before_the_commit() {
         .expect_err("cancelled");
     assert_eq!(fault.class(), Class::Interrupted, "{}", fault.chain());
     assert!(dump(&spec.topic, 0).is_empty());
-    assert!(target.ledger(&spec.feed).expect("read").progress.is_empty());
+    assert!(
+        target.ledger(&spec.feed, View::Now, &crate::support::context()).expect("read").progress.is_empty()
+    );
 }

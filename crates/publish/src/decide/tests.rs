@@ -35,6 +35,8 @@ fn manifest(sequence: u64, load_date: u8, edition: &str, last: i64) -> Manifest 
         feed: FEED.to_owned(),
         load_date: day(load_date),
         edition: id(edition),
+        entries: String::new(),
+        mask_key: String::new(),
         topic: TOPIC.to_owned(),
         topic_id: ID.to_owned(),
         documents: 10,
@@ -55,6 +57,7 @@ fn progress(load_date: u8, edition: &str, bases: &[&str], last: i64) -> Progress
         chunks: 1,
         position: 4,
         entries: String::new(),
+        mask_key: String::new(),
         bases: bases.iter().map(|base| id(base)).collect(),
         topic_id: ID.to_owned(),
         partitions: vec![totals(4, last)],
@@ -70,6 +73,8 @@ struct Given {
     writer: WriterId,
     /// The edition's digest as it is now.
     entries: &'static str,
+    /// The digest of the key there is now.
+    mask_key: &'static str,
 }
 
 impl Given {
@@ -105,6 +110,7 @@ impl Given {
             has_records: true,
             writer: WriterId::SINGLE,
             entries: "now",
+            mask_key: "",
         }
     }
 
@@ -113,6 +119,7 @@ impl Given {
             feed: FEED,
             edition: &id(edition),
             entries: Some(self.entries),
+            mask_key: self.mask_key,
             load_date: day(load_date),
             writer: self.writer,
             mode,
@@ -195,6 +202,41 @@ fn a_day_left_behind_is_still_complete_and_replace_puts_it_back() {
     given.gives(22, "a", &[Mode::Normal], &Decision::AlreadyComplete(first));
     let warnings = given.gives(22, "a", &[Mode::Replace], &start(&["b"]));
     assert!(warnings[0].contains("2026-11-22 overwrites 2026-11-23"), "{warnings:?}");
+}
+
+#[test]
+fn a_newer_day_that_an_older_one_was_put_over() {
+    let put_back = Manifest { sequence: 3, ..manifest(1, 22, "a", 29) };
+    let newer = || Done(manifest(2, 23, "b", 19));
+    let given = Given::ledger([newer(), Done(put_back.clone())]);
+    given.conflict(23, "b", "load_date 2026-11-22 was published over it", &["a"]);
+    given.gives(22, "a", BOTH, &Decision::AlreadyComplete(put_back));
+    let given = Given::ledger([newer(), Begun(progress(22, "a", &["b"], 23))]);
+    given.conflict(23, "b", "load_date 2026-11-22 was partly published over it", &["a"]);
+    // The day after both is published over what is there.
+    let warnings = given.gives(24, "c", &[Mode::Normal], &start(&["b", "a"]));
+    assert!(warnings[0].contains("2026-11-22") && warnings[0].contains("partly"), "{warnings:?}");
+}
+
+#[test]
+fn another_mask_key() {
+    let begun = |key: &str| Progress { mask_key: key.to_owned(), ..progress(22, "a", &["z"], 3) };
+    let mut given = Given::ledger([Begun(begun("old"))]);
+    given.mask_key = "new";
+    given.conflict(22, "a", "mask_key is another one", &["z"]);
+    given.mask_key = "old";
+    given.gives(22, "a", BOTH, &Decision::Resume(begun("old")));
+    // What an older program began goes on, as it always did.
+    let mut given = Given::ledger([Begun(begun(""))]);
+    given.mask_key = "new";
+    given.gives(22, "a", BOTH, &Decision::Resume(begun("")));
+    let done = Manifest { mask_key: "old".to_owned(), ..manifest(1, 22, "a", 9) };
+    let mut given = Given::ledger([Done(done.clone())]);
+    given.mask_key = "new";
+    given.conflict(22, "a", "is published as edition a, and mask_key is another one", &[]);
+    given.gives(23, "b", BOTH, &start(&["a"]));
+    given.ledger.manifests.insert(day(23), manifest(2, 23, "b", 19));
+    given.gives(22, "a", &[Mode::Normal], &Decision::AlreadyComplete(done));
 }
 
 #[test]

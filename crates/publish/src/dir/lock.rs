@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use hivecast_run::{Fault, Result};
 use rustix::fs::{FlockOperation, flock};
@@ -11,6 +12,11 @@ use rustix::io::Errno;
 
 /// How often the lock file may vanish under our hands before that is an error.
 const ATTEMPTS: u32 = 10;
+
+/// How often a lock that is taken is looked at: [`check_free`] holds it for microseconds.
+const LOOKS: u32 = 10;
+/// The pause between.
+const LOOK_PAUSE: Duration = Duration::from_millis(5);
 
 /// An exclusive `flock` on a file. The kernel drops it with the last descriptor, so that it dies
 /// with its owner however that ends.
@@ -21,8 +27,24 @@ pub(super) struct Lock {
     file: File,
 }
 
+/// Fails as held where a process has the lock. Looking takes it for an instant, shared, so that those
+/// who look do not see each other; whoever takes it in earnest waits out such an instant.
+pub(super) fn check_free(path: &Path, feed: &str) -> Result<()> {
+    let fault = |error: std::io::Error| Fault::io(format!("failed to look at {}", path.display()), error);
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(fault(error)),
+    };
+    match flock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(()),
+        Err(Errno::WOULDBLOCK) => Err(held(file, feed)),
+        Err(error) => Err(fault(error.into())),
+    }
+}
+
 impl Lock {
-    /// Takes the lock, or fails at once as held, naming the process that has it.
+    /// Takes the lock, or fails as held, naming the process that has it.
     pub(super) fn acquire(path: &Path, feed: &str) -> Result<Lock> {
         let fault = |error: std::io::Error| Fault::io(format!("failed to lock {}", path.display()), error);
         for _ in 0..ATTEMPTS {
@@ -33,10 +55,8 @@ impl Lock {
                 .truncate(false)
                 .open(path)
                 .map_err(fault)?;
-            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => {}
-                Err(Errno::WOULDBLOCK) => return Err(held(file, feed)),
-                Err(error) => return Err(fault(error.into())),
+            if !lock_exclusively(&file).map_err(fault)? {
+                return Err(held(file, feed));
             }
             let mut lock = Lock { path: path.to_path_buf(), feed: feed.to_owned(), file };
             // Somebody may have removed the file between opening and locking it: then the lock is on
@@ -79,6 +99,21 @@ impl Lock {
     }
 }
 
+/// False where somebody has the lock, and keeps it longer than one who only looks.
+fn lock_exclusively(file: &File) -> std::io::Result<bool> {
+    for look in 0..LOOKS {
+        if look > 0 {
+            std::thread::sleep(LOOK_PAUSE);
+        }
+        match flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(true),
+            Err(Errno::WOULDBLOCK) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(false)
+}
+
 fn held(mut file: File, feed: &str) -> Fault {
     let mut pid = String::new();
     // The holder may be between locking and signing.
@@ -108,6 +143,30 @@ mod tests {
         assert_eq!(fault.chain(), format!("feed contracts is held by another run (process {pid})"));
         drop(lock);
         Lock::acquire(&path, "contracts").unwrap();
+    }
+
+    #[test]
+    fn who_looks_sees_a_holder_and_disturbs_nobody() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("feed.lock");
+        check_free(&path, "contracts").unwrap();
+        assert!(!path.exists(), "looking makes nothing");
+        let lock = Lock::acquire(&path, "contracts").unwrap();
+        let fault = check_free(&path, "contracts").unwrap_err();
+        assert_eq!(fault.class(), Class::Held);
+        assert!(fault.chain().contains(&std::process::id().to_string()), "{}", fault.chain());
+        drop(lock);
+        // One who looks just now, for a moment.
+        let looking = File::open(&path).unwrap();
+        flock(&looking, FlockOperation::NonBlockingLockShared).unwrap();
+        check_free(&path, "contracts").unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(LOOK_PAUSE);
+                drop(looking);
+            });
+            Lock::acquire(&path, "contracts").unwrap();
+        });
     }
 
     #[test]

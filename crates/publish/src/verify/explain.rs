@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use hivecast_contract::{Checksum, Manifest, PartitionTotals, partition_of};
-use hivecast_run::{Fault, Result};
+use hivecast_run::{Context, Fault, Result};
 
-use super::{Found, Original, each_record};
+use super::{Compared, Found, Original, each_record};
+use crate::Record;
 use crate::entries::{Block, Entry};
-use crate::{Record, Target};
 
 /// How many partitions are described.
 const PARTITIONS_TOLD: usize = 10;
@@ -30,24 +30,23 @@ pub(super) enum Verdict {
 }
 
 pub(super) fn difference(
-    target: &dyn Target,
-    manifest: &Manifest,
+    compared: Compared<'_>,
     original: Option<Original<'_>>,
     found: &[Found],
     differing: &[usize],
 ) -> Result<Verdict> {
+    let Compared { manifest, ledger, .. } = compared;
     let mut cause = sums(manifest, found, differing);
     if let Some(original) = original {
-        let keys = Keys::compare(target, manifest, original, differing)?;
+        let keys = Keys::compare(compared, original, differing)?;
         if let Some(expired) = keys.only_tombstones_missing() {
             return Ok(Verdict::TombstonesExpired(expired));
         }
         cause.push_str(&keys.text());
     }
-    let later = target
-        .ledger(&manifest.feed)?
+    let later = ledger
         .manifests
-        .into_values()
+        .values()
         .filter(|other| other.sequence > manifest.sequence && other.topic_id == manifest.topic_id);
     let advice = match later.max_by_key(|other| other.sequence) {
         Some(later) => format!(
@@ -82,7 +81,7 @@ fn sums(manifest: &Manifest, found: &[Found], differing: &[usize]) -> String {
 }
 
 fn sum(found: &Found, stated: &PartitionTotals) -> Vec<String> {
-    let Found { totals, foreign } = found;
+    let Found { totals, foreign, beyond } = found;
     let mut differences = Vec::new();
     let counts = [
         ("documents", totals.documents, stated.documents),
@@ -106,6 +105,12 @@ fn sum(found: &Found, stated: &PartitionTotals) -> Vec<String> {
     }
     if *foreign > 0 {
         differences.push(format!("{foreign} records of other editions between"));
+    }
+    if let Some(first) = beyond.first_offset {
+        differences.push(format!(
+            "{} more records of the edition behind its last, from offset {first} on",
+            beyond.count
+        ));
     }
     differences
 }
@@ -161,38 +166,34 @@ impl Slice<'_> {
 }
 
 impl Keys {
-    fn compare(
-        target: &dyn Target,
-        manifest: &Manifest,
-        original: Original<'_>,
-        partitions: &[usize],
-    ) -> Result<Keys> {
+    fn compare(compared: Compared<'_>, original: Original<'_>, partitions: &[usize]) -> Result<Keys> {
+        let manifest = compared.manifest;
         let records: u64 = partitions.iter().map(|partition| manifest.partitions[*partition].records()).sum();
         let of = records.div_ceil(SLICE_KEYS).max(1);
         let of_topic = u32::try_from(manifest.partitions.len()).unwrap_or(u32::MAX);
         let mut keys = Keys::default();
         for index in 0..of {
-            keys.compare_slice(target, manifest, original, &Slice { partitions, of_topic, index, of })?;
+            keys.compare_slice(compared, original, &Slice { partitions, of_topic, index, of })?;
         }
         Ok(keys)
     }
 
     fn compare_slice(
         &mut self,
-        target: &dyn Target,
-        manifest: &Manifest,
+        compared: Compared<'_>,
         original: Original<'_>,
         slice: &Slice<'_>,
     ) -> Result<()> {
+        let Compared { target, manifest, reach, context, .. } = compared;
         let mut expected = HashMap::new();
-        each_entry(original, &mut |entry| {
+        each_entry(original, context, &mut |entry| {
             if let Some(name) = slice.name(entry.key) {
                 let checksum = Checksum::of_record(entry.key, entry.value).0 as u64;
                 expected.insert(name, Expected { checksum, seen: 0 });
             }
         })?;
         for partition in slice.partitions {
-            each_record(target, manifest, *partition, &mut |record| {
+            each_record(target, manifest, *partition, reach, context, &mut |record| {
                 if record.edition == Some(manifest.edition.0.as_str()) {
                     self.meet(&record, slice, &mut expected);
                 }
@@ -202,7 +203,7 @@ impl Keys {
         if expected.values().all(|expected| expected.seen > 0) {
             return Ok(());
         }
-        each_entry(original, &mut |entry| {
+        each_entry(original, context, &mut |entry| {
             let name = slice.name(entry.key);
             if name.and_then(|name| expected.get(&name)).is_some_and(|expected| expected.seen == 0) {
                 match entry.value {
@@ -253,10 +254,11 @@ impl Keys {
     }
 }
 
-fn each_entry(original: Original<'_>, each: &mut dyn FnMut(Entry<'_>)) -> Result<()> {
+fn each_entry(original: Original<'_>, context: &Context<'_>, each: &mut dyn FnMut(Entry<'_>)) -> Result<()> {
     let mut blocks = original.entries.open(original.bases, 0)?;
     let mut block = Block::default();
     loop {
+        context.check_cancelled()?;
         blocks.fill(&mut block)?;
         if block.is_empty() {
             return Ok(());

@@ -5,7 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 
 use hivecast_contract::WriterId;
-use hivecast_publish::{Headers, Mode, Outcome, Session, Target};
+use hivecast_publish::{Headers, Mode, Outcome, Session, Target, View};
 use hivecast_run::{Class, Fault};
 use hivecast_testkit::conformance::faulty::{Effect, Faulty, Point, Trip};
 
@@ -115,7 +115,10 @@ fn a_damaged_ledger_stops_everything() {
     fs::write(topic.ledger(), text.replacen("\"e22\"", "\"e2x\"", 1)).expect("written");
     let fault = topic.try_publish("e23", Mode::Replace).expect_err("damage");
     assert_eq!(fault.class(), Class::Data, "{}", fault.chain());
-    assert_eq!(topic.target.ledger("contracts").expect_err("damage").class(), Class::Data);
+    assert_eq!(
+        topic.target.ledger("contracts", View::Now, &topic.bench.context()).expect_err("damage").class(),
+        Class::Data
+    );
 }
 
 #[test]
@@ -141,10 +144,17 @@ fn a_partition_file_that_was_cut_is_a_conflict() {
             let mut found = vec![];
             topic
                 .target
-                .read("mdm.contracts", partition as u32, from as i64, i64::MAX, &mut |record| {
-                    found.push(record.offset);
-                    Ok(())
-                })
+                .read(
+                    "mdm.contracts",
+                    partition as u32,
+                    from as i64,
+                    i64::MAX,
+                    &topic.bench.context(),
+                    &mut |record| {
+                        found.push(record.offset);
+                        Ok(())
+                    },
+                )
                 .expect("read");
             let expected: Vec<i64> = records[from..].iter().map(|record| record.offset).collect();
             assert_eq!(found, expected, "partition {partition} from {from}");
@@ -235,7 +245,7 @@ fn names_cannot_leave_the_directory() {
         topic.target.preflight(&topic.spec, &topic.bench.context()).expect_err("too").class(),
         Class::Usage
     );
-    let read = topic.target.read("../elsewhere", 0, 0, 1, &mut |_| Ok(()));
+    let read = topic.target.read("../elsewhere", 0, 0, 1, &topic.bench.context(), &mut |_| Ok(()));
     assert_eq!(read.expect_err("too").class(), Class::Usage);
 }
 

@@ -9,7 +9,7 @@ use hivecast_contract::{EditionId, key_hash};
 use hivecast_edition::{Draft, Edition, Exclusion, Sent, Store};
 use hivecast_feed::Feed;
 use hivecast_publish::encode::{EditionStamp, Encoder};
-use hivecast_publish::{Block, EditionEntries, Entries, Mode, Outcome, Target};
+use hivecast_publish::{Block, EditionEntries, Entries, Mode, Outcome, Target, View};
 use hivecast_run::{Class, Fault, Result};
 use hivecast_testkit::conformance::faulty::{Effect, Faulty, Point, Trip};
 
@@ -328,5 +328,12 @@ fn no_manifest_counts_other_documents_than_the_edition_has() {
     let fault = topic.publish_entries(&topic.target, &short, Mode::Normal).expect_err("one is missing");
     assert_eq!(fault.class(), Class::Bug);
     assert!(fault.to_string().contains("11 documents, and 10 were sent"), "{fault}");
-    assert!(topic.target.ledger("contracts").expect("a ledger").manifests.is_empty());
+    assert!(
+        topic
+            .target
+            .ledger("contracts", View::Now, &topic.bench.context())
+            .expect("a ledger")
+            .manifests
+            .is_empty()
+    );
 }

@@ -94,7 +94,12 @@ impl Topic {
         mode: Mode,
     ) -> Result<Summary> {
         let chunks = Chunks { records: 3, bytes: 1 << 30, atomic: Atomicity::Chunk };
-        publish(target, &Job { topic: &self.spec, chunks, mode }, entries, &self.bench.context())
+        publish(
+            target,
+            &Job { topic: &self.spec, chunks, mode, mask_key: "" },
+            entries,
+            &self.bench.context(),
+        )
     }
 
     pub(crate) fn try_publish(&self, edition: &str, mode: Mode) -> Result<Summary> {

@@ -2,7 +2,7 @@
 
 use hivecast_contract::{EditionId, WriterId};
 use hivecast_publish::{
-    Entries, Ledger, Original, Probe, Record, Session, Target, TargetLimits, TopicSpec, Verified, verify,
+    Entries, Ledger, Original, Probe, Record, Session, Target, TargetLimits, TopicSpec, Verified, View, verify,
     verify_by_key,
 };
 use hivecast_run::{Class, Context, Fault, Result};
@@ -45,8 +45,8 @@ impl Target for Tampered<'_> {
         self.inner.open(topic, writer, context)
     }
 
-    fn ledger(&self, feed: &str) -> Result<Ledger> {
-        self.inner.ledger(feed)
+    fn ledger(&self, feed: &str, view: View, context: &Context<'_>) -> Result<Ledger> {
+        self.inner.ledger(feed, view, context)
     }
 
     fn read(
@@ -55,9 +55,10 @@ impl Target for Tampered<'_> {
         partition: u32,
         from: i64,
         to: i64,
+        context: &Context<'_>,
         each: &mut dyn FnMut(Record<'_>) -> Result<()>,
     ) -> Result<()> {
-        self.inner.read(topic, partition, from, to, &mut |record| match (self.with)(&record) {
+        self.inner.read(topic, partition, from, to, context, &mut |record| match (self.with)(&record) {
             Read::AsItIs => each(record),
             Read::Nothing => Ok(()),
             Read::Twice => {
@@ -84,7 +85,7 @@ fn check(
     with: &(dyn Fn(&Record<'_>) -> Read + Sync),
 ) -> (Result<Verified>, Result<Verified>) {
     let target = Tampered { inner: &topic.target, with };
-    let ledger = topic.target.ledger("contracts").expect("a ledger");
+    let ledger = topic.target.ledger("contracts", View::Now, &topic.bench.context()).expect("a ledger");
     let manifest = &ledger.manifests[&topic.editions.get(edition).load_date];
     let entries = topic.editions.entries(edition);
     let bases: Vec<EditionId> = bases.iter().map(|base| EditionId((*base).to_owned())).collect();

@@ -4,7 +4,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use hivecast_contract::{LedgerRecord, WriterId};
-use hivecast_publish::{Committed, Headers, Ledger, Probe, Record, Session, Target, TargetLimits, TopicSpec};
+use hivecast_publish::{
+    Committed, Headers, Ledger, Probe, Record, Session, Target, TargetLimits, TopicSpec, View,
+};
 use hivecast_run::{Class, Context, Fault, Result};
 
 /// Where to fail.
@@ -159,8 +161,8 @@ impl Target for Faulty<'_> {
         Ok(Box::new(FaultySession { target: self, inner, is_lost: false }))
     }
 
-    fn ledger(&self, feed: &str) -> Result<Ledger> {
-        self.inner.ledger(feed)
+    fn ledger(&self, feed: &str, view: View, context: &Context<'_>) -> Result<Ledger> {
+        self.inner.ledger(feed, view, context)
     }
 
     fn read(
@@ -169,9 +171,10 @@ impl Target for Faulty<'_> {
         partition: u32,
         from: i64,
         to: i64,
+        context: &Context<'_>,
         each: &mut dyn FnMut(Record<'_>) -> Result<()>,
     ) -> Result<()> {
-        self.inner.read(topic, partition, from, to, each)
+        self.inner.read(topic, partition, from, to, context, each)
     }
 }
 

@@ -99,6 +99,7 @@ macro_rules! target_conformance {
             cancelled_between_chunks
             cancelled_in_the_middle_of_a_chunk
             cancelled_within_a_commit
+            cancelled_while_waiting_for_a_new_session
             two_sessions_at_once
             two_runs_at_once
             changed_input_is_refused
@@ -106,6 +107,8 @@ macro_rules! target_conformance {
             replaced_edition
             replacement_goes_on_after_a_crash
             rolled_back_to_an_older_day
+            newer_day_after_a_roll_back_is_refused
+            other_mask_key_is_refused
             deleted_topic_is_refused
             topic_of_another_feed_is_refused
             other_partition_count_is_refused
@@ -121,6 +124,7 @@ macro_rules! target_conformance {
             ledger_without_a_session
             preflight_of_a_topic_to_be
             verified_after_publishing
+            copies_behind_the_manifest_are_found
             random_schedule
         }
     };

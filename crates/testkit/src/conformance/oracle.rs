@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hivecast_contract::{Checksum, PartitionTotals, partition_of};
 use hivecast_publish::{Target, TopicSpec};
 
+use super::Bench;
 use super::editions::Sent;
 
 /// A record as a consumer finds it.
@@ -44,7 +45,8 @@ impl Log {
     pub fn read(target: &dyn Target, topic: &TopicSpec) -> Log {
         let partitions = (0..topic.partitions).map(|partition| {
             let mut found = vec![];
-            let read = target.read(&topic.topic, partition, 0, i64::MAX, &mut |record| {
+            let bench = Bench::default();
+            let read = target.read(&topic.topic, partition, 0, i64::MAX, &bench.context(), &mut |record| {
                 assert_eq!(record.partition, partition);
                 let text = |header: Option<&str>| header.map(str::to_owned);
                 found.push(Found {

@@ -92,7 +92,12 @@ impl Model {
         match mode {
             Mode::Replace if is_latest && under_way.is_none() => Expected::Nothing,
             Mode::Replace => Expected::Start,
-            Mode::Normal if done.is_some_and(|done| done == id) && !same_day_under_way => Expected::Nothing,
+            Mode::Normal if done.is_some_and(|done| done == id) && !same_day_under_way => {
+                // Unless an older day was put back over it.
+                let latest = self.latest.as_ref().is_some_and(|(date, _)| *date < load_date);
+                let older = latest || under_way.is_some_and(|run| run.load_date < load_date);
+                if older { Expected::Conflict } else { Expected::Nothing }
+            }
             Mode::Normal if done.is_some() || same_day_under_way => Expected::Conflict,
             Mode::Normal => {
                 let latest = self.latest.as_ref().map(|(date, _)| *date);

@@ -52,6 +52,7 @@ impl World {
             feed: "f",
             edition: &name,
             entries: Some("same"),
+            mask_key: "",
             load_date,
             writer: WriterId::SINGLE,
             mode,
@@ -78,6 +79,7 @@ impl World {
                 chunks: 0,
                 position: 0,
                 entries: "same".to_owned(),
+                mask_key: String::new(),
                 bases,
                 topic_id,
                 partitions: vec![PartitionTotals::default()],
@@ -129,6 +131,8 @@ impl World {
             feed: "f".to_owned(),
             load_date: progress.load_date,
             edition: progress.edition.clone(),
+            entries: progress.entries.clone(),
+            mask_key: String::new(),
             topic: "t".to_owned(),
             topic_id: progress.topic_id.clone(),
             documents: progress.partitions[0].documents,
@@ -195,6 +199,11 @@ proptest! {
                         prop_assert!(world.publish(&editions, edition, mode, 5).unwrap());
                         prop_assert_eq!(world.end, end, "again sends nothing");
                     }
+                    // "Published already" is true of what is there, or a newer day took its place.
+                    let is_there = world.live.iter().all(|(key, of)| *of == edition && editions[edition].keys.contains(key));
+                    prop_assert!(
+                        sent > 0 || !is_complete || is_there || newest_before > Some(editions[edition].load_date)
+                    );
                     // Only an edition that --replace has begun may go on over a newer day.
                     prop_assert!(
                         mode == Mode::Replace || sent == 0 || was_begun || newest_before <= Some(editions[edition].load_date)

@@ -77,6 +77,52 @@ pub fn rolled_back_to_an_older_day(fixture: &dyn Fixture) {
     assert_outcome(&case.replace("e22"), Outcome::AlreadyComplete);
 }
 
+/// After a roll-back the newer day is not on the topic any more: "published already" would be a lie.
+/// What consumers have then is a person's to decide; the day after goes on as usual.
+pub fn newer_day_after_a_roll_back_is_refused(fixture: &dyn Fixture) {
+    let mut case = Case::new(fixture, "rolledback", two_days());
+    case.editions.add(Edition::numbered("e24", 24, 8..12));
+    case.publish("e22");
+    case.publish("e23");
+    assert_outcome(&case.publish("e22"), Outcome::AlreadyComplete);
+    case.crash("e22", Mode::Replace, AFTER_FIRST_CHUNK);
+    case.assert_refused("e23", Class::Conflict);
+    case.replace("e22");
+    case.assert_refused("e23", Class::Conflict);
+    assert_outcome(&case.publish("e22"), Outcome::AlreadyComplete);
+    assert_outcome(&case.replace("e23"), Outcome::Published);
+    assert_eq!(case.log().live(), case.editions.get("e23").live());
+    assert_outcome(&case.publish("e23"), Outcome::AlreadyComplete);
+    case.replace("e22");
+    case.publish("e24");
+    assert_eq!(case.log().live(), case.editions.get("e24").live());
+    // A later day went past it, as it would have without the roll-back.
+    assert_outcome(&case.publish("e23"), Outcome::AlreadyComplete);
+}
+
+/// Another `mask_key` than the edition was begun with, or is published with, is refused: a topic never
+/// mixes two keys unasked. With `--replace` the edition is sent from its start.
+pub fn other_mask_key_is_refused(fixture: &dyn Fixture) {
+    let mut case = Case::new(fixture, "maskkey", two_days());
+    case.mask_key = "digest of one key";
+    case.crash("e22", Mode::Normal, AFTER_FIRST_CHUNK);
+    case.mask_key = "digest of another";
+    case.assert_refused("e22", Class::Conflict);
+    case.mask_key = "digest of one key";
+    let summary = case.publish("e22");
+    assert_outcome(&summary, Outcome::Resumed { position: CHUNK_RECORDS });
+    assert_eq!(summary.manifest.mask_key, "digest of one key");
+    case.mask_key = "digest of another";
+    case.assert_refused("e22", Class::Conflict);
+    assert_outcome(&case.replace("e22"), Outcome::Published);
+    case.assert_log(&[case.whole("e22", &[]), case.whole("e22", &[])]);
+    assert_outcome(&case.publish("e22"), Outcome::AlreadyComplete);
+    // A new key with a new day is nobody's conflict, and a day that was overtaken is done with.
+    case.mask_key = "digest of a third";
+    case.publish("e23");
+    assert_outcome(&case.publish("e22"), Outcome::AlreadyComplete);
+}
+
 /// The topic is deleted behind the ledger's back: refused, published whole with `--replace`, and as
 /// usual from then on.
 pub fn deleted_topic_is_refused(fixture: &dyn Fixture) {

@@ -1,9 +1,10 @@
 //! Processes that die, sessions that are lost, runs that are stopped.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use hivecast_publish::{Entries, Job, Mode, Outcome, publish};
-use hivecast_run::{Cancel, Class, Context, Event, Sink, Step};
+use hivecast_run::{Cancel, Class, Clock, Context, Event, Silent, Sink, Step};
 
 use super::{CHUNK_RECORDS, Case, assert_outcome, two_days};
 use crate::conformance::Fixture;
@@ -119,6 +120,38 @@ pub fn sessions_lost_again_and_again_end_the_run(fixture: &dyn Fixture) {
     case.assert_log(&[case.whole("e22", &[])]);
 }
 
+/// Between sessions a run waits for seconds; one that is asked to stop does not wait them out.
+pub fn cancelled_while_waiting_for_a_new_session(fixture: &dyn Fixture) {
+    let case = Case::new(fixture, "cancelw", two_days());
+    let lost = Trip { point: Point::BeforeCommit, nth: 2, effect: Effect::Lost };
+    let faulty = Faulty::always(case.target.as_ref(), lost);
+    let clock = StopAsleep { cancel: Cancel::default(), slept: Mutex::default() };
+    let context = Context { sink: &Silent, cancel: &clock.cancel, clock: &clock };
+    let job = Job { topic: &case.topic, chunks: case.chunks, mode: Mode::Normal, mask_key: "" };
+    let fault = publish(&faulty, &job, &case.entries("e22"), &context).expect_err("an interruption");
+    assert_eq!(fault.class(), Class::Interrupted, "{}", fault.chain());
+    let slept = *clock.slept.lock().expect("no test panics while holding it");
+    assert!(slept <= Duration::from_millis(200), "{slept:?} after it was asked to stop");
+    assert_outcome(&case.publish("e22"), Outcome::Resumed { position: CHUNK_RECORDS });
+}
+
+/// A clock that has the run stopped as soon as it sleeps.
+struct StopAsleep {
+    cancel: Cancel,
+    slept: Mutex<Duration>,
+}
+
+impl Clock for StopAsleep {
+    fn now_ms(&self) -> i64 {
+        0
+    }
+
+    fn sleep(&self, time: Duration) {
+        self.cancel.cancel();
+        *self.slept.lock().expect("no test panics while holding it") += time;
+    }
+}
+
 /// Stops the run when it has come so far.
 struct StopAt {
     position: u64,
@@ -140,7 +173,7 @@ impl Sink for StopAt {
 fn cancel_at(case: &Case<'_>, entries: &dyn Entries, position: u64) {
     let stop = StopAt { position, cancel: Cancel::default(), stopped: Mutex::default() };
     let context = Context { sink: &stop, cancel: &stop.cancel, clock: case.bench.context().clock };
-    let job = Job { topic: &case.topic, chunks: case.chunks, mode: Mode::Normal };
+    let job = Job { topic: &case.topic, chunks: case.chunks, mode: Mode::Normal, mask_key: "" };
     let fault = publish(case.target.as_ref(), &job, entries, &context).expect_err("an interruption");
     assert_eq!(fault.class(), Class::Interrupted, "{}", fault.chain());
 }

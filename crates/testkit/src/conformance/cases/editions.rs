@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use hivecast_contract::Checksum;
+use hivecast_contract::{Checksum, WriterId, partition_of};
 use hivecast_feed::{Atomicity, Chunks};
-use hivecast_publish::{Mode, Original, Outcome, Sent, verify, verify_by_key};
+use hivecast_publish::{Headers, Mode, Original, Outcome, Sent, View, verify, verify_by_key};
 use hivecast_run::Class;
 
 use super::{CHUNK_RECORDS, Case, assert_outcome, two_days};
@@ -155,7 +155,8 @@ pub fn verified_after_publishing(fixture: &dyn Fixture) {
     case.crash("e23", Mode::Normal, Trip { point: Point::Sent, nth: 6, effect: Effect::Crash });
     let summary = case.publish("e23");
     let context = case.bench.context();
-    let ledger = case.target.ledger(&case.topic.feed).expect("a ledger");
+    let ledger =
+        case.target.ledger(&case.topic.feed, View::Settled, &case.bench.context()).expect("a ledger");
     assert_eq!(ledger.latest(), Some(&summary.manifest));
     for (manifest, records) in ledger.manifests.values().zip([10, 14]) {
         let verified = verify(case.target.as_ref(), manifest, &context)
@@ -175,5 +176,43 @@ pub fn verified_after_publishing(fixture: &dyn Fixture) {
         let fault = result.expect_err("a difference");
         assert_eq!(fault.class(), Class::Data);
         assert!(fault.chain().contains("partition 0 has checksum"), "{}", fault.chain());
+    }
+}
+
+/// Records of the edition that lie behind what its manifest states are found, as long as no later
+/// edition is published; in a partition of their own, and by key.
+pub fn copies_behind_the_manifest_are_found(fixture: &dyn Fixture) {
+    let case = Case::new(fixture, "copies", two_days());
+    let manifest = case.publish("e22").manifest;
+    let context = case.bench.context();
+    let edition = case.editions.get("e22");
+    let mut session = case.target.open(&case.topic, WriterId::SINGLE, &context).expect("a session");
+    let headers = Headers {
+        feed: case.topic.feed.clone(),
+        load_date: edition.load_date,
+        edition: edition.id.to_string(),
+    };
+    session.begin(&headers).expect("begun");
+    let partition = partition_of(b"k7", case.topic.partitions);
+    session.send(partition, b"k7", Some(b"{}")).expect("sent");
+    session.commit(&mut |_| Ok(Vec::new())).expect("committed");
+    drop(session);
+    let entries = case.entries("e22");
+    let original = Original { entries: &entries, bases: &[] };
+    for (result, names_key) in [
+        (verify(case.target.as_ref(), &manifest, &context), false),
+        (verify_by_key(case.target.as_ref(), &manifest, original, &context), true),
+    ] {
+        let fault = result.expect_err("a copy");
+        assert_eq!(fault.class(), Class::Data);
+        let told = fault.chain();
+        let place = format!("partition {partition} has 1 more records of the edition behind its last");
+        assert!(told.contains(&place), "{told}");
+        assert_eq!(told.contains("; doubled: 1 (\"k7\")"), names_key, "{told}");
+    }
+    // What is published next takes their place, and is none of the older manifest's business.
+    let next = case.publish("e23").manifest;
+    for manifest in [&manifest, &next] {
+        verify(case.target.as_ref(), manifest, &context).unwrap_or_else(|fault| panic!("{}", fault.chain()));
     }
 }

@@ -14,7 +14,7 @@ pub use sessions::*;
 
 use hivecast_contract::Manifest;
 use hivecast_feed::{Atomicity, Chunks};
-use hivecast_publish::{Entries, Job, Mode, Outcome, Summary, Target, TopicSpec, publish};
+use hivecast_publish::{Entries, Job, Mode, Outcome, Summary, Target, TopicSpec, View, publish};
 use hivecast_run::{Class, Result};
 
 use super::editions::Editions;
@@ -34,6 +34,8 @@ pub(super) struct Case<'f> {
     pub(super) topic: TopicSpec,
     pub(super) editions: Editions,
     pub(super) chunks: Chunks,
+    /// The digest of the key that values are masked with.
+    pub(super) mask_key: &'static str,
     pub(super) bench: Bench,
 }
 
@@ -45,6 +47,7 @@ impl<'f> Case<'f> {
             topic: fixture.topic(name, PARTITIONS),
             editions,
             chunks: Chunks { records: CHUNK_RECORDS, bytes: 1 << 30, atomic: Atomicity::Chunk },
+            mask_key: "",
             bench: Bench::default(),
         }
     }
@@ -62,7 +65,7 @@ impl<'f> Case<'f> {
 
     /// A run over any target, this case's or a wrapper of it.
     pub(super) fn run(&self, target: &dyn Target, edition: &str, mode: Mode) -> Result<Summary> {
-        let job = Job { topic: &self.topic, chunks: self.chunks, mode };
+        let job = Job { topic: &self.topic, chunks: self.chunks, mode, mask_key: self.mask_key };
         publish(target, &job, &self.entries(edition), &self.bench.context())
     }
 
@@ -123,7 +126,8 @@ impl<'f> Case<'f> {
 
     /// Whether the ledger holds this manifest, and the manifest says what is on the topic.
     pub(super) fn assert_manifest(&self, manifest: &Manifest) {
-        let ledger = self.target.ledger(&self.topic.feed).expect("the ledger can be read");
+        let ledger = self.target.ledger(&self.topic.feed, View::Settled, &self.bench.context());
+        let ledger = ledger.expect("the ledger can be read");
         assert_eq!(ledger.manifests.get(&manifest.load_date), Some(manifest));
         assert_eq!(manifest.partitions, self.log().totals(&manifest.edition.0));
         let (documents, tombstones) = manifest

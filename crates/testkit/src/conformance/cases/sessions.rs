@@ -1,7 +1,7 @@
 //! What one session promises, and two at once.
 
 use hivecast_contract::{LedgerRecord, WriterId};
-use hivecast_publish::{Headers, Mode, Outcome, Session, Target};
+use hivecast_publish::{Headers, Mode, Outcome, Session, Target, View};
 use hivecast_run::{Class, Fault, Result};
 
 use super::{Case, assert_outcome, two_days};
@@ -131,7 +131,12 @@ pub fn refused_ledger_record_commits_nothing(fixture: &dyn Fixture) {
 pub fn ledger_without_a_session(fixture: &dyn Fixture) {
     let case = Case::new(fixture, "ledger", two_days());
     let reader = fixture.client();
-    let ledger = |client: &dyn Target| client.ledger(&case.topic.feed).expect("the ledger can be read");
+    let ledger = |client: &dyn Target| {
+        let read = |view| client.ledger(&case.topic.feed, view, &case.bench.context());
+        let now = read(View::Now).expect("the ledger can be read");
+        assert_eq!(read(View::Settled).expect("nothing hides it"), now);
+        now
+    };
     assert_eq!(ledger(reader.as_ref()), Default::default());
     let summary = case.publish("e22");
     let context = case.bench.context();
