@@ -79,11 +79,6 @@ impl Groups {
         }
     }
 
-    /// How many child rows are in the documents: a row of a shared group counts once for each parent.
-    pub(crate) fn used(&self, parents: impl Iterator<Item = u32>) -> u64 {
-        parents.map(|parent| self.of(parent).len() as u64).sum()
-    }
-
     /// Bytes of the index itself.
     pub(crate) fn bytes(&self) -> usize {
         (self.group_of_parent.len() + self.starts.len() + self.members.len()) * size_of::<u32>()

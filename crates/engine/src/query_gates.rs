@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow_array::Array;
+use arrow_array::{Array, RecordBatch};
 use hivecast_edition::{Exclusion, GateResult};
-use hivecast_feed::{Feed, Rule, Severity};
+use hivecast_feed::{Checked, Rule, Severity, Sql};
 use hivecast_run::{Context, Fault, Result};
 
-use crate::row_gates::{MAX_EXAMPLES, Repeated, as_text, key_of, lower, outcome};
+use crate::masked::Masked;
+use crate::row_gates::{HIDDEN, MAX_EXAMPLES, Repeated, as_text, key_of, lower, outcome, plural};
 use hivecast_sql::{Queries, quoted};
 
 /// Most keys that a `unique` gate keeps in memory; a table with more repeated keys has another
@@ -25,9 +26,14 @@ pub(crate) struct QueryFindings {
 }
 
 /// Runs the queries of all gates.
-pub(crate) fn judge(feed: &Feed, queries: &Queries, context: &Context<'_>) -> Result<QueryFindings> {
+pub(crate) fn judge(
+    checked: &Checked,
+    masked: &Masked,
+    queries: &Queries,
+    context: &Context<'_>,
+) -> Result<QueryFindings> {
     let mut findings = QueryFindings::default();
-    for gate in &feed.gates {
+    for gate in &checked.feed.gates {
         match &gate.rule {
             Rule::Unique { of, columns } => {
                 let columns = lower(columns);
@@ -35,7 +41,8 @@ pub(crate) fn judge(feed: &Feed, queries: &Queries, context: &Context<'_>) -> Re
                 findings.repeated.insert((of.clone(), columns), Arc::new(repeated));
             }
             Rule::Query { name, sql } => {
-                let found = run(name, &sql.value, gate.severity, queries, context)?;
+                let query = SqlGate { name, sql, severity: gate.severity, checked, masked };
+                let found = query.run(queries, context)?;
                 findings.results.push(found.0);
                 findings.exclusions.extend(found.1);
             }
@@ -74,45 +81,69 @@ fn repeated_keys(
     Ok(repeated)
 }
 
-/// Runs a query that must return no row. With `quarantine`, its first column is the key of the
-/// document to set aside.
-fn run(
-    name: &str,
-    query: &str,
+/// A query that must return no row.
+struct SqlGate<'a> {
+    name: &'a str,
+    sql: &'a Sql,
     severity: Severity,
-    queries: &Queries,
-    context: &Context<'_>,
-) -> Result<(GateResult, Vec<Exclusion>)> {
-    let (mut rows, mut examples, mut exclusions) = (0u64, Vec::new(), Vec::new());
-    queries.run(&format!("gate sql {name:?}"), query, context, &mut |batch| {
-        rows += batch.num_rows() as u64;
-        let texts = batch.columns().iter().map(as_text).collect::<Result<Vec<_>>>()?;
-        let shown = |row: usize| {
-            let values = texts.iter().map(|text| key_of(std::slice::from_ref(text), row));
-            values
-                .map(|value| value.map_or_else(|| "null".to_owned(), |value| value.concat()))
-                .collect::<Vec<_>>()
-                .join(", ")
+    checked: &'a Checked,
+    masked: &'a Masked,
+}
+
+impl SqlGate<'_> {
+    /// Runs it. With `quarantine`, its first column is the key of the document to set aside.
+    fn run(&self, queries: &Queries, context: &Context<'_>) -> Result<(GateResult, Vec<Exclusion>)> {
+        let name = self.name;
+        let (mut rows, mut examples, mut exclusions) = (0u64, Vec::new(), Vec::new());
+        let what = format!("gate sql {name:?} ({})", self.checked.source.spot(&self.sql.span));
+        queries.run(&what, &self.sql.value, context, &mut |batch| {
+            rows += batch.num_rows() as u64;
+            let texts = batch.columns().iter().map(as_text).collect::<Result<Vec<_>>>()?;
+            let hidden = self.hidden(&batch);
+            let shown = |row: usize| {
+                let values = texts.iter().zip(&hidden).map(|(text, hidden)| {
+                    match key_of(std::slice::from_ref(text), row) {
+                        None => "null".to_owned(),
+                        Some(_) if *hidden => HIDDEN.to_owned(),
+                        Some(value) => value.concat(),
+                    }
+                });
+                values.collect::<Vec<_>>().join(", ")
+            };
+            let room = MAX_EXAMPLES.saturating_sub(examples.len());
+            examples.extend((0..batch.num_rows()).take(room).map(shown));
+            if self.severity == Severity::Quarantine
+                && let Some(keys) = texts.first()
+            {
+                let keys = (0..keys.len()).filter_map(|row| key_of(std::slice::from_ref(keys), row));
+                exclusions.extend(
+                    keys.map(|key| Exclusion { key: key.concat(), reason: format!("gate sql {name:?}") }),
+                );
+            }
+            Ok(())
+        })?;
+        let result = GateResult {
+            gate: format!("sql {name}"),
+            limit: "no row".to_owned(),
+            measured: plural(rows, "row"),
+            outcome: outcome(rows == 0, self.severity),
+            examples,
+            quarantined: exclusions.len() as u64,
         };
-        let room = MAX_EXAMPLES.saturating_sub(examples.len());
-        examples.extend((0..batch.num_rows()).take(room).map(shown));
-        if severity == Severity::Quarantine
-            && let Some(keys) = texts.first()
-        {
-            let keys = (0..keys.len()).filter_map(|row| key_of(std::slice::from_ref(keys), row));
-            exclusions.extend(
-                keys.map(|key| Exclusion { key: key.concat(), reason: format!("gate sql {name:?}") }),
-            );
+        Ok((result, exclusions))
+    }
+
+    /// Which columns may not be shown. Of a query that speaks of hidden columns only those may that
+    /// come out under the name of a column which is not hidden: what else they are made of is not known.
+    fn hidden(&self, batch: &RecordBatch) -> Vec<bool> {
+        if !self.masked.is_spoken_of(&self.sql.value) {
+            return vec![false; batch.num_columns()];
         }
-        Ok(())
-    })?;
-    let result = GateResult {
-        gate: format!("sql {name}"),
-        limit: "no row".to_owned(),
-        measured: format!("{rows} rows"),
-        outcome: outcome(rows == 0, severity),
-        examples,
-        quarantined: exclusions.len() as u64,
-    };
-    Ok((result, exclusions))
+        let is_column = |name: &str| {
+            let schemas = self.checked.schemas.values();
+            schemas.into_iter().any(|schema| schema.column_with_name(name).is_some())
+        };
+        let schema = batch.schema();
+        schema.fields().iter().map(|field| self.masked.hides(field.name()) || !is_column(field.name())).collect()
+    }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -51,7 +50,7 @@ pub(crate) fn open(plan: &Plan, context: &Context<'_>) -> Result<Tables> {
     }
     for name in &plan.checked.queries {
         let schema = normal_schema(&plan.checked.schemas[name]);
-        let rows = run_table(&queries, table_of(feed, name)?, &schema, &plan.spill, context)?;
+        let rows = run_table(&queries, table_of(feed, name)?, &schema, plan, context)?;
         queries.register(name, Arc::clone(&rows), filter_of(feed, name))?;
         sources.insert(name.clone(), rows);
     }
@@ -85,14 +84,14 @@ fn run_table(
     queries: &Queries,
     table: &Table,
     schema: &SchemaRef,
-    spill: &Path,
+    plan: &Plan,
     context: &Context<'_>,
 ) -> Result<Arc<dyn RowSource>> {
     let Source::Query(sql) = &table.source else {
         return Err(Fault::bug(format!("table {} is no query", table.name)));
     };
-    let what = format!("the query of table {}", table.name);
-    let rows = keep_in_order(spill, Arc::clone(schema), QUERY_BUFFER_BYTES, |keep| {
+    let what = format!("the query of table {} ({})", table.name, plan.checked.source.spot(&sql.span));
+    let rows = keep_in_order(&plan.spill, Arc::clone(schema), QUERY_BUFFER_BYTES, |keep| {
         queries.run(&what, &sql.value, context, &mut |batch| keep(normal_batch(&batch, schema)?))
     })?;
     Ok(rows)
@@ -135,6 +134,10 @@ impl RowSource for Files {
 
     fn parts(&self) -> usize {
         self.parts.len()
+    }
+
+    fn rows(&self) -> Option<u64> {
+        self.input.rows
     }
 
     fn open(&self, part: usize, columns: &[usize]) -> Result<Batches> {

@@ -108,6 +108,7 @@ fn table(choices: &mut Choices, name: String, schema: &Schema) -> Table {
         name,
         span: 0..0,
         source: Source::Warehouse { database: None, table: schema.name.clone() },
+        source_span: 0..0,
         filter,
         layout: Layout {
             format: is_text.then_some(FileFormat::Text),
