@@ -51,8 +51,10 @@ fn refuse_unless_empty(dir: &Path) -> Result<()> {
     };
     match entries.next() {
         None => Ok(()),
-        Some(_) => Err(Fault::usage(format!("{} is not empty, and nothing in it is replaced", dir.display()))
-            .advise("name a directory that is empty or not there yet")),
+        Some(_) => {
+            Err(Fault::usage(format!("{} is not empty, and nothing in it is replaced", dir.display()))
+                .advise("name a directory that is empty or not there yet"))
+        }
     }
 }
 

@@ -13,8 +13,8 @@ use hivecast_publish::{EditionEntries, Job, Ledger, Mode, Target, TargetLimits, 
 use hivecast_report::{Outcome, PublishSummary};
 use hivecast_run::{Context, Fault, Result, Step, crash_point};
 
-use crate::check;
 use crate::args::{BuildArgs, Global, PublishArgs};
+use crate::check;
 use crate::dates::{Calendar, DateArg};
 use crate::days::{Findings, Series};
 use crate::edition::{self, KEEP_LOAD_DATES, Origin, Ready, Resources, Reuse, step};

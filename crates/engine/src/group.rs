@@ -5,6 +5,7 @@ use hivecast_run::{Context, Fault, Result};
 
 use crate::keys::{KeyOrder, Keys};
 use crate::nodes::Arity;
+use crate::row_gates::plural;
 
 /// No group: the key holds a null, or nothing matches it.
 const NONE: u32 = u32::MAX;
@@ -272,7 +273,9 @@ fn order_groups(
             findings.surplus += surplus as u64;
             if findings.ambiguous_examples.len() < grouping.examples {
                 let key = grouping.parents.display(*first as usize);
-                findings.ambiguous_examples.push(format!("{key} ({surplus} rows too many)"));
+                findings
+                    .ambiguous_examples
+                    .push(format!("{key} ({} too many)", plural(surplus as u64, "row")));
             }
         }
     }

@@ -114,11 +114,16 @@ impl<'a> Job<'a> {
         self.in_parallel(reader.parts(), |part| {
             let mut tally = Tally::default();
             let result = each(part, &mut |rows| {
-                reader.read(part, &mut tally, &|rows| self.progress.read(rows, self.context), &mut |mut batch| {
-                    self.context.check_cancelled()?;
-                    self.set_aside(node, std::mem::take(&mut batch.aside))?;
-                    rows(batch)
-                })
+                reader.read(
+                    part,
+                    &mut tally,
+                    &|rows| self.progress.read(rows, self.context),
+                    &mut |mut batch| {
+                        self.context.check_cancelled()?;
+                        self.set_aside(node, std::mem::take(&mut batch.aside))?;
+                        rows(batch)
+                    },
+                )
             })?;
             self.found().level(node).tally.add(tally);
             Ok(result)

@@ -49,7 +49,8 @@ impl Masked {
                     // A feed that was checked binds.
                     let Ok(expression) = binder.expression(&sql.value, columns) else { continue };
                     let names = expression.columns();
-                    self.names.extend(names.into_iter().map(|column| columns.field(column).name().to_lowercase()));
+                    self.names
+                        .extend(names.into_iter().map(|column| columns.field(column).name().to_lowercase()));
                 }
                 Shape::Value { mask: None, .. } => {}
                 Shape::Fields(inner) => self.fields(checked, binder, table, inner),

@@ -172,7 +172,11 @@ impl Binding<'_> {
             origins: Vec::new(),
             children: Vec::new(),
         };
-        let on = node.on.iter().map(|pair| self.join_slot(&mut draft, &pair.child, &pair.span)).collect::<Result<_>>()?;
+        let on = node
+            .on
+            .iter()
+            .map(|pair| self.join_slot(&mut draft, &pair.child, &pair.span))
+            .collect::<Result<_>>()?;
         let key = node
             .key
             .as_ref()
@@ -250,8 +254,11 @@ impl Binding<'_> {
 
     fn child(&self, draft: &mut Draft<'_>, name: &str, node: &Node, arity: Arity) -> Result<(Part, Column)> {
         let path = if draft.path.is_empty() { name.to_owned() } else { format!("{}.{name}", draft.path) };
-        let parent_slots =
-            node.on.iter().map(|pair| self.join_slot(draft, &pair.parent, &pair.span)).collect::<Result<_>>()?;
+        let parent_slots = node
+            .on
+            .iter()
+            .map(|pair| self.join_slot(draft, &pair.parent, &pair.span))
+            .collect::<Result<_>>()?;
         let node = self.node(node, arity, path)?;
         let nullable = arity == Arity::One;
         let column = Column::new(name, NodePlan::child_type(&node), nullable);

@@ -144,6 +144,10 @@ impl SqlGate<'_> {
             schemas.into_iter().any(|schema| schema.column_with_name(name).is_some())
         };
         let schema = batch.schema();
-        schema.fields().iter().map(|field| self.masked.hides(field.name()) || !is_column(field.name())).collect()
+        schema
+            .fields()
+            .iter()
+            .map(|field| self.masked.hides(field.name()) || !is_column(field.name()))
+            .collect()
     }
 }

@@ -168,7 +168,13 @@ impl Reader {
 
     /// Why an expression has no value, with the place in the feed that asks for it and the first row
     /// where it fails. What consumers do not see is not shown.
-    fn explained(&self, expression: &Expression, origin: &Origin, batch: &RecordBatch, fault: Fault) -> Fault {
+    fn explained(
+        &self,
+        expression: &Expression,
+        origin: &Origin,
+        batch: &RecordBatch,
+        fault: Fault,
+    ) -> Fault {
         let rows = (0..batch.num_rows()).map(|row| batch.slice(row, 1));
         let failing = rows.into_iter().find_map(|row| Some((expression.evaluate(&row).err()?, row)));
         let (fault, row) = match failing {
@@ -178,8 +184,10 @@ impl Reader {
         let what = format!("failed to compute {}{row}", origin.title);
         match origin.privacy {
             Privacy::Open => fault.within(what),
-            Privacy::Masked => Fault::new(fault.class(), what)
-                .because(format!("failed to evaluate `{}`; its values are masked and not shown", expression.sql())),
+            Privacy::Masked => Fault::new(fault.class(), what).because(format!(
+                "failed to evaluate `{}`; its values are masked and not shown",
+                expression.sql()
+            )),
         }
     }
 

@@ -179,7 +179,9 @@ fn allow_function(node: &Expr) -> Result<(), BindError> {
         return Ok(());
     }
     Err(BindError {
-        message: format!("function `{name}` is not one that a feed may use: Spark has none that does the same"),
+        message: format!(
+            "function `{name}` is not one that a feed may use: those mean the same in DataFusion and in Spark"
+        ),
         at: None,
         suggestion: nearest_function(name),
     })

@@ -48,7 +48,11 @@ impl Binder for SqlBinder {
         let expression = self.expression(sql, columns)?;
         // What reads no column gives every row one value, or one error: it can be told now.
         if expression.columns().is_empty() {
-            expression.evaluate_alone().map_err(|message| BindError { message, at: None, suggestion: None })?;
+            expression.evaluate_alone().map_err(|message| BindError {
+                message,
+                at: None,
+                suggestion: None,
+            })?;
         }
         Ok(expression.data_type().clone())
     }

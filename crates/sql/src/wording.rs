@@ -105,10 +105,7 @@ fn known(line: &str) -> Option<String> {
         return Some(format!("{} can't be computed: the types don't fit, cast one side", types_named(inner)));
     }
     if let Some(inner) = between(line, "Cannot infer common argument type for comparison operation ", "") {
-        return Some(format!(
-            "{} can't be compared: the types don't fit, cast one side",
-            types_named(inner)
-        ));
+        return Some(format!("{} can't be compared: the types don't fit, cast one side", types_named(inner)));
     }
     if let Some(rest) = line.strip_prefix("There isn't a common type to coerce ") {
         let (types, operator) = rest.split_once(" in ")?;
@@ -130,6 +127,13 @@ fn known(line: &str) -> Option<String> {
         let function = function.trim_start_matches("Function ").trim_matches('\'');
         let noun = if expected == "1" { "argument" } else { "arguments" };
         return Some(format!("function {function} takes {expected} {noun}, and is given {received}"));
+    }
+    if line.starts_with("Column in SELECT must be in GROUP BY") {
+        let (_, rest) = line.split_once("column \"")?;
+        let column = rest.split('"').next()?;
+        return Some(format!(
+            "column `{column}` must be in `group by`, or in an aggregate such as max({column})"
+        ));
     }
     if let Some(name) = line.strip_prefix("Unsupported SQL type ") {
         return Some(format!("there is no type {name} here"));
@@ -196,9 +200,15 @@ mod tests {
                 "Error during planning: Cannot infer common argument type for comparison operation Timestamp(µs) = Boolean",
                 "timestamp = boolean can't be compared: the types don't fit, cast one side",
             ),
-            ("Arrow error: Cast error: Cannot cast string 'Int32' to value of Int32 type", "'Int32' is no int"),
+            (
+                "Arrow error: Cast error: Cannot cast string 'Int32' to value of Int32 type",
+                "'Int32' is no int",
+            ),
             ("Arrow error: Divide by zero error", "division by zero"),
-            ("Error during planning: Function 'upper' expects 1 arguments but received 2", "function upper takes 1 argument, and is given 2"),
+            (
+                "Error during planning: Function 'upper' expects 1 arguments but received 2",
+                "function upper takes 1 argument, and is given 2",
+            ),
             ("This feature is not implemented: Unsupported SQL type BLOB", "there is no type BLOB here"),
             (
                 "Execution error: Function 'coalesce' user-defined coercion failed with: Execution error: coalesce must have at least one argument",

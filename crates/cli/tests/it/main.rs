@@ -3,6 +3,7 @@
 mod bad_input;
 mod command_line;
 mod end_to_end;
+mod feed_mistakes;
 mod gates;
 mod kafka;
 mod kill;

@@ -73,7 +73,7 @@ fn judged(gates: &str, name: &str, inputs: &[(&str, &str)]) -> (GateResult, Vec<
 }
 
 #[test]
-fn rows_are_counted_before_and_after_where_and_where_they_join() {
+fn rows_are_counted_before_and_after_where_and_in_documents() {
     let root = tables(&[("accounts", ACCOUNTS), ("parties", PARTIES), ("branches", BRANCHES)]);
     for force in [Force::Memory, Force::Passes(2)] {
         let (edition, _store) = edition(FEED, root.path(), force);
@@ -84,6 +84,21 @@ fn rows_are_counted_before_and_after_where_and_where_they_join() {
             .map(|table| (table.table.as_str(), table.rows_read, table.rows, table.rows_used))
             .collect();
         assert_eq!(counts, [("accounts", 4, 3, 3), ("branches", 2, 2, 2), ("parties", 5, 5, 2)], "{force:?}");
+    }
+}
+
+#[test]
+fn rows_below_a_row_that_is_in_no_document_are_in_none() {
+    const PLACES: &str = "party_id,city\np1,Leeds\np3,York\np4,Bath\n";
+    let feed = FEED
+        .replace("role: role }", "place: { one: places, on: party_id, fields: { city: city } } }")
+        .replace("document:", "  places: { source: places, format: text, header: true }\ndocument:");
+    let root =
+        tables(&[("accounts", ACCOUNTS), ("parties", PARTIES), ("branches", BRANCHES), ("places", PLACES)]);
+    for force in [Force::Memory, Force::Passes(2)] {
+        let (edition, _store) = edition(&feed, root.path(), force);
+        let found = edition.description.tables.iter().find(|table| table.table == "places").unwrap();
+        assert_eq!((found.rows, found.rows_used), (3, 1), "{force:?}: p3 and p4 are parties of no document");
     }
 }
 
@@ -197,7 +212,7 @@ fn a_one_with_two_rows_fails_and_says_which_keys() {
     let branches = "branch,city\nb1,Leeds\nb1,York\nb7,Hull\nb7,Hull\n";
     let (found, _, _) = judged("", "one row for branch", &[("branches", branches)]);
     assert_eq!((found.outcome, found.measured.as_str()), (Outcome::Fail, "2 keys, 2 rows too many"));
-    assert_eq!(found.examples, ["b1 (1 rows too many)", "b7"]);
+    assert_eq!(found.examples, ["b1 (1 row too many)", "b7"]);
 }
 
 #[test]

@@ -58,7 +58,8 @@ impl Draft {
     /// What is made of the table is then not held against it.
     pub fn unknown_table(&mut self, name: &str, message: impl Into<String>, help: Option<String>) {
         let tables = self.feed.iter().flat_map(|feed| &feed.tables);
-        let place = tables.into_iter().find(|table| table.name == name).map(|table| table.source_span.clone());
+        let place =
+            tables.into_iter().find(|table| table.name == name).map(|table| table.source_span.clone());
         self.mistakes.add_with_help(&place.unwrap_or(0..0), message, help);
         self.unknown.insert(name.to_owned());
         self.added += 1;
@@ -68,8 +69,9 @@ impl Draft {
     pub fn lacks_mask_key(&mut self, environment: &str) {
         let Some(feed) = &self.feed else { return };
         for (field, span) in fields_masked_with_a_key(&feed.document.fields) {
-            let message =
-                format!("field `{field}` is masked with a key, and environment `{environment}` has no `mask_key`");
+            let message = format!(
+                "field `{field}` is masked with a key, and environment `{environment}` has no `mask_key`"
+            );
             let help = "add `mask_key: \"${NAME}\"` to the environment in the project file".to_owned();
             self.mistakes.add_with_help(&span, message, help);
             self.added += 1;

@@ -6,8 +6,8 @@ use super::secret::{Secret, Secrets, is_secret_property};
 use super::settings::{ENVIRONMENT, PROJECT, TARGET, WAREHOUSE};
 use super::template::Template;
 use super::{
-    DEFAULT_LEDGER, Engine, Environment, KafkaSettings, LOCAL_ENVIRONMENT, Project, Property, Setting, Target,
-    Warehouse,
+    DEFAULT_LEDGER, Engine, Environment, KafkaSettings, LOCAL_ENVIRONMENT, Project, Property, Setting,
+    Target, Warehouse,
 };
 use crate::diagnostic::{Diagnostics, Mistakes};
 use crate::model::Span;
