@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use hivecast_feed::{Checked, Field, Node, Shape};
+use hivecast_feed::{Checked, Feed, Field, Node, Shape};
+use hivecast_run::{Class, Fault};
 use hivecast_sql::{Expression, SqlBinder};
+
+use crate::row_gates::HIDDEN;
 
 /// The columns that masked fields are made of, in lower case. A name counts in every table: a query
 /// hands columns on under their names.
@@ -35,6 +38,23 @@ impl Masked {
         let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
         !self.names.is_empty()
             && (sql.contains('*') || sql.split(|letter| !is_part(letter)).any(|word| self.hides(word)))
+    }
+
+    /// Why a query failed, without the values that it may speak of.
+    pub(crate) fn veil(&self, feed: &Feed, query: &str, fault: Fault) -> Fault {
+        let filters = feed.tables.iter().filter_map(|table| table.filter.as_ref());
+        let spoken = self.is_spoken_of(query) || filters.into_iter().any(|sql| self.is_spoken_of(&sql.value));
+        if fault.class() != Class::Data || !spoken {
+            return fault;
+        }
+        let quoted = fault.chain();
+        let parts = quoted.split('\'').enumerate();
+        let veiled: Vec<&str> = parts.map(|(at, part)| if at % 2 == 1 { HIDDEN } else { part }).collect();
+        let veiled = Fault::data(veiled.join("'"));
+        match fault.advice() {
+            Some(advice) => veiled.advise(advice),
+            None => veiled,
+        }
     }
 
     fn node(&mut self, checked: &Checked, binder: &SqlBinder, node: &Node) {

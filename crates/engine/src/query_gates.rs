@@ -96,7 +96,7 @@ impl SqlGate<'_> {
         let name = self.name;
         let (mut rows, mut examples, mut exclusions) = (0u64, Vec::new(), Vec::new());
         let what = format!("gate sql {name:?} ({})", self.checked.source.spot(&self.sql.span));
-        queries.run(&what, &self.sql.value, context, &mut |batch| {
+        let ran = queries.run(&what, &self.sql.value, context, &mut |batch| {
             rows += batch.num_rows() as u64;
             let texts = batch.columns().iter().map(as_text).collect::<Result<Vec<_>>>()?;
             let hidden = self.hidden(&batch);
@@ -121,7 +121,8 @@ impl SqlGate<'_> {
                 );
             }
             Ok(())
-        })?;
+        });
+        ran.map_err(|fault| self.masked.veil(&self.checked.feed, &self.sql.value, fault))?;
         let result = GateResult {
             gate: format!("sql {name}"),
             limit: "no row".to_owned(),

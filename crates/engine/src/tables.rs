@@ -10,6 +10,7 @@ use hivecast_feed::{Feed, Rule, Source, Table};
 use hivecast_run::{Context, Fault, Result};
 use hivecast_warehouse::{Part, TableInput};
 
+use crate::masked::Masked;
 use crate::plan::Plan;
 use crate::spill::keep_in_order;
 use hivecast_sql::{Batches, RowSource};
@@ -92,7 +93,8 @@ fn run_table(
     };
     let what = format!("the query of table {} ({})", table.name, plan.checked.source.spot(&sql.span));
     let rows = keep_in_order(&plan.spill, Arc::clone(schema), QUERY_BUFFER_BYTES, |keep| {
-        queries.run(&what, &sql.value, context, &mut |batch| keep(normal_batch(&batch, schema)?))
+        let ran = queries.run(&what, &sql.value, context, &mut |batch| keep(normal_batch(&batch, schema)?));
+        ran.map_err(|fault| Masked::of(&plan.checked).veil(&plan.checked.feed, &sql.value, fault))
     })?;
     Ok(rows)
 }

@@ -168,14 +168,15 @@ fn full() -> File {
 fn output_that_cannot_be_written_is_exit_10_and_stops_no_run() {
     let scratch = Scratch::sampled(10);
     for line in ["--help", "schema feed", "check", "preview --load-date 2026-11-20"] {
-        let ran = scratch.finish(scratch.command(line.split(' ')).stdout(full()).spawn().unwrap());
-        assert_eq!(ran.code, Some(10), "{line}: {}", ran.stderr);
-        assert!(ran.stderr.contains("error: failed to write to standard output: No space"), "{}", ran.stderr);
+        let ran = scratch.command(line.split(' ')).stdout(full()).output().unwrap();
+        let said = String::from_utf8(ran.stderr).unwrap();
+        assert_eq!(ran.status.code(), Some(10), "{line}: {said}");
+        assert!(said.contains("error: failed to write to standard output: No space"), "{said}");
     }
     // Every day of the range is published, although the first summary can't be printed.
     let line = ["--quiet", "publish", "--load-date", "2026-11-20..2026-11-22"];
-    let ran = scratch.finish(scratch.command(line).stdout(full()).spawn().unwrap());
-    assert_eq!(ran.code, Some(10), "{}", ran.stderr);
+    let ran = scratch.command(line).stdout(full()).output().unwrap();
+    assert_eq!(ran.status.code(), Some(10));
     let runs = scratch.hivecast(["runs", "--json"]).succeeded().json();
     assert_eq!(runs["runs"].as_array().unwrap().len(), 3, "{runs}");
 }
@@ -186,8 +187,8 @@ fn a_reader_that_goes_away_is_no_failure_and_stops_no_run() {
     let line = ["--quiet", "publish", "--load-date", "2026-11-20..2026-11-22"];
     let mut child = scratch.command(line).spawn().unwrap();
     drop(child.stdout.take());
-    let ran = scratch.finish(child);
-    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    let ran = child.wait_with_output().unwrap();
+    assert_eq!((ran.status.code(), String::from_utf8(ran.stderr).unwrap().as_str()), (Some(0), ""));
     let runs = scratch.hivecast(["runs", "--json"]).succeeded().json();
     assert_eq!(runs["runs"].as_array().unwrap().len(), 3, "{runs}");
 }

@@ -328,23 +328,31 @@ fn gates_point_at_the_word() {
 
 #[test]
 fn a_row_without_a_value_is_named_with_field_and_place() {
-    insta::assert_snapshot!(said("preview", 20, &[("contractCountry: country", "contractCountry: cast(country as int)")]), @r"
-    error: failed to compute field `contractCountry` ([dir]/feeds/contracts.yaml:28:22) in the row with account_id 6793974195: failed to evaluate `cast(country as int)`: 'United States' is no int
-    ");
-    insta::assert_snapshot!(said("preview", 20, &[("contractCountry: country", "contractCountry: active_ind / (active_ind - 1)")]), @r"
-    error: failed to compute field `contractCountry` ([dir]/feeds/contracts.yaml:28:22) in the row with account_id 6793974195: failed to evaluate `active_ind / (active_ind - 1)`: division by zero
-    ");
-    insta::assert_snapshot!(said("preview", 20, &[("addressCity: city", "addressCity: cast(city as date)")]), @r"
-    error: failed to compute field `addressCity` in `partyRelations.partyAddress` ([dir]/feeds/contracts.yaml:43:26) in the row with party_id 029612657856: failed to evaluate `cast(city as date)`: 'Charlotte' is no date
-    ");
-    insta::assert_snapshot!(said("preview", 20, &[("active_ind = 1", "cast(country as int) = 1")]), @r"
-    error: failed to compute `where` of table accounts ([dir]/feeds/contracts.yaml:8:45) in the row with account_id 6793974195: failed to evaluate `cast(country as int) = 1`: 'United States' is no int
-    ");
+    insta::assert_snapshot!(said("preview", 20, &[("contractCountry: country", "contractCountry: cast(country as int)")]), @"error: failed to compute field `contractCountry` ([dir]/feeds/contracts.yaml:28:22) in the row with account_id 6793974195: failed to evaluate `cast(country as int)`: 'United States' is no int");
+    insta::assert_snapshot!(said("preview", 20, &[("contractCountry: country", "contractCountry: active_ind / (active_ind - 1)")]), @"error: failed to compute field `contractCountry` ([dir]/feeds/contracts.yaml:28:22) in the row with account_id 6793974195: failed to evaluate `active_ind / (active_ind - 1)`: division by zero");
+    insta::assert_snapshot!(said("preview", 20, &[("addressCity: city", "addressCity: cast(city as date)")]), @"error: failed to compute field `addressCity` in `partyRelations.partyAddress` ([dir]/feeds/contracts.yaml:43:26) in the row with party_id 029612657856: failed to evaluate `cast(city as date)`: 'Charlotte' is no date");
+    insta::assert_snapshot!(said("preview", 20, &[("active_ind = 1", "cast(country as int) = 1")]), @"error: failed to compute `where` of table accounts ([dir]/feeds/contracts.yaml:8:45) in the row with account_id 6793974195: failed to evaluate `cast(country as int) = 1`: 'United States' is no int");
 }
 
 #[test]
 fn a_masked_value_is_not_in_an_error() {
-    insta::assert_snapshot!(said("preview", 20, &[("{ value: tax_id,", "{ value: cast(tax_id as date),")]), @r"
-    error: failed to compute field `taxId` ([dir]/feeds/contracts.yaml:26:25) in the row with account_id 6793974195: failed to evaluate `cast(tax_id as date)`; its values are masked and not shown
-    ");
+    insta::assert_snapshot!(said("preview", 20, &[("{ value: tax_id,", "{ value: cast(tax_id as date),")]), @"error: failed to compute field `taxId` ([dir]/feeds/contracts.yaml:26:25) in the row with account_id 6793974195: failed to evaluate `cast(tax_id as date)`; its values are masked and not shown");
+}
+
+#[test]
+fn a_query_that_fails_at_a_masked_value_does_not_show_it() {
+    const PARTIES: &str = "parties:   { source: mdm.parties, ready: success_file }";
+    let query = |sql: &str| format!("parties:   {{ sql: \"{sql}\" }}\n  raw: {{ source: mdm.parties }}");
+    let columns = "p.party_id, p.account_id, p.relation_type, p.relation_start_date";
+    let from = "from raw p join accounts a on a.account_id = p.account_id";
+    let shown = query(&format!("select {columns}, cast(a.country as int) n {from}"));
+    let said = said("preview", 20, &[(PARTIES, &shown)]);
+    assert!(
+        said.contains("failed to run the query of table parties ([dir]/feeds/contracts.yaml:9:22)"),
+        "{said}"
+    );
+    assert!(said.contains("is no int") && !said.contains("***"), "{said}");
+    let hidden = query(&format!("select {columns}, cast(a.tax_id as date) n {from}"));
+    let said = self::said("preview", 20, &[(PARTIES, &hidden)]);
+    assert!(said.contains("'***' is no date"), "{said}");
 }
