@@ -41,6 +41,9 @@ pub(crate) fn open(plan: &Plan, context: &Context<'_>) -> Result<Tables> {
     if !asks_queries(feed) {
         return Ok(Tables { sources, queries: None });
     }
+    std::fs::create_dir_all(&plan.spill).map_err(|error| {
+        Fault::io(format!("failed to make the directory {} for spill files", plan.spill.display()), error)
+    })?;
     let queries = Queries::new(QueryLimits {
         memory_bytes: plan.memory_bytes / QUERY_MEMORY_DIVISOR,
         threads: plan.threads,

@@ -219,7 +219,7 @@ fn a_one_with_two_rows_fails_and_says_which_keys() {
 fn a_query_that_returns_rows_breaches() {
     let gate = "gates: { sql: { name: roles, query: \"select account_id, role from parties where role = 'payer'\", severity: fail } }\n";
     let (found, _, _) = judged(gate, "sql roles", &[]);
-    assert_eq!((found.outcome, found.measured.as_str()), (Outcome::Fail, "1 rows"));
+    assert_eq!((found.outcome, found.measured.as_str()), (Outcome::Fail, "1 row"));
     assert_eq!(found.examples, ["a1, payer"]);
     let gate = "gates: { sql: { name: inactive, query: \"select * from accounts where active = '0'\", severity: fail } }\n";
     assert_eq!(judged(gate, "sql inactive", &[]).0.outcome, Outcome::Pass, "queries see rows after where");
