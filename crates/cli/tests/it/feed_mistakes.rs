@@ -348,7 +348,7 @@ fn a_query_that_fails_at_a_masked_value_does_not_show_it() {
     let shown = query(&format!("select {columns}, cast(a.country as int) n {from}"));
     let said = said("preview", 20, &[(PARTIES, &shown)]);
     assert!(
-        said.contains("failed to run the query of table parties ([dir]/feeds/contracts.yaml:9:22)"),
+        said.contains("failed to run the query of table parties ([dir]/feeds/contracts.yaml:9:21)"),
         "{said}"
     );
     assert!(said.contains("is no int") && !said.contains("***"), "{said}");
