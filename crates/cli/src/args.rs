@@ -35,13 +35,14 @@ pub(crate) struct Cli {
 
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
     /// The project file [default: hivecast.yaml here or in the nearest directory above]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) project: Option<PathBuf>,
 
     /// Which environment of the project file
-    #[arg(long, global = true, value_name = "NAME", env = "HIVECAST_ENV", default_value = DEFAULT_ENV)]
+    #[arg(long, global = true, value_name = "NAME", env = "HIVECAST_ENV", hide_env_values = true, default_value = DEFAULT_ENV)]
     pub(crate) env: String,
 
     /// Which feed [default: the only one there is]
@@ -89,7 +90,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct InitArgs {
-    /// Where; made if it does not exist, refused if it is not empty
+    /// Where: an empty directory, or one that is made; nothing that exists is replaced
     #[arg(value_name = "DIR")]
     pub(crate) dir: PathBuf,
 }
@@ -100,7 +101,7 @@ pub(crate) struct SampleArgs {
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub(crate) accounts: u64,
 
-    /// How many days
+    /// How many days, of which --load-date is the last
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=3660))]
     pub(crate) days: u32,
 
@@ -108,7 +109,7 @@ pub(crate) struct SampleArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
 
-    /// The last day
+    /// The last day: YYYY-MM-DD, today or yesterday
     #[arg(long, value_name = "DATE", default_value = "yesterday")]
     pub(crate) load_date: DateArg,
 
@@ -120,7 +121,7 @@ pub(crate) struct SampleArgs {
     #[arg(long, value_enum, default_value_t = SampleFormat::Parquet)]
     pub(crate) format: SampleFormat,
 
-    /// Replace days that are there already
+    /// Replace days that are there already, which are refused otherwise
     #[arg(long)]
     pub(crate) force: bool,
 
@@ -137,7 +138,7 @@ pub(crate) enum SampleFormat {
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
-    /// The day whose files say what columns there are
+    /// The day whose files say what columns there are; latest is each table's newest
     #[arg(long, value_name = "DATE", default_value = "latest")]
     pub(crate) load_date: DateArg,
 }
@@ -153,8 +154,8 @@ pub(crate) struct PreviewArgs {
     pub(crate) keys: Vec<String>,
 
     /// At most this many documents
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    pub(crate) limit: usize,
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit: u32,
 
     #[command(flatten)]
     pub(crate) resources: ResourceArgs,
@@ -211,7 +212,7 @@ fn parse_writer(text: &str) -> Result<WriterId, String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// The day; latest is the newest day that is published
+    /// The day: YYYY-MM-DD, today, yesterday, or latest, the newest that is published
     #[arg(long, value_name = "DATE", default_value = "latest")]
     pub(crate) load_date: DateArg,
 
@@ -223,13 +224,14 @@ pub(crate) struct VerifyArgs {
 #[derive(Debug, Args)]
 pub(crate) struct RunsArgs {
     /// How many, counted from the last
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    pub(crate) limit: usize,
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit: u32,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct PruneArgs {
-    /// Keep the editions of this many load_dates, counted from the newest
+    /// Keep the editions of this many load_dates, counted from the newest, and whatever their age what
+    /// is published last or begun
     #[arg(long, value_name = "N", default_value_t = crate::edition::KEEP_LOAD_DATES)]
     pub(crate) keep: usize,
 

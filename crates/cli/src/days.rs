@@ -53,10 +53,12 @@ impl<'a> Series<'a> {
     pub(crate) fn run(&self, days: &[LoadDate], work: &mut Work<'_>) -> Result<(), Failed> {
         let sink = logging::sink(self.console.progress, &CLOCK);
         let mut done = Vec::new();
+        // A summary that can't be printed stops no run: the days that are left matter more.
+        let mut told = Ok(());
         for &day in days {
             let (summary, fault) = self.one(day, work, &*sink);
             if fault.is_none() && self.console.output == Output::People {
-                print(&summary.render());
+                told = told.and_then(|()| print(&summary.render()));
             }
             done.push(summary);
             if let Some(fault) = fault {
@@ -64,9 +66,9 @@ impl<'a> Series<'a> {
             }
         }
         if self.console.output == Output::Programs {
-            print(&json_line(&Report { version: REPORT_VERSION, runs: done, error: None }));
+            told = print(&json_line(&Report { version: REPORT_VERSION, runs: done, error: None }));
         }
-        Ok(())
+        Ok(told?)
     }
 
     /// One day's run, recorded whether it failed or not.

@@ -48,7 +48,7 @@ enum Status {
 pub(crate) fn run(global: &Global, console: &Console) -> Result<(), Failed> {
     let project = Project::load(global)?;
     let mut doctor = Doctor { project: &project, cancel: &console.cancel, checks: Vec::new() };
-    doctor.environment(global)?;
+    doctor.environment();
     doctor.store();
     let feeds = doctor.feeds(global)?;
     let target = project.open_target();
@@ -105,11 +105,8 @@ impl Doctor<'_> {
     }
 
     /// That the project file was read, with every secret that it names, is known by now.
-    fn environment(&mut self, global: &Global) -> Result<()> {
-        self.add("project file", None, Ok(format!("environment {}, and its secrets", global.env)));
-        let engine = self.project.require_embedded_engine();
-        self.add("engine", None, engine.map(|()| "embedded".to_owned()));
-        Ok(())
+    fn environment(&mut self) {
+        self.add("project file", None, Ok(format!("environment {}, and its secrets", self.project.env())));
     }
 
     fn store(&mut self) {
@@ -218,13 +215,10 @@ fn tell(env: &str, checks: Vec<Check>, output: Output) -> Result<(), Failed> {
     report.insert("healthy".to_owned(), (failed == 0).into());
     report.insert("checks".to_owned(), serde_json::to_value(&checks).unwrap_or_default());
     if output == Output::People {
-        print(&table(&checks));
+        print(&table(&checks))?;
     }
     match first {
-        None if output == Output::Programs => {
-            print(&json_line(&report));
-            Ok(())
-        }
+        None if output == Output::Programs => Ok(print(&json_line(&report))?),
         None => Ok(()),
         Some(class) => {
             let what = format!("{failed} of {} checks of environment {env} failed", checks.len());

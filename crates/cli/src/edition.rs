@@ -11,6 +11,7 @@ use hivecast_run::{Context, Event, Fault, Result, Step, Unit, crash_point};
 use hivecast_warehouse::Inputs;
 
 use crate::args::ResourceArgs;
+use crate::check;
 use crate::feed_file::FeedFile;
 use crate::machine;
 use crate::project::Project;
@@ -91,11 +92,13 @@ pub(crate) fn plan(
     resources: Resources,
     context: &Context<'_>,
 ) -> Result<Plan> {
-    project.require_embedded_engine()?;
+    // Before anything is waited for.
+    require_mask_key(project, feed)?;
     let inputs = step(context, Step::Warehouse, || {
-        project.open_warehouse()?.freeze_when_ready(&feed.feed, load_date, wait, *context)
+        let inputs = project.open_warehouse()?.freeze_when_ready(&feed.feed, load_date, wait, *context);
+        inputs.map_err(|fault| check::as_checked(project, feed, Some(load_date), fault))
     })?;
-    let checked = step(context, Step::Check, || check(feed, &inputs))?;
+    let checked = step(context, Step::Check, || hold_against(feed, &inputs))?;
     let edition = edition_id(&checked, &inputs);
     Ok(Plan {
         checked,
@@ -107,8 +110,18 @@ pub(crate) fn plan(
     })
 }
 
+/// Fails where the feed masks with a key and the environment has none.
+fn require_mask_key(project: &Project, feed: &FeedFile) -> Result<()> {
+    let mut draft = feed.draft();
+    if project.mask_key().is_none() {
+        draft.lacks_mask_key(project.env());
+    }
+    draft.finish()?;
+    Ok(())
+}
+
 /// Holds the feed against the columns of the very files that are going to be read.
-fn check(feed: &FeedFile, inputs: &Inputs) -> Result<Checked> {
+fn hold_against(feed: &FeedFile, inputs: &Inputs) -> Result<Checked> {
     let columns = |table: &hivecast_warehouse::TableInput| (table.table.clone(), table.schema.clone());
     Ok(feed.draft().check(&inputs.tables.iter().map(columns).collect(), &SqlBinder::default())?)
 }

@@ -12,7 +12,7 @@ use hivecast_report::{ErrorReport, REPORT_VERSION, Report, Summary};
 use hivecast_run::{Class, Fault, panic_is_caught};
 
 use crate::args::Global;
-use crate::logging::write_stdout;
+use crate::logging::{printed, write_stdout};
 
 /// What is said of our own mistakes.
 const BUG: &str = "this is a bug in hivecast; please report it with the lines above";
@@ -83,9 +83,12 @@ fn color() -> Color {
 /// Tells a mistake on the command line, or the help that was asked for. Where the line asks for JSON,
 /// programs get their object too.
 pub(crate) fn refuse(error: &clap::Error, line: impl Iterator<Item = OsString>) -> ExitCode {
-    let _ = error.print();
+    let told = error.print();
     if !error.use_stderr() {
-        return ExitCode::SUCCESS;
+        return match printed(told) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(fault) => Output::People.fail(&fault.into()),
+        };
     }
     let told = error.render().to_string();
     let fault = Fault::usage(told.trim_start_matches("error: ").lines().next().unwrap_or_default());
@@ -107,7 +110,7 @@ pub(crate) fn json_line(value: &impl serde::Serialize) -> String {
 }
 
 /// The mistakes of a feed or project file that a fault stands for.
-fn mistakes(fault: &Fault) -> Option<&Diagnostics> {
+pub(crate) fn mistakes(fault: &Fault) -> Option<&Diagnostics> {
     let mut cause = fault.source();
     while let Some(error) = cause {
         if let Some(mistakes) = error.downcast_ref() {

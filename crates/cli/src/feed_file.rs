@@ -93,6 +93,11 @@ pub(crate) fn choose(dir: &Path, name: Option<&str>) -> Result<FeedText> {
             "a feed is a file there whose name ends in .yaml; `hivecast init DIR` writes an example",
         ));
     }
+    let wanted = |feed: &&FeedText| name.is_none_or(|name| feed.name == name);
+    if let Some((first, second)) = same_name(&feeds.iter().filter(wanted).collect::<Vec<_>>()) {
+        return Err(Fault::usage(format!("{} and {} are both feed {}", first.file, second.file, first.name))
+            .advise("give one of them another name"));
+    }
     match name {
         Some(name) => {
             feeds.retain(|feed| feed.name == name);
@@ -107,11 +112,16 @@ pub(crate) fn choose(dir: &Path, name: Option<&str>) -> Result<FeedText> {
         }
         None => {}
     }
-    if let [first, second, ..] = feeds.as_slice() {
-        return Err(Fault::usage(format!("{} and {} are both feed {}", first.file, second.file, first.name))
-            .advise("give one of them another name"));
-    }
     feeds.pop().ok_or_else(|| Fault::bug("a feed was found and lost"))
+}
+
+/// Two files that say they are the same feed.
+fn same_name<'f>(feeds: &[&'f FeedText]) -> Option<(&'f FeedText, &'f FeedText)> {
+    let pairs = feeds
+        .iter()
+        .enumerate()
+        .flat_map(|(at, first)| feeds[at + 1..].iter().map(move |other| (first, other)));
+    pairs.into_iter().find(|(first, other)| first.name == other.name).map(|(first, other)| (*first, *other))
 }
 
 /// The feed files of a directory, sorted.
@@ -167,7 +177,14 @@ mod tests {
         );
         assert_eq!(feeds(&files, Some("b")), Ok("b".to_owned()));
         assert_eq!(feeds(&files, Some("c")), Err("there is no feed c in feeds; there are a, b".to_owned()));
-        let twice = [("a.yaml", BROKEN), ("a.yml", BROKEN)];
-        assert!(feeds(&twice, Some("a")).unwrap_err().contains("are both feed a"));
+    }
+
+    #[test]
+    fn two_files_of_one_feed_are_refused() {
+        let twice = [("a.yaml", BROKEN), ("a.yml", BROKEN), ("b.yaml", BROKEN)];
+        let told = "feeds/a.yaml and feeds/a.yml are both feed a; give one of them another name";
+        assert_eq!(feeds(&twice, Some("a")), Err(told.to_owned()));
+        assert_eq!(feeds(&twice, None), Err(told.to_owned()));
+        assert_eq!(feeds(&twice, Some("b")), Ok("b".to_owned()), "another feed is not stopped by them");
     }
 }

@@ -24,8 +24,7 @@ pub(crate) fn run(args: &InitArgs, output: Output) -> Result<()> {
             let files: Vec<&str> = FILES.iter().map(|(path, _)| *path).collect();
             json_line(&serde_json::json!({ "version": 1, "dir": args.dir, "files": files }))
         }
-    });
-    Ok(())
+    })
 }
 
 fn write_project(dir: &Path) -> Result<()> {
@@ -52,8 +51,10 @@ fn refuse_unless_empty(dir: &Path) -> Result<()> {
     };
     match entries.next() {
         None => Ok(()),
-        Some(_) => Err(Fault::usage(format!("{} is not empty", dir.display()))
-            .advise("name a directory that is empty or not there yet")),
+        Some(_) => {
+            Err(Fault::usage(format!("{} is not empty, and nothing in it is replaced", dir.display()))
+                .advise("name a directory that is empty or not there yet"))
+        }
     }
 }
 

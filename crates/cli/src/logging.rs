@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use hivecast_report::{Bars, Lines};
-use hivecast_run::{Class, Clock, Silent, Sink};
+use hivecast_run::{Clock, Fault, Result, Silent, Sink};
 use tracing_subscriber::EnvFilter;
 
 use crate::args::Global;
@@ -41,7 +41,9 @@ pub(crate) fn start(global: &Global) -> Progress {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false);
+        .with_target(false)
+        // It would tell on standard error that standard error is gone, and panic.
+        .log_internal_errors(false);
     // Only a second start could fail, and there is none.
     let _ = subscriber.try_init();
     if let Some(error) = wrong {
@@ -60,16 +62,20 @@ pub(crate) fn sink<'a>(progress: Progress, clock: &'a dyn Clock) -> Box<dyn Sink
 }
 
 /// Writes what a command that succeeded has to say to standard output. A reader that went away
-/// (`hivecast runs | head -1`) ends the program quietly, as it does for other tools; any other failure
-/// to write is one of the command, since somebody waits for the text.
-pub(crate) fn print(text: &str) {
-    let Err(error) = write_stdout(text) else { return };
-    if error.kind() == std::io::ErrorKind::BrokenPipe {
-        std::process::exit(0);
+/// (`hivecast runs | head -1`) has what it wanted, as with other tools; any other failure to write is
+/// one of the command, since somebody waits for the text.
+pub(crate) fn print(text: &str) -> Result<()> {
+    printed(write_stdout(text))
+}
+
+/// What became of text that was asked for.
+pub(crate) fn printed(written: std::io::Result<()>) -> Result<()> {
+    match written {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Fault::infrastructure("failed to write to standard output").because(error))
+        }
+        _ => Ok(()),
     }
-    // Standard error may be gone too; the exit code still tells.
-    let _ = writeln!(std::io::stderr(), "error: failed to write to standard output: {error}");
-    std::process::exit(i32::from(Class::Infrastructure.exit_code()));
 }
 
 /// Writes all of it, or says why not.

@@ -20,13 +20,13 @@ use crate::run::{CLOCK, Console};
 pub(crate) fn run(global: &Global, args: &PreviewArgs, console: &Console) -> Result<()> {
     let project = Project::load(global)?;
     let feed = project.feed(global.feed.as_deref())?.parse()?;
-    let day = Calendar::of(&feed.feed, &|| newest(&project, &feed.feed)).single(args.load_date)?;
+    let day = Calendar::of(&feed.feed, &|| newest(&project, &feed)).single(args.load_date)?;
     let sink = logging::sink(console.progress, &CLOCK);
     let context = Context { sink: &*sink, cancel: &console.cancel, clock: &CLOCK };
     let resources = Resources::of(&args.resources);
     let plan = edition::plan(&project, &feed, day, None, resources, &context)?;
     let selection = match args.keys.as_slice() {
-        [] => Selection::First(args.limit),
+        [] => Selection::First(args.limit as usize),
         keys => Selection::Keys(keys.to_vec()),
     };
     let batch = Embedded.preview(&plan, &selection, &context)?;
@@ -37,13 +37,12 @@ pub(crate) fn run(global: &Global, args: &PreviewArgs, console: &Console) -> Res
     match console.output {
         // A person is shown those that are there, and then told which are not.
         Output::People => {
-            print(&documents.iter().map(|(_, json)| pretty(json) + "\n").collect::<String>());
+            print(&documents.iter().map(|(_, json)| pretty(json) + "\n").collect::<String>())?;
             lacking
         }
         Output::Programs => {
             lacking?;
-            print(&as_json(&feed.feed.name, &plan, &documents)?);
-            Ok(())
+            print(&as_json(&feed.feed.name, &plan, &documents)?)
         }
     }
 }

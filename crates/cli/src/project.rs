@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use hivecast_edition::Store;
-use hivecast_feed::{self as feed, Environment, parse_project};
+use hivecast_feed::{self as feed, Diagnostics, Environment, Setting, Unfit, parse_project};
 use hivecast_kafka::{KafkaTarget, Settings};
 use hivecast_publish::Target;
 use hivecast_publish::dir::{DirTarget, random_topic_id};
@@ -31,8 +31,17 @@ pub(crate) struct Project {
 }
 
 impl Project {
-    /// Reads the project file and looks up the chosen environment's secrets.
+    /// Reads the project file and looks up the chosen environment's secrets. Fails where the environment
+    /// asks for what this program does not have.
     pub(crate) fn load(global: &Global) -> Result<Self> {
+        match Project::open(global)? {
+            (project, None) => Ok(project),
+            (_, Some(unfit)) => Err(unfit.into()),
+        }
+    }
+
+    /// As [`Project::load`], with what the environment asks for in vain told apart.
+    pub(crate) fn open(global: &Global) -> Result<(Self, Option<Diagnostics>)> {
         let path = match &global.project {
             Some(path) => absolute(path)?,
             None => find(&absolute(Path::new("."))?)?,
@@ -45,7 +54,8 @@ impl Project {
         let secrets = Machine { project_dir: dir.clone() };
         let environment = project.environment(&global.env, &secrets)?;
         let feeds = dir.join(&project.feeds).components().collect();
-        Ok(Project { feeds, dir, environment })
+        let unfit = project.unfit(&global.env, unfit(&environment));
+        Ok((Project { feeds, dir, environment }, unfit))
     }
 
     /// The environment's name.
@@ -69,8 +79,9 @@ impl Project {
     /// The warehouse's directory.
     pub(crate) fn warehouse_dir(&self) -> Result<PathBuf> {
         match &self.environment.warehouse {
-            feed::Warehouse::Directory(dir) => self.directory("warehouse", dir),
-            feed::Warehouse::Metastore(_) => Err(self.not_offered("warehouse: { metastore: … }")),
+            feed::Warehouse::Directory(dir) if has_scheme(dir) => Err(no_directory("warehouse")),
+            feed::Warehouse::Directory(dir) => Ok(self.join(dir)),
+            feed::Warehouse::Metastore(_) => Err(no_directory("warehouse")),
         }
     }
 
@@ -80,7 +91,10 @@ impl Project {
 
     /// The store's directory.
     pub(crate) fn store_dir(&self) -> Result<PathBuf> {
-        self.directory("store", &self.environment.store)
+        match &self.environment.store {
+            store if has_scheme(store) => Err(no_directory("store")),
+            store => Ok(self.join(store)),
+        }
     }
 
     pub(crate) fn open_store(&self) -> Result<Store> {
@@ -90,14 +104,6 @@ impl Project {
     /// Where the engine may spill.
     pub(crate) fn spill_dir(&self) -> Result<PathBuf> {
         Ok(self.store_dir()?.join(SPILL_DIR))
-    }
-
-    /// Fails where the environment names an engine that this program does not have.
-    pub(crate) fn require_embedded_engine(&self) -> Result<()> {
-        match self.environment.engine {
-            feed::Engine::Embedded => Ok(()),
-            feed::Engine::Spark(_) => Err(self.not_offered("engine: sc://…")),
-        }
     }
 
     /// The key of `mask: hmac-sha256`.
@@ -110,35 +116,72 @@ impl Project {
         match &self.environment.target {
             feed::Target::Dir(dir) => Ok(Box::new(DirTarget::new(self.join(dir), Box::new(random_topic_id)))),
             feed::Target::Kafka(kafka) => {
-                let exposed =
-                    |(name, value): (&String, &feed::Property)| (name.clone(), value.expose().to_owned());
-                let mut properties: BTreeMap<String, String> = kafka.properties.iter().map(exposed).collect();
-                if let Some(timeout) = kafka.transaction_timeout {
-                    properties.insert("transaction.timeout.ms".to_owned(), timeout.as_millis().to_string());
-                }
-                Ok(Box::new(KafkaTarget::new(Settings::new(properties)?, &*kafka.ledger)?))
+                Ok(Box::new(KafkaTarget::new(kafka_settings(kafka)?, &*kafka.ledger)?))
             }
         }
-    }
-
-    fn directory(&self, setting: &str, value: &str) -> Result<PathBuf> {
-        if value.contains("://") {
-            return Err(self
-                .not_offered(&format!("{setting}: {}", value.split("://").next().unwrap_or("")))
-                .advise(format!("name a directory as `{setting}`")));
-        }
-        Ok(self.join(value))
     }
 
     /// A path of the project file, without the `.` that it may hold.
     fn join(&self, path: impl AsRef<Path>) -> PathBuf {
         self.dir.join(path).components().collect()
     }
+}
 
-    fn not_offered(&self, setting: &str) -> Fault {
-        Fault::usage(format!("this version does not offer `{setting}`, as environment {} asks", self.env()))
-            .advise("use a directory and the embedded engine, or a newer hivecast")
+fn kafka_settings(kafka: &feed::KafkaSettings) -> Result<Settings> {
+    let exposed = |(name, value): (&String, &feed::Property)| (name.clone(), value.expose().to_owned());
+    let mut properties: BTreeMap<String, String> = kafka.properties.iter().map(exposed).collect();
+    if let Some(timeout) = kafka.transaction_timeout {
+        properties.insert("transaction.timeout.ms".to_owned(), timeout.as_millis().to_string());
     }
+    Settings::new(properties)
+}
+
+/// What an environment asks for and this program does not have.
+fn unfit(environment: &Environment) -> Vec<Unfit> {
+    let mut found = Vec::new();
+    let mut tell = |setting: Setting, message: String, help: &str| {
+        found.push(Unfit { setting, message, help: help.to_owned() });
+    };
+    match &environment.warehouse {
+        feed::Warehouse::Metastore(_) => {
+            let message = "this version reads no Hive Metastore".to_owned();
+            tell(Setting::Warehouse, message, "name the directory in which the tables lie");
+        }
+        feed::Warehouse::Directory(dir) => {
+            tell_scheme(&mut tell, Setting::Warehouse, "warehouse", dir);
+        }
+    }
+    if let feed::Engine::Spark(_) = environment.engine {
+        let message = "this version does not build with Spark".to_owned();
+        tell(Setting::Engine, message, "take `engine` out, or write `embedded`");
+    }
+    tell_scheme(&mut tell, Setting::Store, "store", &environment.store);
+    match &environment.target {
+        feed::Target::Dir(dir) => tell_scheme(&mut tell, Setting::Target, "dir", &dir.to_string_lossy()),
+        feed::Target::Kafka(kafka) => {
+            if let Err(fault) = kafka_settings(kafka) {
+                tell(Setting::Target, fault.chain(), fault.advice().unwrap_or("correct the property"));
+            }
+        }
+    }
+    found
+}
+
+/// The address is not repeated: it may hold a password.
+fn tell_scheme(tell: &mut dyn FnMut(Setting, String, &str), setting: Setting, name: &str, value: &str) {
+    if let Some((scheme, _)) = value.split_once("://") {
+        let message = format!("`{name}` must be a directory in this version, and is `{scheme}://…`");
+        tell(setting, message, "mount it, and name the directory");
+    }
+}
+
+fn has_scheme(value: &str) -> bool {
+    value.contains("://")
+}
+
+/// Where `check` goes on although the environment was refused.
+fn no_directory(setting: &str) -> Fault {
+    Fault::usage(format!("`{setting}` is no directory"))
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {

@@ -32,6 +32,5 @@ pub(crate) fn run(global: &Global, args: &PruneArgs, console: &Console) -> Resul
         Output::People if gone.is_empty() => "nothing to remove\n".to_owned(),
         Output::People if gone.len() == 1 => format!("{verb} edition {}\n", gone[0]),
         Output::People => format!("{verb} {} editions: {}\n", gone.len(), gone.join(", ")),
-    });
-    Ok(())
+    })
 }

@@ -16,6 +16,7 @@ use hivecast_report::{Outcome, PublishSummary};
 use hivecast_run::{Context, Fault, Result, Step, crash_point};
 
 use crate::args::{BuildArgs, Global, PublishArgs};
+use crate::check;
 use crate::dates::{Calendar, DateArg};
 use crate::days::{Findings, Series};
 use crate::edition::{self, KEEP_LOAD_DATES, Origin, Ready, Resources, Reuse, step};
@@ -346,11 +347,16 @@ fn publish_summary(
 
 /// The load_dates that were asked for; `latest` is the newest that every table has.
 fn days(project: &Project, feed: &FeedFile, date: DateArg) -> Result<Vec<LoadDate>> {
-    Calendar::of(&feed.feed, &|| newest(project, &feed.feed)).days(date)
+    Calendar::of(&feed.feed, &|| newest(project, feed)).days(date)
+}
+
+/// As [`newest_of`]; where the feed names a table that is not there, with every mistake of the feed.
+pub(crate) fn newest(project: &Project, feed: &FeedFile) -> Result<LoadDate> {
+    newest_of(project, &feed.feed).map_err(|fault| check::as_checked(project, feed, None, fault))
 }
 
 /// The newest load_date that every table of the feed has.
-pub(crate) fn newest(project: &Project, feed: &Feed) -> Result<LoadDate> {
+pub(crate) fn newest_of(project: &Project, feed: &Feed) -> Result<LoadDate> {
     project.open_warehouse()?.common_load_dates(feed)?.pop().ok_or_else(|| {
         Fault::data(format!("there is no load_date that every table of feed {} has", feed.name))
             .advise("give one with --load-date to read which tables lack it")

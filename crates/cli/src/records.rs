@@ -54,7 +54,7 @@ pub(crate) fn write(
         let failed = |error| Fault::io(format!("failed to write {}", path.display()), error);
         if let (Some(first), Some(last)) = (totals.first_offset, totals.last_offset) {
             let mut written = 0_u64;
-            target.read(&manifest.topic, partition, first, last, &mut |record| {
+            target.read(&manifest.topic, partition, first, last, context, &mut |record| {
                 if record.edition != Some(manifest.edition.0.as_str()) {
                     return Ok(());
                 }

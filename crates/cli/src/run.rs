@@ -34,7 +34,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failed> {
     let console = Console::open(&global)?;
     match command {
         Command::Init(args) => init::run(&args, console.output)?,
-        Command::Schema(args) => schema::run(&args),
+        Command::Schema(args) => schema::run(&args)?,
         Command::Sample(args) => sample::run(&global, &args, &console)?,
         Command::Check(args) => check::run(&global, &args, &console)?,
         Command::Preview(args) => preview::run(&global, &args, &console)?,

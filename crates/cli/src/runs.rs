@@ -15,11 +15,10 @@ pub(crate) fn run(global: &Global, args: &RunsArgs, console: &Console) -> Result
     let feed = project.feed(global.feed.as_deref())?.parse()?;
     let sink = logging::sink(console.progress, &CLOCK);
     let context = Context { sink: &*sink, cancel: &console.cancel, clock: &CLOCK };
-    let runs = History::new(&project.store_dir()?, feed.name()).last(args.limit, &context)?;
+    let runs = History::new(&project.store_dir()?, feed.name()).last(args.limit as usize, &context)?;
     print(&match console.output {
         Output::Programs => json_line(&serde_json::json!({ "version": 1, "runs": runs })),
         Output::People if runs.is_empty() => format!("feed {} has no runs yet\n", feed.name()),
         Output::People => runs_table(&runs),
-    });
-    Ok(())
+    })
 }

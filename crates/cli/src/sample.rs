@@ -1,7 +1,7 @@
 //! `hivecast sample`: an export to try things on, in the environment's warehouse.
 
 use hivecast_contract::LoadDate;
-use hivecast_report::{bytes, count};
+use hivecast_report::{bytes, plural};
 use hivecast_run::{Clock, Context, Fault, Result};
 use hivecast_sample::{Existing, FileFormat, Options, Summary};
 
@@ -38,8 +38,7 @@ pub(crate) fn run(global: &Global, args: &SampleArgs, console: &Console) -> Resu
     print(&match console.output {
         Output::People => told(&options, &written),
         Output::Programs => as_json(&options, &written),
-    });
-    Ok(())
+    })
 }
 
 /// The sample knows no feed, so its `today` is that of UTC.
@@ -57,7 +56,7 @@ fn told(options: &Options, written: &Summary) -> String {
         [day] => day.date.to_string(),
         [first, .., last] => format!("{} days, {} to {}", written.days.len(), first.date, last.date),
     };
-    format!("wrote {days}: {} rows, {} in {}\n", count(rows), bytes(size), options.root.display())
+    format!("wrote {days}: {}, {} in {}\n", plural(rows, "row"), bytes(size), options.root.display())
 }
 
 fn as_json(options: &Options, written: &Summary) -> String {

@@ -74,8 +74,8 @@ pub struct TableDescription {
     pub rows_read: u64,
     /// Rows left after `where`.
     pub rows: u64,
-    /// Rows that joined a row of the level above, over all levels that use the table; a row that two
-    /// rows above share counts once for each.
+    /// Rows that are in a document, over all levels that use the table; a row that is in several places
+    /// counts once for each.
     pub rows_used: u64,
 }
 

@@ -1,17 +1,17 @@
 //! From the root level in memory to documents in the edition's order, and on into shards.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch, StringViewArray, StructArray, UInt32Array, UInt64Array};
 use hivecast_contract::key_hash;
 use hivecast_edition::{Exclusion, ShardWriter};
-use hivecast_run::{Context, Event, Fault, Result, Step};
+use hivecast_run::{Context, Fault, Result};
 
 use crate::gather::{Content, Level, taken};
 use crate::group::Found;
 use crate::job::Aside;
+use crate::progress::Progress;
 use crate::row_gates::{MAX_EXAMPLES, row_json};
 use hivecast_sql::to_text;
 
@@ -83,7 +83,7 @@ impl Order {
         level: &Level<'_>,
         range: std::ops::Range<usize>,
         shard: &mut ShardWriter,
-        written: &AtomicU64,
+        progress: &Progress,
         context: &Context<'_>,
     ) -> Result<()> {
         let mut start = range.start;
@@ -92,9 +92,7 @@ impl Order {
             let end = self.batch_end(level, start, range.end);
             let (hashes, keys, documents) = self.batch(level, start..end)?;
             shard.write(&hashes, &keys, &documents)?;
-            let count = (end - start) as u64;
-            let done = written.fetch_add(count, Ordering::Relaxed) + count;
-            context.tell(Event::Advanced { step: Step::Engine, done });
+            progress.written(level.plan, &documents, context)?;
             start = end;
         }
         Ok(())

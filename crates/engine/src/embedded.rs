@@ -1,5 +1,4 @@
 use std::sync::Mutex;
-use std::sync::atomic::AtomicU64;
 
 use hivecast_edition::{Draft, Edition, Store};
 use hivecast_feed::{fingerprint, gates_fingerprint};
@@ -7,10 +6,12 @@ use hivecast_run::{Context, Event, Fault, Result, Step, Unit, crash_point};
 
 use crate::findings::AllFindings;
 use crate::job::{Aside, Job};
+use crate::masked::Masked;
 use crate::memory::{self, Outcome};
 use crate::nodes::NodePlan;
 use crate::passes::{self, Budget};
 use crate::plan::{Engine, Plan, Preview, Selection, input_files};
+use crate::progress::Progress;
 use crate::query_gates::{self, QueryFindings};
 use crate::row_gates::Repeated;
 use crate::tables::{self, Tables};
@@ -88,20 +89,21 @@ pub(crate) fn build_by<'a>(
     context: &Context<'_>,
     choose: &dyn Fn(&Job<'_>) -> Result<(Way<'a>, Budget<'a>)>,
 ) -> Result<Edition> {
-    context.tell(Event::Started { step: Step::Engine, total: None, unit: Unit::Records });
+    context.tell(Event::Started { step: Step::Engine, total: None, unit: Unit::Rows });
     std::fs::create_dir_all(&plan.spill).map_err(|error| {
         Fault::io(format!("failed to make the directory {} for spill files", plan.spill.display()), error)
     })?;
     let tables = tables::open(plan, context)?;
     let limits = query_gates::Limits { memory_bytes: plan.memory_bytes, spill: &plan.spill };
+    let masked = Masked::of(&plan.checked);
     let queried = match &tables.queries {
-        Some(queries) => query_gates::judge(&plan.checked.feed, queries, limits, context)?,
+        Some(queries) => query_gates::judge(&plan.checked, &masked, queries, limits, context)?,
         None => QueryFindings::default(),
     };
-    let root = NodePlan::bind(&plan.checked.feed.document, &plan.checked.schemas)?;
+    let root = NodePlan::bind(&plan.checked, &masked)?;
     let begin = || store.begin(&plan.checked.feed.name, plan.inputs.load_date);
     let mut writer = begin()?;
-    let mut job = job(plan, &tables, &root, &queried.repeated, &writer, context);
+    let mut job = job(plan, &tables, &root, &queried.repeated, &masked, &writer, context);
     let (way, otherwise) = choose(&job)?;
     let passes = match way {
         Way::Passes(budget) => Some(budget),
@@ -114,7 +116,7 @@ pub(crate) fn build_by<'a>(
         // What a first try set aside or counted is forgotten with its writer.
         drop(job);
         writer = begin()?;
-        job = self::job(plan, &tables, &root, &queried.repeated, &writer, context);
+        job = self::job(plan, &tables, &root, &queried.repeated, &masked, &writer, context);
         passes::build(&job, &writer, budget)?;
     }
     let findings = into_findings(job);
@@ -131,9 +133,12 @@ fn job<'a>(
     tables: &'a Tables,
     root: &'a NodePlan,
     repeated: &'a Repeated,
+    masked: &'a Masked,
     aside: &'a dyn Aside,
     context: &'a Context<'a>,
 ) -> Job<'a> {
+    let rows = root.walk().into_iter().map(|node| tables.sources.get(&node.table)?.rows());
+    Progress::begin(context, rows.sum());
     Job {
         feed: &plan.checked.feed,
         root,
@@ -143,12 +148,17 @@ fn job<'a>(
         threads: workers(plan),
         context,
         findings: Mutex::default(),
-        written: AtomicU64::new(0),
+        progress: Progress::default(),
+        masked,
     }
 }
 
 fn into_findings(job: Job<'_>) -> AllFindings {
-    job.findings.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    let mut findings = job.findings.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    for (path, rows) in job.progress.into_used() {
+        findings.levels.entry(path).or_default().rows_used = rows;
+    }
+    findings
 }
 
 /// As many threads as the plan says and the memory limit has room for: each encodes a row group and

@@ -8,7 +8,7 @@ use hivecast_feed::{Feed, Rule, Severity};
 use crate::documents::KeySummary;
 use crate::group::Findings;
 use crate::nodes::{Arity, NodePlan};
-use crate::row_gates::{MAX_EXAMPLES, Repeated, RowGate, Tally, outcome, percent};
+use crate::row_gates::{MAX_EXAMPLES, Repeated, RowGate, Tally, outcome, percent, plural};
 
 /// What was found at one level of the document, and about its table's rows.
 #[derive(Debug, Default)]
@@ -42,10 +42,8 @@ impl AllFindings {
     }
 
     /// Adds what one piece's join found.
-    pub(crate) fn add_joined(&mut self, node: &NodePlan, found: Findings, used: u64) {
-        let level = self.level(node);
-        level.rows_used += used;
-        let joined = &mut level.joined;
+    pub(crate) fn add_joined(&mut self, node: &NodePlan, found: Findings) {
+        let joined = &mut self.level(node).joined;
         joined.orphans += found.orphans;
         joined.ambiguous += found.ambiguous;
         joined.surplus += found.surplus;
@@ -55,19 +53,18 @@ impl AllFindings {
     }
 
     /// What was read of each table: of a table that several levels use, what one of them read, and
-    /// what all of them used.
+    /// what all of them brought into documents.
     pub(crate) fn tables(&self, root: &NodePlan) -> Vec<TableDescription> {
         let mut tables: Vec<TableDescription> = Vec::new();
         for node in root.walk() {
             let Some(level) = self.levels.get(&node.path) else { continue };
-            let used = if node.arity == Arity::Root { level.tally.rows } else { level.rows_used };
             match tables.iter_mut().find(|table| table.table == node.table) {
-                Some(table) => table.rows_used += used,
+                Some(table) => table.rows_used += level.rows_used,
                 None => tables.push(TableDescription {
                     table: node.table.clone(),
                     rows_read: level.tally.rows_read,
                     rows: level.tally.rows,
-                    rows_used: used,
+                    rows_used: level.rows_used,
                 }),
             }
         }
@@ -144,7 +141,11 @@ impl AllFindings {
         Some(GateResult {
             gate,
             limit: limit.to_owned(),
-            measured: format!("{} keys, {} rows too many", joined.ambiguous, joined.surplus),
+            measured: format!(
+                "{}, {} too many",
+                plural(joined.ambiguous, "key"),
+                plural(joined.surplus, "row")
+            ),
             outcome: if joined.ambiguous == 0 { Outcome::Pass } else { outcome(false, severity) },
             examples: joined.ambiguous_examples.clone(),
             quarantined: if severity == Severity::Quarantine { joined.set_aside } else { 0 },

@@ -6,6 +6,7 @@ use hivecast_run::{Context, Fault, Result};
 
 use crate::keys::{KeyOrder, Keys};
 use crate::nodes::Arity;
+use crate::row_gates::plural;
 
 /// No group: the key holds a null, or nothing matches it.
 const NONE: u32 = u32::MAX;
@@ -81,11 +82,6 @@ impl Groups {
                 &self.members[self.starts[group] as usize..self.starts[group + 1] as usize]
             }
         }
-    }
-
-    /// How many child rows are in the documents: a row of a shared group counts once for each parent.
-    pub(crate) fn used(&self, parents: impl Iterator<Item = u32>) -> u64 {
-        parents.map(|parent| self.of(parent).len() as u64).sum()
     }
 
     /// Bytes of the index itself.
@@ -285,7 +281,9 @@ fn order_groups(
             findings.surplus += surplus as u64;
             if findings.ambiguous_examples.len() < grouping.examples {
                 let key = grouping.parents.display(*first as usize);
-                findings.ambiguous_examples.push(format!("{key} ({surplus} rows too many)"));
+                findings
+                    .ambiguous_examples
+                    .push(format!("{key} ({} too many)", plural(surplus as u64, "row")));
             }
         }
     }

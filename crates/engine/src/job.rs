@@ -1,7 +1,7 @@
 //! What a build works with, whichever way it goes.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::cast::AsArray;
@@ -14,7 +14,9 @@ use crate::findings::AllFindings;
 use crate::gather::{Content, Level};
 use crate::group::{Found, Grouping, Groups};
 use crate::keys::{KeyOrder, Keys};
+use crate::masked::Masked;
 use crate::nodes::{Arity, ChildPlan, NodePlan};
+use crate::progress::Progress;
 use crate::read::{Reader, Rows};
 use crate::row_gates::{MAX_EXAMPLES, Repeated, RowGate, SetAside, Tally, row_json};
 use hivecast_sql::RowSource;
@@ -80,8 +82,9 @@ pub(crate) struct Job<'a> {
     pub(crate) threads: usize,
     pub(crate) context: &'a Context<'a>,
     pub(crate) findings: Mutex<AllFindings>,
-    /// Documents written so far, for the progress.
-    pub(crate) written: AtomicU64,
+    pub(crate) progress: Progress,
+    /// What may not be shown.
+    pub(crate) masked: &'a Masked,
 }
 
 impl<'a> Job<'a> {
@@ -102,7 +105,8 @@ impl<'a> Job<'a> {
                 keys.push(child.parent_slots.clone());
             }
         }
-        let gates = RowGate::of(self.feed, &node.table, self.repeated);
+        let mut gates = RowGate::of(self.feed, &node.table, self.repeated);
+        gates.iter_mut().for_each(|gate| gate.hide(self.masked));
         Ok((Reader::new(node, self.source(&node.table)?, filter, &gates, keys)?, wanted))
     }
 
@@ -122,14 +126,19 @@ impl<'a> Job<'a> {
         self.in_parallel(reader.parts(), |part| {
             let mut tally = Tally::default();
             let result = each(part, &mut |rows| {
-                reader.read(part, &mut tally, &mut |mut batch| {
-                    self.context.check_cancelled()?;
-                    self.set_aside(node, std::mem::take(&mut batch.aside))?;
-                    std::mem::take(&mut batch.excluded)
-                        .into_iter()
-                        .try_for_each(|exclusion| self.aside.exclude(exclusion))?;
-                    rows(batch)
-                })
+                reader.read(
+                    part,
+                    &mut tally,
+                    &|rows| self.progress.read(rows, self.context),
+                    &mut |mut batch| {
+                        self.context.check_cancelled()?;
+                        self.set_aside(node, std::mem::take(&mut batch.aside))?;
+                        std::mem::take(&mut batch.excluded)
+                            .into_iter()
+                            .try_for_each(|exclusion| self.aside.exclude(exclusion))?;
+                        rows(batch)
+                    },
+                )
             })?;
             self.found().level(node).tally.add(tally);
             Ok(result)
@@ -209,7 +218,8 @@ impl<'a> Job<'a> {
             },
             examples: MAX_EXAMPLES,
         };
-        let (groups, findings) = Groups::build(&grouping, self.context)?;
+        let (groups, mut findings) = Groups::build(&grouping, self.context)?;
+        child.node.hide_keys(&mut findings.orphan_examples, &mut findings.ambiguous_examples);
         self.set_rows_aside(level, &findings.orphan_rows, "orphans", "no row above has its key")?;
         self.set_rows_aside(
             level,
@@ -217,8 +227,7 @@ impl<'a> Job<'a> {
             "element_key",
             "another element has the same key",
         )?;
-        let used = groups.used(0..parent_len as u32);
-        self.found().add_joined(&child.node, findings, used);
+        self.found().add_joined(&child.node, findings);
         Ok(groups)
     }
 

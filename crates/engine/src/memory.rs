@@ -32,7 +32,7 @@ pub(crate) fn build(job: &Job<'_>, writer: &EditionWriter, budget: usize) -> Res
     job.in_parallel(shards, |shard| {
         let range = order.len() * shard / shards..order.len() * (shard + 1) / shards;
         let mut shard_writer = writer.shard(shard as u32, &job.root.fields)?;
-        order.write(&level, range, &mut shard_writer, &job.written, job.context)?;
+        order.write(&level, range, &mut shard_writer, &job.progress, job.context)?;
         shard_writer.finish().map(drop)
     })?;
     Ok(Outcome::Done)

@@ -1,13 +1,14 @@
 //! The document's tree bound to tables: for each level, which expressions are evaluated for a row
 //! (its slots), which of them join, and how slots and children lie in the document.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field as Column, Fields, SchemaRef};
-use hivecast_feed::{Element, Field, Node, Shape};
+use hivecast_feed::{Checked, Element, Field, Node, Shape, Span};
 use hivecast_run::{Fault, Result};
 
+use crate::masked::Masked;
+use crate::row_gates::HIDDEN;
 use hivecast_sql::{Expression, SqlBinder, quoted};
 
 /// What a level of the document is to the level above it.
@@ -31,6 +32,10 @@ pub(crate) struct NodePlan {
     pub(crate) arity: Arity,
     /// What is evaluated for each row. A slot's type is its expression's.
     pub(crate) slots: Vec<Expression>,
+    /// What each slot is for, for messages.
+    pub(crate) origins: Vec<Origin>,
+    /// How messages name the table's `where`.
+    pub(crate) filter: Origin,
     /// The slots that join with the level above.
     pub(crate) on: Vec<usize>,
     /// The slot of the document's or the element's key.
@@ -40,6 +45,22 @@ pub(crate) struct NodePlan {
     pub(crate) layout: Vec<Part>,
     /// The struct's fields, one for each part of the layout.
     pub(crate) fields: Fields,
+}
+
+/// What an expression is for, as messages name it.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    /// `field contractCountry (feeds/contracts.yaml:28:22)`
+    pub(crate) title: String,
+    pub(crate) privacy: Privacy,
+}
+
+/// Whether messages may show values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Privacy {
+    Open,
+    /// The feed masks what the expression reads.
+    Masked,
 }
 
 /// A level below, and which of this level's slots it joins with.
@@ -74,9 +95,22 @@ pub(crate) struct ListElement {
 
 impl NodePlan {
     /// Binds a document's tree to the tables' columns.
-    pub(crate) fn bind(root: &Node, schemas: &BTreeMap<String, SchemaRef>) -> Result<Self> {
-        let binding = Binding { binder: SqlBinder::default(), schemas };
-        binding.node(root, Arity::Root, String::new())
+    pub(crate) fn bind(checked: &Checked, masked: &Masked) -> Result<Self> {
+        let binding = Binding { binder: SqlBinder::default(), checked, masked };
+        binding.node(&checked.feed.document, Arity::Root, String::new())
+    }
+
+    /// Takes keys out of examples that consumers do not see.
+    pub(crate) fn hide_keys(&self, orphans: &mut Vec<String>, ambiguous: &mut Vec<String>) {
+        let masked = |slot: &usize| self.origins[*slot].privacy == Privacy::Masked;
+        let on = self.on.iter().any(masked);
+        let hide = |examples: &mut Vec<String>| examples.iter_mut().for_each(|key| HIDDEN.clone_into(key));
+        if on {
+            hide(orphans);
+        }
+        if on || self.key.iter().any(masked) {
+            hide(ambiguous);
+        }
     }
 
     /// The type of this level's struct.
@@ -112,7 +146,8 @@ impl NodePlan {
 
 struct Binding<'a> {
     binder: SqlBinder,
-    schemas: &'a BTreeMap<String, SchemaRef>,
+    checked: &'a Checked,
+    masked: &'a Masked,
 }
 
 /// A level while its slots are being collected.
@@ -120,21 +155,49 @@ struct Draft<'a> {
     schema: &'a SchemaRef,
     path: String,
     slots: Vec<Expression>,
+    origins: Vec<Origin>,
     children: Vec<ChildPlan>,
 }
 
 impl Binding<'_> {
     fn node(&self, node: &Node, arity: Arity, path: String) -> Result<NodePlan> {
         let table = &node.table.value;
-        let schema = self.schemas.get(table).ok_or_else(|| {
+        let schema = self.checked.schemas.get(table).ok_or_else(|| {
             Fault::bug(format!("table {table} has no schema although the feed was checked"))
         })?;
-        let mut draft = Draft { schema, path: path.clone(), slots: Vec::new(), children: Vec::new() };
-        let on = node.on.iter().map(|pair| self.join_slot(&mut draft, &pair.child)).collect::<Result<_>>()?;
-        let key = node.key.as_ref().map(|key| self.slot(&mut draft, &key.value)).transpose()?;
+        let mut draft = Draft {
+            schema,
+            path: path.clone(),
+            slots: Vec::new(),
+            origins: Vec::new(),
+            children: Vec::new(),
+        };
+        let on = node
+            .on
+            .iter()
+            .map(|pair| self.join_slot(&mut draft, &pair.child, &pair.span))
+            .collect::<Result<_>>()?;
+        let key = node
+            .key
+            .as_ref()
+            .map(|key| self.slot(&mut draft, &key.value, &format!("the key of table {table}"), &key.span))
+            .transpose()?;
         let (layout, fields) = self.parts(&mut draft, &node.fields)?;
-        let Draft { slots, children, .. } = draft;
-        Ok(NodePlan { path, table: table.clone(), arity, slots, on, key, children, layout, fields })
+        let Draft { slots, origins, children, .. } = draft;
+        let filter = self.filter(table);
+        Ok(NodePlan {
+            path,
+            table: table.clone(),
+            arity,
+            slots,
+            origins,
+            filter,
+            on,
+            key,
+            children,
+            layout,
+            fields,
+        })
     }
 
     fn parts(&self, draft: &mut Draft<'_>, fields: &[Field]) -> Result<(Vec<Part>, Fields)> {
@@ -152,7 +215,11 @@ impl Binding<'_> {
         let name = field.name.as_str();
         Ok(match &field.shape {
             Shape::Value { sql, .. } => {
-                let slot = self.slot(draft, &sql.value)?;
+                let title = match draft.path.as_str() {
+                    "" => format!("field `{name}`"),
+                    path => format!("field `{name}` in `{path}`"),
+                };
+                let slot = self.slot(draft, &sql.value, &title, &sql.span)?;
                 (Part::Slot(slot), Column::new(name, draft.slots[slot].data_type().clone(), true))
             }
             Shape::Fields(inner) => {
@@ -176,15 +243,22 @@ impl Binding<'_> {
     }
 
     fn element(&self, draft: &mut Draft<'_>, element: &Element) -> Result<ListElement> {
-        let when = element.when.as_ref().map(|when| self.slot(draft, &when.value)).transpose()?;
+        let when = element
+            .when
+            .as_ref()
+            .map(|when| self.slot(draft, &when.value, "`when`", &when.span))
+            .transpose()?;
         let (parts, fields) = self.parts(draft, &element.fields)?;
         Ok(ListElement { when, parts, fields })
     }
 
     fn child(&self, draft: &mut Draft<'_>, name: &str, node: &Node, arity: Arity) -> Result<(Part, Column)> {
         let path = if draft.path.is_empty() { name.to_owned() } else { format!("{}.{name}", draft.path) };
-        let parent_slots =
-            node.on.iter().map(|pair| self.join_slot(draft, &pair.parent)).collect::<Result<_>>()?;
+        let parent_slots = node
+            .on
+            .iter()
+            .map(|pair| self.join_slot(draft, &pair.parent, &pair.span))
+            .collect::<Result<_>>()?;
         let node = self.node(node, arity, path)?;
         let nullable = arity == Arity::One;
         let column = Column::new(name, NodePlan::child_type(&node), nullable);
@@ -193,16 +267,17 @@ impl Binding<'_> {
     }
 
     /// The slot of an expression, shared by all that write the same one.
-    fn slot(&self, draft: &mut Draft<'_>, sql: &str) -> Result<usize> {
+    fn slot(&self, draft: &mut Draft<'_>, sql: &str, title: &str, span: &Span) -> Result<usize> {
         let expression = self.binder.expression(sql, draft.schema).map_err(|error| {
             Fault::bug(format!("{sql:?} does not bind although the feed was checked: {}", error.message))
         })?;
-        Ok(push_slot(&mut draft.slots, expression))
+        Ok(self.push_slot(draft, expression, title, span))
     }
 
     /// The slot of a join column. Integers of every width join with each other, so they are widened.
-    fn join_slot(&self, draft: &mut Draft<'_>, column: &str) -> Result<usize> {
-        let slot = self.slot(draft, &quoted(column))?;
+    fn join_slot(&self, draft: &mut Draft<'_>, column: &str, span: &Span) -> Result<usize> {
+        let title = format!("the join column {column}");
+        let slot = self.slot(draft, &quoted(column), &title, span)?;
         let wide = match draft.slots[slot].data_type() {
             DataType::Int8
             | DataType::Int16
@@ -212,16 +287,38 @@ impl Binding<'_> {
             | DataType::UInt32 => draft.slots[slot].widened(DataType::Int64),
             _ => return Ok(slot),
         };
-        Ok(push_slot(&mut draft.slots, wide))
+        Ok(self.push_slot(draft, wide, &title, span))
     }
-}
 
-fn push_slot(slots: &mut Vec<Expression>, expression: Expression) -> usize {
-    match slots.iter().position(|slot| slot.same(&expression)) {
-        Some(slot) => slot,
-        None => {
-            slots.push(expression);
-            slots.len() - 1
+    fn push_slot(&self, draft: &mut Draft<'_>, expression: Expression, title: &str, span: &Span) -> usize {
+        if let Some(slot) = draft.slots.iter().position(|slot| slot.same(&expression)) {
+            return slot;
+        }
+        draft.origins.push(self.origin(&expression, draft.schema, title, span));
+        draft.slots.push(expression);
+        draft.slots.len() - 1
+    }
+
+    fn origin(&self, expression: &Expression, columns: &SchemaRef, title: &str, span: &Span) -> Origin {
+        let privacy = match self.masked.hides_any(expression, columns) {
+            true => Privacy::Masked,
+            false => Privacy::Open,
+        };
+        Origin { title: format!("{title} ({})", self.checked.source.spot(span)), privacy }
+    }
+
+    /// How messages name a table's `where`; its values are not shown where it reads what is masked.
+    fn filter(&self, table: &str) -> Origin {
+        let title = format!("`where` of table {table}");
+        let found = self.checked.feed.tables.iter().find(|found| found.name == table);
+        let (Some(filter), Some(columns)) =
+            (found.and_then(|table| table.filter.as_ref()), self.checked.schemas.get(table))
+        else {
+            return Origin { title, privacy: Privacy::Open };
+        };
+        match self.binder.expression(&filter.value, columns) {
+            Ok(expression) => self.origin(&expression, columns, &title, &filter.span),
+            Err(_) => Origin { title, privacy: Privacy::Masked },
         }
     }
 }

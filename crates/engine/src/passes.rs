@@ -256,7 +256,7 @@ impl<'a> Passes<'a, '_> {
                 let level = self.load(root, carried, &below, load.clone())?;
                 let order = Order::new(&level, number_of(&level)?)?;
                 self.job.found().keys.add(&level, &order, self.job.document_keys(), self.job.aside)?;
-                order.write(&level, 0..order.len(), &mut writer, &self.job.written, self.job.context)?;
+                order.write(&level, 0..order.len(), &mut writer, &self.job.progress, self.job.context)?;
             }
             writer.finish().map(drop)
         })?;

@@ -14,8 +14,10 @@ use crate::documents::Order;
 use crate::gather::{Child, Content, Level};
 use crate::job::{ChildSlots, Job, Joining, Nowhere, lock, slots_of};
 use crate::keys::Keys;
+use crate::masked::Masked;
 use crate::nodes::NodePlan;
 use crate::plan::{Plan, Preview, Selection};
+use crate::progress::Progress;
 use crate::query_gates;
 use crate::read::Rows;
 use crate::row_gates::Repeated;
@@ -25,11 +27,12 @@ use hivecast_sql::to_text;
 pub(crate) fn preview(plan: &Plan, selection: &Selection, context: &Context<'_>) -> Result<Preview> {
     let tables = tables::open(plan, context)?;
     let limits = query_gates::Limits { memory_bytes: plan.memory_bytes, spill: &plan.spill };
+    let masked = Masked::of(&plan.checked);
     let repeated = match &tables.queries {
-        Some(queries) => query_gates::judge(&plan.checked.feed, queries, limits, context)?.repeated,
+        Some(queries) => query_gates::judge(&plan.checked, &masked, queries, limits, context)?.repeated,
         None => Repeated::default(),
     };
-    let root = NodePlan::bind(&plan.checked.feed.document, &plan.checked.schemas)?;
+    let root = NodePlan::bind(&plan.checked, &masked)?;
     let job = Job {
         feed: &plan.checked.feed,
         root: &root,
@@ -39,7 +42,8 @@ pub(crate) fn preview(plan: &Plan, selection: &Selection, context: &Context<'_>)
         threads: plan.threads.max(1),
         context,
         findings: Mutex::default(),
-        written: 0.into(),
+        progress: Progress::default(),
+        masked: &masked,
     };
     let wanted: HashSet<String> = match selection {
         Selection::Keys(keys) => keys.iter().cloned().collect(),

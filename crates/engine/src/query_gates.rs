@@ -4,16 +4,19 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, BooleanArray};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::filter::filter;
 use hivecast_edition::{Exclusion, GateResult};
-use hivecast_feed::{Feed, Rule, Severity};
+use hivecast_feed::{Checked, Rule, Severity, Sql};
 use hivecast_run::{Context, Fault, Result};
 
 use crate::arrays::batch;
 use crate::job::Aside;
-use crate::row_gates::{MAX_EXAMPLES, Repeated, RepeatedKeys, as_text, hash_of, key_of, lower, outcome};
+use crate::masked::Masked;
+use crate::row_gates::{
+    HIDDEN, MAX_EXAMPLES, Repeated, RepeatedKeys, as_text, hash_of, key_of, lower, outcome, plural,
+};
 use crate::spill::{Spill, keep_in_order};
 use hivecast_sql::{Queries, RowSource, quoted};
 
@@ -63,15 +66,16 @@ impl QueryFindings {
 
 /// Runs the queries of all gates.
 pub(crate) fn judge(
-    feed: &Feed,
+    checked: &Checked,
+    masked: &Masked,
     queries: &Queries,
     limits: Limits<'_>,
     context: &Context<'_>,
 ) -> Result<QueryFindings> {
-    let unique = feed.gates.iter().filter(|gate| matches!(gate.rule, Rule::Unique { .. })).count();
+    let unique = checked.feed.gates.iter().filter(|gate| matches!(gate.rule, Rule::Unique { .. })).count();
     let most_keys = limits.memory_bytes / REPEATED_DIVISOR / RepeatedKeys::KEY_BYTES / unique.max(1);
     let mut findings = QueryFindings::default();
-    for gate in &feed.gates {
+    for gate in &checked.feed.gates {
         match &gate.rule {
             Rule::Unique { of, columns } => {
                 let columns = lower(columns);
@@ -79,7 +83,8 @@ pub(crate) fn judge(
                 findings.repeated.insert((of.clone(), columns), Arc::new(repeated));
             }
             Rule::Query { name, sql } => {
-                let (result, keys) = run(name, &sql.value, gate.severity, queries, limits, context)?;
+                let query = SqlGate { name, sql, severity: gate.severity, checked, masked };
+                let (result, keys) = query.run(queries, limits, context)?;
                 findings.results.push(result);
                 findings.excluded.push((format!("gate sql {name:?}"), keys));
             }
@@ -120,50 +125,13 @@ fn repeated_keys(
     Ok(RepeatedKeys::new(repeated))
 }
 
-/// Runs a query that must return no row. With `quarantine`, its first column is the key of the
-/// document to set aside.
-fn run(
-    name: &str,
-    query: &str,
+/// A query that must return no row.
+struct SqlGate<'a> {
+    name: &'a str,
+    sql: &'a Sql,
     severity: Severity,
-    queries: &Queries,
-    limits: Limits<'_>,
-    context: &Context<'_>,
-) -> Result<(GateResult, Arc<Spill>)> {
-    let (mut rows, mut examples, mut quarantined) = (0u64, Vec::new(), 0);
-    let schema: SchemaRef = Arc::new(Schema::new(vec![Field::new("key", DataType::Utf8View, true)]));
-    let keys = keep_in_order(limits.spill, Arc::clone(&schema), EXCLUDED_BUFFER_BYTES, |keep| {
-        queries.run(&format!("gate sql {name:?}"), query, context, &mut |batch| {
-            rows += batch.num_rows() as u64;
-            let texts = batch.columns().iter().map(as_text).collect::<Result<Vec<_>>>()?;
-            let shown = |row: usize| {
-                let values = texts.iter().map(|text| key_of(std::slice::from_ref(text), row));
-                values
-                    .map(|value| value.map_or_else(|| "null".to_owned(), |value| value.concat()))
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            };
-            let room = MAX_EXAMPLES.saturating_sub(examples.len());
-            examples.extend((0..batch.num_rows()).take(room).map(shown));
-            if severity == Severity::Quarantine
-                && let Some(keys) = texts.first()
-            {
-                let keys = present(keys)?;
-                quarantined += keys.len() as u64;
-                keep(self::batch(&schema, vec![keys.clone()], keys.len())?)?;
-            }
-            Ok(())
-        })
-    })?;
-    let result = GateResult {
-        gate: format!("sql {name}"),
-        limit: "no row".to_owned(),
-        measured: format!("{rows} rows"),
-        outcome: outcome(rows == 0, severity),
-        examples,
-        quarantined,
-    };
-    Ok((result, keys))
+    checked: &'a Checked,
+    masked: &'a Masked,
 }
 
 /// The values that are not null.
@@ -171,4 +139,75 @@ fn present(column: &ArrayRef) -> Result<ArrayRef> {
     let Some(nulls) = column.nulls() else { return Ok(Arc::clone(column)) };
     filter(column, &BooleanArray::new(nulls.inner().clone(), None))
         .map_err(|error| Fault::bug("failed to leave nulls out").because(error))
+}
+
+impl SqlGate<'_> {
+    /// Runs it. With `quarantine`, its first column is the key of the document to set aside; these keys
+    /// wait in a spill.
+    fn run(
+        &self,
+        queries: &Queries,
+        limits: Limits<'_>,
+        context: &Context<'_>,
+    ) -> Result<(GateResult, Arc<Spill>)> {
+        let (mut rows, mut examples, mut quarantined) = (0u64, Vec::new(), 0);
+        let what = format!("gate sql {:?} ({})", self.name, self.checked.source.spot(&self.sql.span));
+        let schema: SchemaRef = Arc::new(Schema::new(vec![Field::new("key", DataType::Utf8View, true)]));
+        let keys = keep_in_order(limits.spill, Arc::clone(&schema), EXCLUDED_BUFFER_BYTES, |keep| {
+            queries.run(&what, &self.sql.value, context, &mut |found| {
+                rows += found.num_rows() as u64;
+                let texts = found.columns().iter().map(as_text).collect::<Result<Vec<_>>>()?;
+                let room = MAX_EXAMPLES.saturating_sub(examples.len());
+                let hidden = self.hidden(&found);
+                examples.extend((0..found.num_rows()).take(room).map(|row| shown(&texts, &hidden, row)));
+                if self.severity == Severity::Quarantine
+                    && let Some(keys) = texts.first()
+                {
+                    let keys = present(keys)?;
+                    quarantined += keys.len() as u64;
+                    keep(batch(&schema, vec![keys.clone()], keys.len())?)?;
+                }
+                Ok(())
+            })
+        });
+        let keys = keys.map_err(|fault| self.masked.veil(&self.checked.feed, &self.sql.value, fault))?;
+        let result = GateResult {
+            gate: format!("sql {}", self.name),
+            limit: "no row".to_owned(),
+            measured: plural(rows, "row"),
+            outcome: outcome(rows == 0, self.severity),
+            examples,
+            quarantined,
+        };
+        Ok((result, keys))
+    }
+
+    /// Which columns may not be shown. Of a query that speaks of hidden columns only those may that
+    /// come out under the name of a column which is not hidden: what else they are made of is not known.
+    fn hidden(&self, batch: &RecordBatch) -> Vec<bool> {
+        if !self.masked.is_spoken_of(&self.sql.value) {
+            return vec![false; batch.num_columns()];
+        }
+        let is_column = |name: &str| {
+            let schemas = self.checked.schemas.values();
+            schemas.into_iter().any(|schema| schema.column_with_name(name).is_some())
+        };
+        let schema = batch.schema();
+        schema
+            .fields()
+            .iter()
+            .map(|field| self.masked.hides(field.name()) || !is_column(field.name()))
+            .collect()
+    }
+}
+
+/// A row's values for a person, without those that may not be shown.
+fn shown(texts: &[ArrayRef], hidden: &[bool], row: usize) -> String {
+    let values =
+        texts.iter().zip(hidden).map(|(text, hidden)| match key_of(std::slice::from_ref(text), row) {
+            None => "null".to_owned(),
+            Some(_) if *hidden => HIDDEN.to_owned(),
+            Some(value) => value.concat(),
+        });
+    values.collect::<Vec<_>>().join(", ")
 }

@@ -8,8 +8,8 @@ use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
 use hivecast_run::{Fault, Result};
 
-use crate::nodes::{Arity, NodePlan};
-use crate::row_gates::{RowGate, Separation, SetAside, Tally};
+use crate::nodes::{Arity, NodePlan, Origin, Privacy};
+use crate::row_gates::{HIDDEN, RowGate, Separation, SetAside, Tally};
 use hivecast_edition::Exclusion;
 use hivecast_sql::RowSource;
 use hivecast_sql::{Expression, SqlBinder, to_text};
@@ -21,7 +21,13 @@ pub(crate) struct Reader {
     /// Indices of the columns that are read.
     columns: Vec<usize>,
     filter: Option<Expression>,
+    /// How messages name the table's `where`.
+    filter_origin: Origin,
     slots: Vec<Expression>,
+    /// What each slot is for, for messages.
+    origins: Vec<Origin>,
+    /// The slots that tell one row from another: the key, else the join columns.
+    identity: Vec<usize>,
     gates: Vec<RowGate>,
     /// Of the root: the slot of the document's key.
     document_key: Option<usize>,
@@ -79,7 +85,19 @@ impl Reader {
         let filter = filter.map(|filter| filter.rebind(&projected)).transpose()?;
         let slots = node.slots.iter().map(|slot| slot.rebind(&projected)).collect::<Result<_>>()?;
         let document_key = node.key.filter(|_| node.arity == Arity::Root);
-        Ok(Reader { source, columns, filter, slots, gates: gates.to_vec(), document_key, dead_keys })
+        let identity = node.key.map_or_else(|| node.on.clone(), |key| vec![key]);
+        Ok(Reader {
+            source,
+            columns,
+            filter,
+            filter_origin: node.filter.clone(),
+            slots,
+            origins: node.origins.clone(),
+            identity,
+            gates: gates.to_vec(),
+            document_key,
+            dead_keys,
+        })
     }
 
     pub(crate) fn parts(&self) -> usize {
@@ -91,15 +109,20 @@ impl Reader {
         self.columns.iter().map(|column| self.source.column_bytes(*column)).sum()
     }
 
-    /// Reads one part, handing over each batch that has rows; counts into `tally`.
+    /// Reads one part, handing over each batch that has rows; counts into `tally`, and tells `count` how
+    /// many rows were read.
     pub(crate) fn read(
         &self,
         part: usize,
         tally: &mut Tally,
+        count: &dyn Fn(u64),
         each: &mut dyn FnMut(Rows) -> Result<()>,
     ) -> Result<()> {
         for batch in self.source.open(part, &self.columns)? {
-            let rows = self.rows(batch?, tally)?;
+            let batch = batch?;
+            let read = batch.num_rows() as u64;
+            let rows = self.rows(batch, tally)?;
+            count(read);
             if !rows.is_empty() {
                 each(rows)?;
             }
@@ -117,7 +140,7 @@ impl Reader {
         let kept = tally.judge(&self.gates, kept, separation)?;
         tally.rows += kept.num_rows() as u64;
         let slots: Vec<ArrayRef> =
-            self.slots.iter().map(|slot| slot.evaluate(&kept)).collect::<Result<_>>()?;
+            (0..self.slots.len()).map(|slot| self.slot(slot, &kept)).collect::<Result<_>>()?;
         let mut excluded = Vec::new();
         if let Some(key) = self.document_key.filter(|_| !tally.marked.is_empty()) {
             let keys = to_text(&slots[key])?;
@@ -130,7 +153,7 @@ impl Reader {
         }
         let dead = self.dead_keys.iter().map(|keys| match &left_out {
             None => Ok(Vec::new()),
-            Some(batch) => keys.iter().map(|slot| self.slots[*slot].evaluate(batch)).collect(),
+            Some(batch) => keys.iter().map(|slot| self.slot(*slot, batch)).collect(),
         });
         Ok(Rows {
             slots,
@@ -141,9 +164,60 @@ impl Reader {
         })
     }
 
+    fn slot(&self, slot: usize, batch: &RecordBatch) -> Result<ArrayRef> {
+        let expression = &self.slots[slot];
+        let explain = |fault| self.explained(expression, &self.origins[slot], batch, fault);
+        expression.evaluate(batch).map_err(explain)
+    }
+
+    /// Why an expression has no value, with the place in the feed that asks for it and the first row
+    /// where it fails. What consumers do not see is not shown.
+    fn explained(
+        &self,
+        expression: &Expression,
+        origin: &Origin,
+        batch: &RecordBatch,
+        fault: Fault,
+    ) -> Fault {
+        let rows = (0..batch.num_rows()).map(|row| batch.slice(row, 1));
+        let failing = rows.into_iter().find_map(|row| Some((expression.evaluate(&row).err()?, row)));
+        let (fault, row) = match failing {
+            Some((fault, row)) => (fault, self.row_name(&row)),
+            None => (fault, String::new()),
+        };
+        let what = format!("failed to compute {}{row}", origin.title);
+        match origin.privacy {
+            Privacy::Open => fault.within(what),
+            Privacy::Masked => Fault::new(fault.class(), what).because(format!(
+                "failed to evaluate `{}`; its values are masked and not shown",
+                expression.sql()
+            )),
+        }
+    }
+
+    /// ` of the row with account_id 17`.
+    fn row_name(&self, row: &RecordBatch) -> String {
+        let name = |slot: &usize| {
+            let expression = &self.slots[*slot];
+            let value = match self.origins[*slot].privacy {
+                Privacy::Masked => HIDDEN.to_owned(),
+                Privacy::Open => {
+                    let text = to_text(&expression.evaluate(row).ok()?).ok()?;
+                    let text = text.as_string_view();
+                    if text.is_null(0) { "null".to_owned() } else { text.value(0).to_owned() }
+                }
+            };
+            Some(format!("{} {value}", expression.sql().trim_matches('"')))
+        };
+        let names: Vec<String> = self.identity.iter().filter_map(name).collect();
+        if names.is_empty() { String::new() } else { format!(" in the row with {}", names.join(", ")) }
+    }
+
     /// The rows for which the filter is true, and the others if anyone asks for them.
     fn split(&self, batch: RecordBatch, filter: &Expression) -> Result<(RecordBatch, Option<RecordBatch>)> {
-        let keep = filter.evaluate_filter(&batch)?;
+        let keep = filter
+            .evaluate_filter(&batch)
+            .map_err(|fault| self.explained(filter, &self.filter_origin, &batch, fault))?;
         if keep.true_count() == batch.num_rows() {
             return Ok((batch, None));
         }

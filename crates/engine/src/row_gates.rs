@@ -12,16 +12,22 @@ use hivecast_feed::{Feed, Rule, Severity};
 use hivecast_run::{Fault, Result};
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::masked::Masked;
 use crate::read::select;
 
 /// How many offending values a gate names.
 pub(crate) const MAX_EXAMPLES: usize = 10;
+
+/// What stands for a value that may not be shown.
+pub(crate) const HIDDEN: &str = "***";
 
 /// A gate over the rows of one table.
 #[derive(Clone, Debug)]
 pub(crate) struct RowGate {
     table: String,
     columns: Vec<String>,
+    /// Which of the columns' values may not be shown.
+    hidden: Vec<bool>,
     check: Check,
     severity: Severity,
 }
@@ -137,9 +143,23 @@ impl RowGate {
                 }
                 _ => return None,
             };
-            (of == table).then(|| RowGate { table: of.clone(), columns, check, severity: gate.severity })
+            (of == table).then(|| {
+                let hidden = vec![false; columns.len()];
+                RowGate { table: of.clone(), columns, hidden, check, severity: gate.severity }
+            })
         };
         feed.gates.iter().filter_map(gate).collect()
+    }
+
+    /// Keeps values out of the examples that consumers do not see either.
+    pub(crate) fn hide(&mut self, masked: &Masked) {
+        self.hidden = self.columns.iter().map(|column| masked.hides(column)).collect();
+    }
+
+    /// A key as an example.
+    fn shown(&self, key: Vec<String>) -> String {
+        let value = |(value, hidden): (String, &bool)| if *hidden { HIDDEN.to_owned() } else { value };
+        key.into_iter().zip(&self.hidden).map(value).collect::<Vec<_>>().join(", ")
     }
 
     pub(crate) fn columns(&self) -> &[String] {
@@ -244,7 +264,7 @@ impl Tally {
                 let texts = columns.iter().map(as_text).collect::<Result<Vec<_>>>()?;
                 let rows = (0..batch.num_rows()).filter(|row| breaches.value(*row));
                 tally.examples.extend(
-                    rows.filter_map(|row| key_of(&texts, row)).map(|key| key.join(", ")).take(examples),
+                    rows.filter_map(|row| key_of(&texts, row)).take(examples).map(|key| gate.shown(key)),
                 );
             }
             if gate.severity == Severity::Quarantine {
@@ -311,6 +331,12 @@ pub(crate) fn outcome(holds: bool, severity: Severity) -> Outcome {
         (false, Severity::Quarantine) => Outcome::Quarantine,
         (false, Severity::Fail) => Outcome::Fail,
     }
+}
+
+/// A number and what it counts.
+pub(crate) fn plural(number: u64, noun: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{ending}")
 }
 
 /// A share as people read it.

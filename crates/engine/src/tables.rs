@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -11,6 +10,7 @@ use hivecast_feed::{Feed, Rule, Source, Table};
 use hivecast_run::{Context, Fault, Result};
 use hivecast_warehouse::{Part, TableInput};
 
+use crate::masked::Masked;
 use crate::plan::Plan;
 use crate::spill::keep_in_order;
 use hivecast_sql::{Batches, RowSource};
@@ -43,6 +43,9 @@ pub(crate) fn open(plan: &Plan, context: &Context<'_>) -> Result<Tables> {
     if !asks_queries(feed) {
         return Ok(Tables { sources, queries: None });
     }
+    std::fs::create_dir_all(&plan.spill).map_err(|error| {
+        Fault::io(format!("failed to make the directory {} for spill files", plan.spill.display()), error)
+    })?;
     let queries = Queries::new(QueryLimits {
         memory_bytes: plan.memory_bytes / QUERY_MEMORY_DIVISOR,
         threads: plan.threads,
@@ -53,7 +56,7 @@ pub(crate) fn open(plan: &Plan, context: &Context<'_>) -> Result<Tables> {
     }
     for name in &plan.checked.queries {
         let schema = normal_schema(&plan.checked.schemas[name]);
-        let rows = run_table(&queries, table_of(feed, name)?, &schema, &plan.spill, context)?;
+        let rows = run_table(&queries, table_of(feed, name)?, &schema, plan, context)?;
         queries.register(name, Arc::clone(&rows), filter_of(feed, name))?;
         sources.insert(name.clone(), rows);
     }
@@ -87,15 +90,16 @@ fn run_table(
     queries: &Queries,
     table: &Table,
     schema: &SchemaRef,
-    spill: &Path,
+    plan: &Plan,
     context: &Context<'_>,
 ) -> Result<Arc<dyn RowSource>> {
     let Source::Query(sql) = &table.source else {
         return Err(Fault::bug(format!("table {} is no query", table.name)));
     };
-    let what = format!("the query of table {}", table.name);
-    let rows = keep_in_order(spill, Arc::clone(schema), QUERY_BUFFER_BYTES, |keep| {
-        queries.run(&what, &sql.value, context, &mut |batch| keep(normal_batch(&batch, schema)?))
+    let what = format!("the query of table {} ({})", table.name, plan.checked.source.spot(&sql.span));
+    let rows = keep_in_order(&plan.spill, Arc::clone(schema), QUERY_BUFFER_BYTES, |keep| {
+        let ran = queries.run(&what, &sql.value, context, &mut |batch| keep(normal_batch(&batch, schema)?));
+        ran.map_err(|fault| Masked::of(&plan.checked).veil(&plan.checked.feed, &sql.value, fault))
     })?;
     Ok(rows)
 }
@@ -148,6 +152,10 @@ impl RowSource for Files {
 
     fn parts(&self) -> usize {
         self.parts.len()
+    }
+
+    fn rows(&self) -> Option<u64> {
+        self.input.rows
     }
 
     fn open(&self, part: usize, columns: &[usize]) -> Result<Batches> {

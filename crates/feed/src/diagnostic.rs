@@ -19,11 +19,13 @@ pub struct Diagnostic {
     pub help: Option<String>,
 }
 
-/// Every mistake found in one file, at least one, in the order of the file.
+/// Every mistake found in one file, at least one, in the order of the file; and those of other files
+/// that were looked at with it.
 #[derive(Clone, Debug)]
 pub struct Diagnostics {
     source: SourceText,
     list: Vec<Diagnostic>,
+    others: Vec<Diagnostics>,
 }
 
 /// Whether rendered text carries colours, as ANSI escapes.
@@ -55,10 +57,17 @@ impl Diagnostics {
             (a.span.start, a.span.end, &a.message).cmp(&(b.span.start, b.span.end, &b.message))
         });
         list.dedup();
-        Diagnostics { source: source.clone(), list }
+        Diagnostics { source: source.clone(), list, others: Vec::new() }
     }
 
-    /// The mistakes, in the order of the file.
+    /// These mistakes, and those of another file after them.
+    #[must_use]
+    pub fn and(mut self, other: Diagnostics) -> Self {
+        self.others.push(other);
+        self
+    }
+
+    /// The mistakes of this file, in its order.
     pub fn list(&self) -> &[Diagnostic] {
         &self.list
     }
@@ -70,10 +79,15 @@ impl Diagnostics {
 
     /// `3 mistakes in feeds/contracts.yaml`.
     pub fn summary(&self) -> String {
-        match self.list.len() {
+        let mut summary = match self.list.len() {
             1 => format!("1 mistake in {}", self.source.file()),
             many => format!("{many} mistakes in {}", self.source.file()),
+        };
+        for other in &self.others {
+            summary.push_str(", ");
+            summary.push_str(&other.summary());
         }
+        summary
     }
 
     /// The text that people read: each mistake with its line and a caret, and a last line that
@@ -84,12 +98,19 @@ impl Diagnostics {
             Color::Ansi => Renderer::styled(),
         };
         let mut text = String::new();
-        for mistake in &self.list {
-            text.push_str(&self.render_one(mistake, &renderer));
-            text.push_str("\n\n");
-        }
+        self.render_all(&renderer, &mut text);
         text.push_str(&self.summary());
         text
+    }
+
+    fn render_all(&self, renderer: &Renderer, text: &mut String) {
+        for mistake in &self.list {
+            text.push_str(&self.render_one(mistake, renderer));
+            text.push_str("\n\n");
+        }
+        for other in &self.others {
+            other.render_all(renderer, text);
+        }
     }
 
     fn render_one(&self, mistake: &Diagnostic, renderer: &Renderer) -> String {
@@ -111,19 +132,20 @@ impl Diagnostics {
         renderer.render(&report)
     }
 
-    fn records(&self) -> impl Iterator<Item = Record<'_>> {
-        self.list.iter().map(|mistake| {
+    fn records(&self) -> Vec<Record<'_>> {
+        let own = self.list.iter().map(|mistake| {
             let (line, column) = self.source.place(mistake.span.start);
             let help = mistake.help.as_deref();
             Record { file: self.source.file(), line, column, message: &mistake.message, help }
-        })
+        });
+        own.chain(self.others.iter().flat_map(Diagnostics::records)).collect()
     }
 }
 
 impl fmt::Display for Diagnostics {
     /// One line: each mistake with its place, without advice. For people, [`Diagnostics::render`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, record) in self.records().enumerate() {
+        for (index, record) in self.records().iter().enumerate() {
             let between = if index == 0 { "" } else { "; " };
             write!(f, "{between}{}:{}:{}: {}", record.file, record.line, record.column, record.message)?;
         }

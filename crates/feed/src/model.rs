@@ -73,6 +73,8 @@ pub struct Table {
     pub span: Span,
     /// Where its rows come from.
     pub source: Source,
+    /// Where `source` or `sql` says so.
+    pub source_span: Span,
     /// `where`: rows for which it is not true are left out.
     pub filter: Option<Sql>,
     /// What neither the metastore nor the files say.
@@ -345,6 +347,17 @@ pub struct Gate {
     pub severity: Severity,
     /// Where the gate stands.
     pub span: Span,
+    /// Where it names what it looks at.
+    pub places: GatePlaces,
+}
+
+/// Where a gate names what it looks at. What it does not name has no place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GatePlaces {
+    /// The value of `of`.
+    pub of: Option<Span>,
+    /// The value of `column`, or each one of `columns`.
+    pub columns: Vec<Span>,
 }
 
 /// What a gate checks. `of` is a table's name in the feed.

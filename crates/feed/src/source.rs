@@ -58,6 +58,12 @@ impl SourceText {
         (line, self.0.text[start..offset].chars().count() + 1)
     }
 
+    /// `feeds/contracts.yaml:28:22`, where a span begins.
+    pub fn spot(&self, span: &Span) -> String {
+        let (line, column) = self.place(span.start);
+        format!("{}:{line}:{column}", self.file())
+    }
+
     /// The span moved onto character boundaries within the text.
     pub(crate) fn clamp(&self, span: &Span) -> Span {
         let start = self.floor(span.start);

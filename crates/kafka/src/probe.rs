@@ -18,7 +18,10 @@ impl KafkaTarget {
             spec.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let probe = |what: &str, outcome| Probe { what: what.to_owned(), outcome: self.at_cluster(outcome) };
         vec![
-            probe("rights on the topic", self.rights(&spec.topic, spec.partitions, &settings, context.cancel)),
+            probe(
+                "rights on the topic",
+                self.rights(&spec.topic, spec.partitions, &settings, context.cancel),
+            ),
             probe(
                 "rights on the ledger",
                 self.rights(&self.ledger_topic, 1, &[("cleanup.policy", "compact")], context.cancel),

@@ -19,7 +19,5 @@ pub use documents::EditionEntries;
 pub use entries::{Block, Blocks, Entries};
 pub use mask_key::mask_key_digest;
 pub use run::{Job, Outcome, Sent, Summary, publish};
-pub use target::{
-    Committed, Headers, Ledger, Probe, Record, Session, Target, TargetLimits, TopicSpec, View,
-};
+pub use target::{Committed, Headers, Ledger, Probe, Record, Session, Target, TargetLimits, TopicSpec, View};
 pub use verify::{Original, Verified, verify, verify_by_key};

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use hivecast_run::{Event, Level, Sink, Step, Unit};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -19,6 +19,7 @@ pub struct Bars {
 struct Running {
     bar: ProgressBar,
     unit: Unit,
+    since: Instant,
 }
 
 impl Bars {
@@ -38,25 +39,37 @@ impl Bars {
         };
         let bar = self.all.add(bar.with_style(style(total.is_some(), unit)).with_message(step.name()));
         bar.enable_steady_tick(TICK);
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(earlier) = running.insert(step, Running { bar, unit }) {
+        let mut running = self.lock();
+        if let Some(earlier) = running.insert(step, Running { bar, unit, since: Instant::now() }) {
             earlier.bar.finish_and_clear();
         }
     }
 
+    /// Another bar for the same step, which began when it did.
+    fn count(&self, step: Step, total: Option<u64>, unit: Unit) {
+        let since = self.lock().get(&step).map(|running| running.since);
+        self.start(step, total, unit);
+        if let (Some(since), Some(running)) = (since, self.lock().get_mut(&step)) {
+            running.since = since;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Step, Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn advance(&self, step: Step, done: u64) {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(running) = running.get(&step) {
+        if let Some(running) = self.lock().get(&step) {
             running.bar.set_position(done);
         }
     }
 
     fn end(&self, step: Step) {
-        let ended = self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&step);
-        let Some(Running { bar, unit }) = ended else { return };
+        let ended = self.lock().remove(&step);
+        let Some(Running { bar, unit, since }) = ended else { return };
         // A step that ended has done all that it set out to, whatever it told last.
         let done = bar.position().max(bar.length().unwrap_or(0));
-        let line = done_line(step, done, unit, bar.elapsed());
+        let line = done_line(step, done, unit, since.elapsed());
         bar.finish_and_clear();
         self.print(&line);
     }
@@ -98,6 +111,7 @@ impl Sink for Bars {
     fn event(&self, event: &Event) {
         match event {
             Event::Started { step, total, unit } => self.start(*step, *total, *unit),
+            Event::Counts { step, total, unit } => self.count(*step, *total, *unit),
             Event::Advanced { step, done } => self.advance(*step, *done),
             Event::Ended { step } => self.end(*step),
             Event::Note { level: Level::Warn, text } => self.print(&format!("  warning: {text}")),
@@ -144,6 +158,8 @@ mod tests {
         bars.event(&Event::Advanced { step: Step::Gates, done: 1 });
         bars.event(&Event::Started { step: Step::Gates, total: None, unit: Unit::Rows });
         bars.event(&Event::Started { step: Step::Gates, total: Some(2), unit: Unit::Rows });
+        bars.event(&Event::Counts { step: Step::Engine, total: None, unit: Unit::Rows });
+        bars.event(&Event::Ended { step: Step::Engine });
         bars.event(&Event::Ended { step: Step::Gates });
         bars.event(&Event::Ended { step: Step::Gates });
         assert!(bars.running.lock().unwrap().is_empty());

@@ -1,3 +1,9 @@
+/// A number and what it counts: `1 row`, `1,234 rows`.
+pub fn plural(number: u64, noun: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{ending}", count(number))
+}
+
 /// A number with commas between thousands: `1,234,567`.
 pub fn count(number: u64) -> String {
     let digits = number.to_string();

@@ -74,7 +74,7 @@ impl<'a> Journal<'a> {
                     kept.warnings.push(text.clone());
                 }
             }
-            Event::Advanced { .. } | Event::Note { .. } => {}
+            Event::Counts { .. } | Event::Advanced { .. } | Event::Note { .. } => {}
         }
     }
 }

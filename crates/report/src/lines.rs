@@ -20,6 +20,8 @@ struct Running {
     total: Option<u64>,
     unit: Unit,
     started_ms: i64,
+    /// Since when it counts what it counts now.
+    counted_ms: i64,
     told_ms: i64,
     done: u64,
 }
@@ -35,10 +37,23 @@ impl<'a> Lines<'a> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::Started { step, total, unit } => {
-                let fresh = Running { total: *total, unit: *unit, started_ms: now, told_ms: now, done: 0 };
+                let fresh = Running {
+                    total: *total,
+                    unit: *unit,
+                    started_ms: now,
+                    counted_ms: now,
+                    told_ms: now,
+                    done: 0,
+                };
                 running.insert(*step, fresh);
                 let total = total.map_or(String::new(), |total| format!(", {}", amount(total, *unit)));
                 Some((Level::Info, format!("{}: started{total}", step.name())))
+            }
+            Event::Counts { step, total, unit } => {
+                let state = running.get_mut(step)?;
+                let counted = (state.done > 0).then(|| amount(state.done, state.unit));
+                *state = Running { total: *total, unit: *unit, counted_ms: now, done: 0, ..*state };
+                Some((Level::Info, format!("{}: {}", step.name(), counted?)))
             }
             Event::Advanced { step, done } => {
                 let state = running.get_mut(step)?;
@@ -66,7 +81,7 @@ impl<'a> Lines<'a> {
 
 impl Running {
     fn progress(&self, now_ms: i64) -> String {
-        let elapsed = (now_ms - self.started_ms).max(1) as f64 / 1000.0;
+        let elapsed = (now_ms - self.counted_ms).max(1) as f64 / 1000.0;
         let rate = (self.done as f64 / elapsed) as u64;
         let done = match self.total {
             Some(total) => format!("{} of {}", bare(self.done, self.unit), amount(total, self.unit)),
@@ -141,6 +156,34 @@ mod tests {
                 "publish: 800,000 of 900,000 records, 40,000/s",
                 "the topic has replication 1",
                 "publish: done in 21.0 s, 900,000 records",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_step_that_counts_one_thing_after_another() {
+        let clock = Manual(AtomicI64::new(0));
+        let lines = Lines::new(&clock);
+        let mut told = Vec::new();
+        let mut tell = |event: Event| told.extend(lines.line(&event).map(|(_, text)| text));
+        let step = Step::Engine;
+        tell(Event::Started { step, total: None, unit: Unit::Rows });
+        tell(Event::Counts { step, total: Some(900), unit: Unit::Rows });
+        clock.sleep(Duration::from_secs(10));
+        tell(Event::Advanced { step, done: 800 });
+        tell(Event::Advanced { step, done: 900 });
+        tell(Event::Counts { step, total: None, unit: Unit::Records });
+        clock.sleep(Duration::from_secs(10));
+        tell(Event::Advanced { step, done: 50 });
+        tell(Event::Ended { step });
+        assert_eq!(
+            told,
+            [
+                "engine: started",
+                "engine: 800 of 900 rows, 80/s",
+                "engine: 900 rows",
+                "engine: 50 records, 5/s",
+                "engine: done in 20.0 s, 50 records",
             ]
         );
     }

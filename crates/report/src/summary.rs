@@ -4,7 +4,7 @@ use hivecast_contract::Manifest;
 use hivecast_edition::{GateResult, gates};
 use serde::Serialize;
 
-use crate::format::{bytes, count, seconds, table};
+use crate::format::{bytes, count, plural, seconds, table};
 use crate::history::StepTime;
 
 /// The version of the JSON that `--json` prints. It changes when a field is removed or changes its
@@ -138,7 +138,7 @@ pub struct TableRows {
     pub rows_read: u64,
     /// Rows left after `where`.
     pub rows: u64,
-    /// Rows that joined a row of the level above; once for each such row.
+    /// Rows that are in a document; once for each place in one.
     pub rows_used: u64,
 }
 
@@ -257,13 +257,8 @@ fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {line}\n")).collect()
 }
 
-fn plural(number: u64, noun: &str) -> String {
-    let ending = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{ending}", count(number))
-}
-
 fn tables(edition: &EditionSummary) -> String {
-    let mut rows = vec![["table", "rows read", "after where", "joined"].map(str::to_owned).to_vec()];
+    let mut rows = vec![["table", "rows read", "after where", "in documents"].map(str::to_owned).to_vec()];
     rows.extend(edition.tables.iter().map(|table| {
         vec![table.table.clone(), count(table.rows_read), count(table.rows), count(table.rows_used)]
     }));
@@ -339,9 +334,9 @@ mod tests {
         insta::assert_snapshot!(summary().render(), @r"
         published contracts 2026-11-22 to dir ./topics, topic mdm.contracts
 
-          table     rows read  after where     joined
-          accounts  1,000,000      900,000    900,000
-          parties   1,400,000    1,400,000  1,259,842
+          table     rows read  after where  in documents
+          accounts  1,000,000      900,000       900,000
+          parties   1,400,000    1,400,000     1,259,842
 
           result  gate                allowed   measured
           WARN    orphans of parties  <= 0.1 %  0.2 % (2800 of 1400000)

@@ -4,12 +4,19 @@ use std::sync::{Mutex, OnceLock};
 /// The variable that arms a crash point: `HIVECAST_CRASH_AT=name` or `name:N` for its N-th visit.
 const CRASH_AT: &str = "HIVECAST_CRASH_AT";
 
+/// The variable that makes a crash point panic instead, as a bug of ours would: `HIVECAST_PANIC_AT=name`.
+const PANIC_AT: &str = "HIVECAST_PANIC_AT";
+
 /// Kills this process with SIGKILL, so that no destructor, buffer or signal handler runs, when the
 /// environment asks for it at this name. Promises about crashes are tested through these points;
 /// without the variable a visit costs one load.
 pub fn crash_point(name: &str) {
     static ARMED: OnceLock<Option<(String, u64)>> = OnceLock::new();
+    static PANICS: OnceLock<Option<String>> = OnceLock::new();
     static VISITS: OnceLock<Mutex<HashMap<String, u64>>> = OnceLock::new();
+    if PANICS.get_or_init(|| std::env::var(PANIC_AT).ok()).as_deref() == Some(name) {
+        panic!("the crash point {name} was asked to panic");
+    }
     let armed = ARMED.get_or_init(|| {
         let text = std::env::var(CRASH_AT).ok()?;
         match text.rsplit_once(':') {

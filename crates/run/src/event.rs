@@ -61,6 +61,15 @@ pub enum Event {
         /// What is counted.
         unit: Unit,
     },
+    /// The step goes on to count something else, from nothing.
+    Counts {
+        /// Which step.
+        step: Step,
+        /// How much there is to do, in `unit`, where counting is free.
+        total: Option<u64>,
+        /// What is counted from now on.
+        unit: Unit,
+    },
     /// The step has come this far, counted from its start.
     Advanced {
         /// Which step.

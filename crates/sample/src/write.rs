@@ -184,12 +184,13 @@ fn partitions(options: &Options, dates: &[LoadDate]) -> Result<Vec<Partition>> {
         }
     }
     let Some(one) = existing.first() else { return Ok(partitions) };
-    let more = match existing.len() - 1 {
-        0 => String::new(),
-        more => format!(" and {more} more like it"),
+    let what = match existing.len() - 1 {
+        0 => format!("{one} is there already"),
+        1 => format!("{one} and 1 directory like it are there already"),
+        more => format!("{one} and {more} directories like it are there already"),
     };
-    Err(Fault::usage(format!("{one}{more} is there already"))
-        .advise("choose other dates, or replace or keep what is there"))
+    Err(Fault::usage(what)
+        .advise("--force replaces such days, --extend keeps them and writes those that are missing; or name another --load-date"))
 }
 
 /// One file to write.

@@ -100,6 +100,9 @@ const SHARED_FUNCTIONS: &[&str] = &[
     "upper",
 ];
 
+/// The aggregate functions that queries use most.
+const AGGREGATES: [&str; 5] = ["avg", "count", "max", "min", "sum"];
+
 /// Functions that give another value each time: an edition must not depend on when it is built.
 const VOLATILE_ADVICE: &str =
     "an edition must be the same whenever it is built; use load_date or a column instead";
@@ -171,11 +174,22 @@ fn allow_function(node: &Expr) -> Result<(), BindError> {
     if SHARED_FUNCTIONS.contains(&name) {
         return Ok(());
     }
+    // A call is known by its function's first name, and may have been written by another.
+    if call.func.aliases().iter().any(|alias| SHARED_FUNCTIONS.contains(&alias.as_str())) {
+        return Ok(());
+    }
     Err(BindError {
-        message: format!("function {name} is not one that both engines share"),
+        message: format!(
+            "function `{name}` is not one that a feed may use: those mean the same in DataFusion and in Spark"
+        ),
         at: None,
-        suggestion: nearest(name, SHARED_FUNCTIONS.iter().copied()).map(str::to_owned),
+        suggestion: nearest_function(name),
     })
+}
+
+/// The function that was most likely meant.
+pub(super) fn nearest_function(name: &str) -> Option<String> {
+    nearest(name, SHARED_FUNCTIONS.iter().chain(&AGGREGATES).copied()).map(str::to_owned)
 }
 
 fn walk(expression: &Expr, judge: &dyn Fn(&Expr) -> Result<(), BindError>) -> Result<(), BindError> {

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow_cast::cast;
-use arrow_schema::{DataType, SchemaRef, TimeUnit};
+use arrow_schema::{DataType, Schema, SchemaRef, TimeUnit};
 use datafusion::common::DFSchema;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::simplify::SimplifyContext;
@@ -14,7 +14,7 @@ use datafusion::prelude::SessionContext;
 use hivecast_feed::BindError;
 use hivecast_run::{Fault, Result};
 
-use super::{bind_error, dialect};
+use super::{bind_error, dialect, wording};
 
 /// An SQL expression over one table's rows, ready to run.
 #[derive(Clone, Debug)]
@@ -65,11 +65,26 @@ impl Expression {
     /// One value a row.
     pub fn evaluate(&self, batch: &RecordBatch) -> Result<ArrayRef> {
         let value = self.physical.evaluate(batch).and_then(|value| value.into_array(batch.num_rows()));
-        let array = value.map_err(|error| self.failed(error.strip_backtrace()))?;
+        let array = value.map_err(|error| self.failed(wording::sentence(&error)))?;
         if array.data_type() == &self.result {
             return Ok(array);
         }
-        cast(&array, &self.result).map_err(|error| self.failed(error.to_string()))
+        cast(&array, &self.result).map_err(|error| self.failed(wording::arrow_sentence(&error)))
+    }
+
+    /// Its value where it reads no column; the error says why it has none.
+    pub(crate) fn evaluate_alone(&self) -> Result<(), String> {
+        let options = RecordBatchOptions::new().with_row_count(Some(1));
+        let row = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options);
+        let row = row.map_err(|error| wording::arrow_sentence(&error))?;
+        let value = self.physical.evaluate(&row).and_then(|value| value.into_array(1));
+        let array = value.map_err(|error| wording::sentence(&error))?;
+        cast(&array, &self.result).map(drop).map_err(|error| wording::arrow_sentence(&error))
+    }
+
+    /// The expression as it is written.
+    pub fn sql(&self) -> &str {
+        &self.sql
     }
 
     /// Whether it is true, row by row: null is not true.
@@ -94,7 +109,7 @@ impl Expression {
     }
 
     fn failed(&self, cause: String) -> Fault {
-        Fault::data(format!("failed to evaluate {:?}", self.sql)).because(cause)
+        Fault::data(format!("failed to evaluate `{}`", self.sql)).because(cause)
     }
 }
 

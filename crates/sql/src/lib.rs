@@ -8,11 +8,13 @@ mod dialect;
 mod expression;
 mod query;
 mod source;
+mod wording;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, SchemaRef};
+use datafusion::common::Column;
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::error::DataFusionError;
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -43,7 +45,16 @@ impl Default for SqlBinder {
 
 impl Binder for SqlBinder {
     fn bind(&self, sql: &str, columns: &SchemaRef) -> Result<DataType, BindError> {
-        self.expression(sql, columns).map(|expression| expression.data_type().clone())
+        let expression = self.expression(sql, columns)?;
+        // What reads no column gives every row one value, or one error: it can be told now.
+        if expression.columns().is_empty() {
+            expression.evaluate_alone().map_err(|message| BindError {
+                message,
+                at: None,
+                suggestion: None,
+            })?;
+        }
+        Ok(expression.data_type().clone())
     }
 
     fn tables_of(&self, query: &str) -> Result<Vec<String>, BindError> {
@@ -79,46 +90,111 @@ fn block_on<F: Future>(future: F) -> F::Output {
 /// Turns DataFusion's error into one that a feed's author can act on.
 fn bind_error(sql: &str, error: &DataFusionError) -> BindError {
     use datafusion::common::SchemaError;
-    let place = place_of(sql, error);
+    let at = place_of(sql, error);
     match error.find_root() {
         DataFusionError::SchemaError(schema, _) => match schema.as_ref() {
-            SchemaError::FieldNotFound { field, valid_fields } => BindError {
-                message: format!("no column {:?}", field.name()),
-                at: place.or_else(|| word_at(sql, field.name())),
-                suggestion: nearest(field.name(), valid_fields.iter().map(|column| column.name()))
-                    .map(str::to_owned),
+            SchemaError::FieldNotFound { field, valid_fields } => no_column(sql, at, field, valid_fields),
+            SchemaError::AmbiguousReference { field } => BindError {
+                message: format!("column `{}` is in more than one table: write `table.column`", field.name()),
+                at: at.or_else(|| word_at(sql, field.name())),
+                suggestion: None,
             },
-            other => BindError { message: other.to_string(), at: place, suggestion: None },
+            other => BindError { message: wording::plain(&other.to_string()), at, suggestion: None },
         },
-        DataFusionError::SQL(parser, _) => {
-            BindError { message: format!("not an SQL expression: {parser}"), at: place, suggestion: None }
+        DataFusionError::SQL(parser, _) => not_sql(sql, at, &parser.to_string()),
+        DataFusionError::Plan(text) if text.starts_with(NO_FUNCTION) => {
+            let name = text[NO_FUNCTION.len()..].split('\'').next().unwrap_or_default();
+            BindError {
+                message: format!("no function `{name}`"),
+                at: word_at(sql, name).or(at),
+                suggestion: dialect::nearest_function(name),
+            }
         }
-        other => BindError { message: first_sentence(&other.strip_backtrace()), at: place, suggestion: None },
+        _ => BindError { message: wording::sentence(error), at, suggestion: None },
     }
 }
 
-/// DataFusion's own prefix ("Error during planning: ") helps nobody, nor do its long candidate lists.
-fn first_sentence(text: &str) -> String {
-    let text = text
-        .split_once(": ")
-        .filter(|(head, _)| head.starts_with("Error during"))
-        .map_or(text, |(_, rest)| rest);
-    text.lines().next().unwrap_or(text).trim().to_owned()
+/// How DataFusion begins to say that there is no such function.
+const NO_FUNCTION: &str = "Invalid function '";
+
+/// A column that is not there. Over one table columns stand without its name, and the one that was meant
+/// may be there under its bare name.
+fn no_column(
+    sql: &str,
+    at: Option<std::ops::Range<usize>>,
+    field: &Column,
+    valid_fields: &[Column],
+) -> BindError {
+    let relation = field.relation.as_ref().map(|relation| relation.table().to_owned());
+    let written = match &relation {
+        Some(relation) => format!("{relation}.{}", field.name()),
+        None => field.name().to_owned(),
+    };
+    let names = || valid_fields.iter().map(Column::name);
+    let of_relation = |column: &&Column| {
+        relation.is_none() || column.relation.as_ref().map(|relation| relation.table()) == relation.as_deref()
+    };
+    let near = nearest(field.name(), valid_fields.iter().filter(of_relation).map(Column::name));
+    let suggestion = match near {
+        Some(near) if relation.is_some() && valid_fields.iter().any(|column| column.relation.is_some()) => {
+            Some(format!("{}.{near}", relation.unwrap_or_default()))
+        }
+        Some(near) => Some(near.to_owned()),
+        None => names()
+            .find(|name| name.eq_ignore_ascii_case(field.name()))
+            .or_else(|| nearest(field.name(), names()))
+            .map(str::to_owned),
+    };
+    let place = at.or_else(|| word_at(sql, &written)).or_else(|| word_at(sql, field.name()));
+    // In SQL double quotes are for names; who writes them often means text.
+    let quoted = place.clone().and_then(|at| sql.get(at)).is_some_and(|word| word.starts_with('"'));
+    let message = match quoted && suggestion.is_none() {
+        true => format!("no column `{written}`; text stands in single quotes: '{written}'"),
+        false => format!("no column `{written}`"),
+    };
+    BindError { message, at: place, suggestion }
+}
+
+/// What the parser says, without its own name and place, which the caret shows.
+fn not_sql(sql: &str, at: Option<std::ops::Range<usize>>, text: &str) -> BindError {
+    let text = text.strip_prefix("sql parser error: ").unwrap_or(text);
+    let (what, place) = match text.rsplit_once(" at Line: ") {
+        Some((what, place)) => (what, position(sql, place)),
+        None => (text, None),
+    };
+    let message = match what.strip_prefix("Expected: ").and_then(|rest| rest.split_once(", found: ")) {
+        Some((expected, "EOF")) => format!("this is not SQL: it ends where {expected} is expected"),
+        Some((expected, found)) => format!("this is not SQL: expected {expected}, found `{found}`"),
+        None => format!("this is not SQL: {what}"),
+    };
+    BindError { message, at: at.or(place), suggestion: None }
+}
+
+/// The rest of the word at `1, Column: 6`.
+fn position(sql: &str, place: &str) -> Option<std::ops::Range<usize>> {
+    let (line, column) = place.split_once(", Column: ")?;
+    let start = offset(sql, line.trim().parse().ok()?, column.trim().parse().ok()?)?;
+    let rest = sql.get(start..)?;
+    let length = rest.find(|letter: char| !letter.is_alphanumeric() && letter != '_').unwrap_or(rest.len());
+    (start < sql.len()).then_some(start..start + length.max(1)).filter(|at| sql.get(at.clone()).is_some())
 }
 
 fn place_of(sql: &str, error: &DataFusionError) -> Option<std::ops::Range<usize>> {
     let span = error.diagnostic()?.span?;
-    let offset = |line: u64, column: u64| {
-        let skipped: usize =
-            sql.split_inclusive('\n').take(usize::try_from(line).ok()?.checked_sub(1)?).map(str::len).sum();
-        let rest = sql.get(skipped..)?;
-        let within = rest
-            .char_indices()
-            .nth(usize::try_from(column).ok()?.checked_sub(1)?)
-            .map_or(rest.len(), |(at, _)| at);
-        Some(skipped + within)
-    };
-    Some(offset(span.start.line, span.start.column)?..offset(span.end.line, span.end.column)?)
+    let start = offset(sql, span.start.line, span.start.column)?;
+    Some(start..offset(sql, span.end.line, span.end.column)?)
+}
+
+/// The byte at a line and column, both from 1.
+fn offset(sql: &str, line: u64, column: u64) -> Option<usize> {
+    let skipped: usize =
+        sql.split_inclusive('\n').take(usize::try_from(line).ok()?.checked_sub(1)?).map(str::len).sum();
+    let rest = sql.get(skipped..)?;
+    let within = rest
+        .char_indices()
+        .nth(usize::try_from(column).ok()?.checked_sub(1)?)
+        .map_or(rest.len(), |(at, _)| at);
+    Some(skipped + within)
 }
 
 fn word_at(sql: &str, word: &str) -> Option<std::ops::Range<usize>> {

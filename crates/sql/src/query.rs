@@ -19,7 +19,7 @@ use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 use hivecast_run::{Context, Fault, Result};
 
-use super::session_config;
+use super::{session_config, wording};
 use crate::source::RowSource;
 
 /// What a query may use.
@@ -114,7 +114,7 @@ fn failed(what: &str, error: DataFusionError) -> Fault {
             Fault::usage(what).because(text).advise("give it more with --memory")
         }
         DataFusionError::IoError(error) => Fault::io(what, error),
-        other => Fault::data(what).because(other.strip_backtrace()),
+        other => Fault::data(what).because(wording::sentence(&other)),
     }
 }
 

@@ -16,6 +16,11 @@ pub trait RowSource: Debug + Send + Sync {
     /// How many parts there are.
     fn parts(&self) -> usize;
 
+    /// How many rows there are, where that is known without reading them.
+    fn rows(&self) -> Option<u64> {
+        None
+    }
+
     /// Reads one part's rows, with the columns of these indices only.
     fn open(&self, part: usize, columns: &[usize]) -> Result<Batches>;
 

@@ -151,7 +151,8 @@ fn no_partition(wish: &Wish<'_>, home: &Path, directories: &[PartitionDir], lack
         Some(dir) if dates.is_empty() => format!("; {:?} is no date (YYYY-MM-DD)", dir.value),
         _ => String::new(),
     };
-    Fault::data(format!("table {}: {} {lacks}; {}{other}", wish.name, home.display(), tell_dates(&dates)))
+    Fault::data(format!("table {}: {} {lacks}", wish.name, home.display()))
+        .because(format!("{}{other}", tell_dates(&dates)))
         .advise("choose a load_date that exists, or wait for the export with --wait")
 }
 
@@ -192,11 +193,12 @@ fn rows_of_date(wish: &Wish<'_>, home: &Path, described: &Described, date: LoadD
         None => {
             let exist = tell_dates(&dates.into_keys().collect());
             let fault = Fault::data(format!(
-                "table {}: no row in {} has {} {date}; {exist}",
+                "table {}: no row in {} has {} {date}",
                 wish.name,
                 home.display(),
                 wish.layout.partition
-            ));
+            ))
+            .because(exist);
             Err(Problem::Pending(
                 fault.advise("choose a load_date that exists, or wait for the export with --wait"),
             ))

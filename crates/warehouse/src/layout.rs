@@ -42,7 +42,7 @@ impl PartitionDir {
     }
 }
 
-/// The directory of a Hive table: under the database's directory as Hive names it (`mdm.db`), as
+/// The directory of a Hive table (`Class::Usage` where there is none): under the database's directory as Hive names it (`mdm.db`), as
 /// people name it (`mdm`), or at the root.
 pub(crate) fn find_table(root: &Path, database: Option<&str>, table: &str) -> Result<PathBuf> {
     let mut places = Vec::new();
@@ -63,14 +63,16 @@ pub(crate) fn find_table(root: &Path, database: Option<&str>, table: &str) -> Re
         Some(database) => format!("{database}.{table}"),
         None => table.to_owned(),
     };
-    let looked: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
-    let fault = Fault::data(format!("no table {wanted} in the warehouse; looked for {}", looked.join(", ")));
+    let fault = Fault::usage(format!("no table `{wanted}` in the warehouse"));
     let near = near_names(&wanted, &table_names(root));
     Err(if near.is_empty() {
-        fault.advise(
-            "name the table in the feed's `source` as `database.table`, or correct the warehouse's directory",
-        )
+        let looked: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
+        fault.advise(format!(
+            "looked for {}; name the table in `source` as `database.table`, or correct the environment's `warehouse`",
+            looked.join(", ")
+        ))
     } else {
+        let near: Vec<String> = near.iter().map(|name| format!("`{name}`")).collect();
         fault.advise(format!("did you mean {}?", near.join(" or ")))
     })
 }

@@ -26,4 +26,4 @@ mod warehouse;
 
 pub use input::{InputFile, Inputs, RowGroup, TableInput};
 pub use scan::{Part, Scan};
-pub use warehouse::Warehouse;
+pub use warehouse::{Found, Warehouse};

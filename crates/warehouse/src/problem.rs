@@ -51,10 +51,27 @@ pub(crate) fn combine(mut problems: Vec<Problem>, date: &str) -> Option<Fault> {
         }
     }
     let advice = advice.join("; ");
-    let causes: Vec<String> = faults.iter().map(Fault::chain).collect();
     let fault = Fault::new(class, format!("{} tables can't be read for {date}", faults.len()))
-        .because(causes.join("; "));
+        .because(told_together(&faults));
     Some(if advice.is_empty() { fault } else { fault.advise(advice) })
+}
+
+/// Every fault in one line; a cause that several share is told once, after them.
+fn told_together(faults: &[Fault]) -> String {
+    let mut by_cause: Vec<(String, Vec<String>)> = Vec::new();
+    for fault in faults {
+        let (what, chain) = (fault.to_string(), fault.chain());
+        let cause = chain.strip_prefix(&what).unwrap_or_default().trim_start_matches(": ").to_owned();
+        match by_cause.iter_mut().find(|(known, _)| *known == cause) {
+            Some((_, whats)) => whats.push(what),
+            None => by_cause.push((cause, vec![what])),
+        }
+    }
+    let told = by_cause.into_iter().map(|(cause, whats)| match cause.as_str() {
+        "" => whats.join("; "),
+        cause => format!("{}: {cause}", whats.join("; ")),
+    });
+    told.collect::<Vec<_>>().join("; ")
 }
 
 /// Smallest is worst.

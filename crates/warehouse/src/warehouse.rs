@@ -68,6 +68,26 @@ impl Blocked {
     }
 }
 
+/// What a warehouse has of a feed's tables, by the feed's names.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The columns of those that can be read.
+    pub columns: BTreeMap<String, SchemaRef>,
+    /// Why the others can't be read: `Class::Usage` where there is no such table.
+    pub problems: BTreeMap<String, Fault>,
+}
+
+impl Found {
+    /// All columns, or every problem in one fault.
+    pub fn into_result(self, feed: &str) -> Result<BTreeMap<String, SchemaRef>> {
+        let problems = self.problems.into_values().map(Problem::Lasting).collect();
+        match combine(problems, &format!("feed {feed}")) {
+            Some(fault) => Err(fault),
+            None => Ok(self.columns),
+        }
+    }
+}
+
 impl Warehouse {
     /// A warehouse in a directory. `Class::Usage` where there is no such directory.
     pub fn open(root: &Path) -> Result<Warehouse> {
@@ -107,8 +127,23 @@ impl Warehouse {
     /// day or each on its newest day, whether or not that day is whole. Reads footers and headers
     /// only. Fails with every table's problem at once.
     pub fn schemas(&self, feed: &Feed, date: Option<LoadDate>) -> Result<BTreeMap<String, SchemaRef>> {
-        let schemas = each_table(feed, |wish| table_schema(&self.root, wish, date))?;
-        Ok(schemas.into_iter().collect())
+        self.look_up(feed, date).into_result(&feed.name)
+    }
+
+    /// As [`Warehouse::schemas`], with what can't be read kept apart from what can.
+    pub fn look_up(&self, feed: &Feed, date: Option<LoadDate>) -> Found {
+        let (mut columns, mut problems) = (BTreeMap::new(), BTreeMap::new());
+        for wish in wishes(feed) {
+            match table_schema(&self.root, &wish, date) {
+                Ok(schema) => {
+                    columns.insert(wish.name.to_owned(), schema);
+                }
+                Err(fault) => {
+                    problems.insert(wish.name.to_owned(), fault);
+                }
+            }
+        }
+        Found { columns, problems }
     }
 
     /// Resolves every table of the feed to its files on a day, and freezes the list. Fails with

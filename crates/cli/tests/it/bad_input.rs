@@ -56,7 +56,7 @@ fn mistakes_are_told_at_once() {
     scratch.edit("feeds/contracts.yaml", "contractBranchCode: branch_code", "contractBranchCode: branch_cod");
     scratch.edit("feeds/contracts.yaml", "many: parties ", "many: partys ");
     insta::assert_snapshot!(scratch.hivecast(["check"]).failed(2), @r#"
-    error: no column "branch_cod"
+    error: no column `branch_cod`
       --> [dir]/feeds/contracts.yaml:27:25
        |
     27 |     contractBranchCode: branch_cod
@@ -73,10 +73,10 @@ fn mistakes_are_told_at_once() {
        = help: did you mean `parties`?
 
     error: gate `orphans`: table `parties` is no child, so its rows have no parent
-      --> [dir]/feeds/contracts.yaml:56:3
+      --> [dir]/feeds/contracts.yaml:56:22
        |
     56 |   orphans:     { of: parties, max: 0.1%, severity: warn }
-       |   ^^^^^^^
+       |                      ^^^^^^^
        |
        = help: it is for tables under `one` or `many`
 
@@ -103,7 +103,7 @@ fn no_warehouse() {
 fn a_missing_partition_lists_the_days_there_are() {
     let scratch = Scratch::sampled(10);
     insta::assert_snapshot!(scratch.hivecast(["publish", "--load-date", "2026-11-25"]).failed(20), @r"
-    error: 3 tables can't be read for load_date 2026-11-25: table accounts: [dir]/warehouse/mdm.db/accounts has no partition load_date=2026-11-25; these exist: 2026-11-22, 2026-11-21, 2026-11-20; table parties: [dir]/warehouse/mdm.db/parties has no partition load_date=2026-11-25; these exist: 2026-11-22, 2026-11-21, 2026-11-20; table addresses: [dir]/warehouse/mdm.db/party_address has no partition load_date=2026-11-25; these exist: 2026-11-22, 2026-11-21, 2026-11-20
+    error: 3 tables can't be read for load_date 2026-11-25: table accounts: [dir]/warehouse/mdm.db/accounts has no partition load_date=2026-11-25; table parties: [dir]/warehouse/mdm.db/parties has no partition load_date=2026-11-25; table addresses: [dir]/warehouse/mdm.db/party_address has no partition load_date=2026-11-25: these exist: 2026-11-22, 2026-11-21, 2026-11-20
       help: choose a load_date that exists, or wait for the export with --wait
     ");
 }
@@ -112,10 +112,38 @@ fn a_missing_partition_lists_the_days_there_are() {
 fn a_missing_table() {
     let scratch = Scratch::sampled(10);
     fs::remove_dir_all(scratch.join("warehouse/mdm.db/parties")).unwrap();
-    insta::assert_snapshot!(scratch.hivecast(["publish", "--load-date", DAYS[0]]).failed(20), @r"
-    error: no table mdm.parties in the warehouse; looked for [dir]/warehouse/mdm.db/parties, [dir]/warehouse/mdm/parties, [dir]/warehouse/parties
-      help: name the table in the feed's `source` as `database.table`, or correct the warehouse's directory
-    ");
+    for line in [
+        ["check", "--load-date", DAYS[0]],
+        ["publish", "--load-date", DAYS[0]],
+        ["publish", "--load-date", "latest"],
+    ] {
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(scratch.hivecast(line).failed(2), @r"
+            error: no table `mdm.parties` in the warehouse
+             --> [dir]/feeds/contracts.yaml:9:24
+              |
+            9 |   parties:   { source: mdm.parties, ready: success_file }
+              |                        ^^^^^^^^^^^
+              |
+              = help: looked for [dir]/warehouse/mdm.db/parties, [dir]/warehouse/mdm/parties, [dir]/warehouse/parties; name the table in `source` as `database.table`, or correct the environment's `warehouse`
+
+            1 mistake in [dir]/feeds/contracts.yaml
+            ");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_no_mistake_of_the_feed_and_hides_none() {
+    let scratch = Scratch::sampled(10);
+    let path = data_file(&scratch, DAYS[2], ".parquet");
+    fs::write(&path, "no Parquet").unwrap();
+    let said = scratch.hivecast(["check"]).failed(20);
+    assert!(said.starts_with("error: table accounts: ") && said.contains(".parquet"), "{said}");
+    scratch.edit("feeds/contracts.yaml", "partyIdentifier: party_id", "partyIdentifier: prty_id");
+    let said = scratch.hivecast(["check"]).failed(2);
+    assert!(said.contains("no column `prty_id`") && said.contains("table accounts: "), "{said}");
+    assert!(said.contains("2 mistakes in"), "what accounts would have is not called missing: {said}");
 }
 
 #[test]
@@ -170,6 +198,117 @@ fn a_damaged_page_of_a_parquet_file() {
     let said = scratch.hivecast(["publish", "--load-date", DAYS[0]]).failed(20);
     assert!(said.contains(".parquet") && said.contains("accounts"), "{said}");
     assert!(scratch.topic("topics", "mdm.contracts").is_empty());
+}
+
+/// Of the bytes of this sample, found by trying, one that the Parquet crate answers with a panic.
+const PANICKING_BYTE: usize = 7036;
+
+#[test]
+fn a_damaged_page_that_the_reader_panics_at() {
+    let scratch = Scratch::sampled(200);
+    let path = data_file(&scratch, DAYS[0], ".parquet");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[PANICKING_BYTE] ^= 0x80;
+    fs::write(&path, bytes).unwrap();
+    insta::assert_snapshot!(scratch.hivecast(["preview", "--load-date", DAYS[0]]).failed(20), @r"
+    error: table accounts: failed to read the Parquet file [dir]/warehouse/mdm.db/accounts/load_date=2026-11-20/part-00000.snappy.parquet: the reader gave up: assertion failed: num_bits <= T::BIT_CAPACITY
+      help: the file is cut off or corrupt: export the partition again
+    ");
+}
+
+#[test]
+fn a_damaged_shard_of_an_edition() {
+    let scratch = Scratch::sampled(200);
+    scratch.hivecast(["build", "--load-date", DAYS[0]]).succeeded();
+    let name =
+        scratch.files("editions").into_keys().find(|name| name.ends_with("shard-0000.parquet")).unwrap();
+    let path = scratch.join("editions").join(name.trim_start_matches("editions/"));
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x5a;
+    fs::write(&path, bytes).unwrap();
+    let said = scratch.hivecast(["publish", "--load-date", DAYS[0]]).failed(20);
+    assert!(said.contains("shard-0000.parquet has the size but not the checksum"), "{said}");
+    assert!(said.contains("help: remove [dir]/editions/contracts/"), "{said}");
+    assert!(scratch.topic("topics", "mdm.contracts").is_empty());
+}
+
+#[test]
+fn a_panic_is_our_bug() {
+    let scratch = Scratch::sampled(10);
+    let mut command = scratch.command(["--quiet", "build", "--load-date", DAYS[0]]);
+    let ran = scratch.finish(command.env("HIVECAST_PANIC_AT", "build.planned").spawn().unwrap());
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the crash point build.planned was asked to panic"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("this is a bug in hivecast; please report it"), "{}", ran.stderr);
+    scratch.hivecast(["build", "--load-date", DAYS[0]]).succeeded();
+}
+
+#[test]
+fn what_the_project_asks_for_in_vain_is_told_with_the_feeds_mistakes() {
+    let scratch = Scratch::sampled(10);
+    let project = scratch.read("hivecast.yaml");
+    let qa = "  qa:\n    warehouse: { metastore: \"thrift://m:9083\" }\n    store: hdfs://namenode/editions\n    engine: sc://spark:15002\n    target: { dir: \"s3://bucket/topics\" }\n";
+    scratch.write("hivecast.yaml", project + qa);
+    insta::assert_snapshot!(scratch.hivecast(["--env", "qa", "check"]).failed(2), @r#"
+    error: this version reads no Hive Metastore
+      --> [dir]/hivecast.yaml:20:29
+       |
+    20 |     warehouse: { metastore: "thrift://m:9083" }
+       |                             ^^^^^^^^^^^^^^^^^^
+       |
+       = help: name the directory in which the tables lie
+
+    error: `store` must be a directory in this version, and is `hdfs://…`
+      --> [dir]/hivecast.yaml:21:12
+       |
+    21 |     store: hdfs://namenode/editions
+       |            ^^^^^^^^^^^^^^^^^^^^^^^^
+       |
+       = help: mount it, and name the directory
+
+    error: this version does not build with Spark
+      --> [dir]/hivecast.yaml:22:13
+       |
+    22 |     engine: sc://spark:15002
+       |             ^^^^^^^^^^^^^^^^
+       |
+       = help: take `engine` out, or write `embedded`
+
+    error: `dir` must be a directory in this version, and is `s3://…`
+      --> [dir]/hivecast.yaml:23:20
+       |
+    23 |     target: { dir: "s3://bucket/topics" }
+       |                    ^^^^^^^^^^^^^^^^^^^^^
+       |
+       = help: mount it, and name the directory
+
+    error: field `taxId` is masked with a key, and environment `qa` has no `mask_key`
+      --> [dir]/feeds/contracts.yaml:26:9
+       |
+    26 |         taxId: { value: tax_id, mask: hmac-sha256 }      # equal ids stay equal, and can't be guessed without `mask_key`
+       |         ^^^^^
+       |
+       = help: add `mask_key: "${NAME}"` to the environment in the project file
+
+    4 mistakes in [dir]/hivecast.yaml, 1 mistake in [dir]/feeds/contracts.yaml
+    "#);
+    let json = scratch.hivecast(["--env", "qa", "check", "--json"]).json();
+    assert_eq!(json["error"]["mistakes"].as_array().unwrap().len(), 5, "{json}");
+    let said = scratch.hivecast(["--env", "qa", "publish", "--load-date", DAYS[0]]).failed(2);
+    assert!(said.contains("4 mistakes in [dir]/hivecast.yaml"), "{said}");
+}
+
+#[test]
+fn a_mask_without_its_key() {
+    let scratch = Scratch::sampled(10);
+    scratch.edit("hivecast.yaml", "    mask_key: for-trying-out-only", "#");
+    for line in [["check", "--load-date", DAYS[0]], ["publish", "--load-date", DAYS[0]]] {
+        let said = scratch.hivecast(line).failed(2);
+        assert!(said.contains("contracts.yaml:26:9"), "{said}");
+        let told = "error: field `taxId` is masked with a key, and environment `local` has no `mask_key`";
+        assert!(said.starts_with(told), "{said}");
+    }
 }
 
 #[test]

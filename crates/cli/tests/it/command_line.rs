@@ -1,5 +1,7 @@
 //! Help, usage mistakes, and the commands that need no data.
 
+use std::fs::File;
+
 use crate::support::Scratch;
 
 #[test]
@@ -24,15 +26,17 @@ fn help_names_every_command_and_exit_code() {
       help     Print this message or the help of the given subcommand(s)
 
     Options:
+      -h, --help     Print help
+      -V, --version  Print version
+
+    Options of every command:
           --project <FILE>  The project file [default: hivecast.yaml here or in the nearest directory
                             above]
-          --env <NAME>      Which environment of the project file [env: HIVECAST_ENV=] [default: local]
+          --env <NAME>      Which environment of the project file [env: HIVECAST_ENV] [default: local]
           --feed <NAME>     Which feed [default: the only one there is]
           --json            Print one JSON object on standard output, for programs
       -v, --verbose         Log more
       -q, --quiet           Print nothing but results and errors
-      -h, --help            Print help
-      -V, --version         Print version
 
     Exit codes:
         0  done
@@ -62,6 +66,8 @@ fn usage_mistakes_exit_2() {
         "publish --load-date 2026-11-22 --wait 2",
         "sample --days 0",
         "schema table",
+        "runs --limit 0",
+        "preview --limit 0",
         "init",
         "--quiet --verbose runs",
     ] {
@@ -97,7 +103,7 @@ fn init_writes_a_project_that_is_ready() {
       hivecast publish --load-date latest      send it to ./topics
     ");
     insta::assert_snapshot!(scratch.hivecast(["init", "fraud"]).failed(2), @r"
-    error: fraud is not empty
+    error: fraud is not empty, and nothing in it is replaced
       help: name a directory that is empty or not there yet
     ");
     assert!(scratch.read("fraud/feeds/contracts.yaml").contains("feed: contracts"));
@@ -133,4 +139,69 @@ fn failures_are_json_where_programs_ask() {
     let error = &ran.json()["error"];
     assert_eq!((&error["class"], &error["exit_code"]), (&"usage".into(), &2.into()), "{error}");
     assert_eq!(error["mistakes"][0]["line"], 4, "{error}");
+}
+
+#[test]
+fn a_day_of_a_sample_that_is_there_names_what_to_do_about_it() {
+    let scratch = Scratch::sampled(10);
+    insta::assert_snapshot!(scratch.hivecast(["sample", "--days", "1", "--load-date", "2026-11-22"]).failed(2), @r"
+    error: [dir]/warehouse/mdm.db/accounts/load_date=2026-11-22 and 2 directories like it are there already
+      help: --force replaces such days, --extend keeps them and writes those that are missing; or name another --load-date
+    ");
+}
+
+#[test]
+fn two_files_of_one_feed_are_both_named() {
+    let scratch = Scratch::example();
+    scratch.write("feeds/copy.yaml", scratch.read("feeds/contracts.yaml"));
+    insta::assert_snapshot!(scratch.hivecast(["check"]).failed(2), @r"
+    error: [dir]/feeds/contracts.yaml and [dir]/feeds/copy.yaml are both feed contracts
+      help: give one of them another name
+    ");
+}
+
+fn full() -> File {
+    File::options().write(true).open("/dev/full").unwrap()
+}
+
+#[test]
+fn output_that_cannot_be_written_is_exit_10_and_stops_no_run() {
+    let scratch = Scratch::sampled(10);
+    for line in ["--help", "schema feed", "check", "preview --load-date 2026-11-20"] {
+        let ran = scratch.command(line.split(' ')).stdout(full()).output().unwrap();
+        let said = String::from_utf8(ran.stderr).unwrap();
+        assert_eq!(ran.status.code(), Some(10), "{line}: {said}");
+        assert!(said.contains("error: failed to write to standard output: No space"), "{said}");
+    }
+    // Every day of the range is published, although the first summary can't be printed.
+    let line = ["--quiet", "publish", "--load-date", "2026-11-20..2026-11-22"];
+    let ran = scratch.command(line).stdout(full()).output().unwrap();
+    assert_eq!(ran.status.code(), Some(10));
+    let runs = scratch.hivecast(["runs", "--json"]).succeeded().json();
+    assert_eq!(runs["runs"].as_array().unwrap().len(), 3, "{runs}");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure_and_stops_no_run() {
+    let scratch = Scratch::sampled(10);
+    let line = ["--quiet", "publish", "--load-date", "2026-11-20..2026-11-22"];
+    let mut child = scratch.command(line).spawn().unwrap();
+    drop(child.stdout.take());
+    let ran = child.wait_with_output().unwrap();
+    assert_eq!((ran.status.code(), String::from_utf8(ran.stderr).unwrap().as_str()), (Some(0), ""));
+    let runs = scratch.hivecast(["runs", "--json"]).succeeded().json();
+    assert_eq!(runs["runs"].as_array().unwrap().len(), 3, "{runs}");
+}
+
+#[test]
+fn a_standard_error_that_is_full_or_gone_stops_no_run() {
+    let scratch = Scratch::sampled(10);
+    let days = ["2026-11-20", "2026-11-21"];
+    let mut command = scratch.command(["--verbose", "publish", "--load-date", days[0]]);
+    assert_eq!(command.stderr(full()).status().unwrap().code(), Some(0));
+    let mut child = scratch.command(["--verbose", "publish", "--load-date", days[1]]).spawn().unwrap();
+    drop(child.stderr.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let mut failing = scratch.command(["publish", "--load-date", "2030-01-01"]);
+    assert_eq!(failing.stderr(full()).status().unwrap().code(), Some(20), "a failure keeps its exit code");
 }

@@ -11,7 +11,6 @@ fn a_healthy_environment() {
     let scratch = Scratch::sampled(10);
     insta::assert_snapshot!(scratch.hivecast(["doctor"]).succeeded().stdout, @r"
     ok       project file          environment local, and its secrets
-    ok       engine                embedded
     ok       store                 editions can be written to [dir]/editions
     ok       contracts: warehouse  every table has 3 load_dates, from 2026-11-20 to 2026-11-22
     ok       contracts: target     dir [dir]/topics answers, and can take topic mdm.contracts
@@ -49,7 +48,6 @@ fn everything_that_is_wrong_is_told_at_once() {
     let ran = scratch.hivecast(["doctor"]);
     insta::assert_snapshot!(ran.stdout, @r"
     ok       project file          environment local, and its secrets
-    ok       engine                embedded
     FAILED   store                 the store [dir]/editions is no directory
                                    help: name a directory as `store` in the project file
     FAILED   contracts: warehouse  no table mdm.parties in the warehouse; looked for [dir]/warehouse/mdm.db/parties, [dir]/warehouse/mdm/parties, [dir]/warehouse/parties
@@ -57,7 +55,7 @@ fn everything_that_is_wrong_is_told_at_once() {
     FAILED   contracts: target     [dir]/topics is no directory
                                    help: name a directory, or a path where one can be made, as the target
     ");
-    insta::assert_snapshot!(ran.failed(2), @"error: 3 of 6 checks of environment local failed");
+    insta::assert_snapshot!(ran.failed(2), @"error: 3 of 4 checks of environment local failed");
 }
 
 #[test]

@@ -420,3 +420,15 @@ fn retention_keeps_what_is_asked_and_what_is_published() {
     scratch.hivecast(["prune", "--keep", "1"]).succeeded();
     assert_eq!(editions(&scratch), [true, false, true], "the published one stays, whatever its age");
 }
+
+#[test]
+fn reading_is_told_before_writing() {
+    let scratch = Scratch::sampled(100);
+    let ran = scratch.finish(scratch.command(["build", "--load-date", DAYS[0], "--json"]).spawn().unwrap());
+    let report = ran.json();
+    let tables = report["runs"][0]["edition"]["tables"].as_array().unwrap();
+    let rows: u64 = tables.iter().map(|table| table["rows_read"].as_u64().unwrap()).sum();
+    assert!(ran.stderr.contains(&format!("engine: {rows} rows\n")), "{}", ran.stderr);
+    let documents = report["runs"][0]["edition"]["documents"].as_u64().unwrap();
+    assert!(ran.stderr.contains(&format!(", {documents} records\n")), "{}", ran.stderr);
+}

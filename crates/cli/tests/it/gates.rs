@@ -72,3 +72,43 @@ fn a_mistake_on_the_command_line_is_an_object_too_where_one_is_asked_for() {
     assert_eq!((error["class"].as_str(), error["exit_code"].as_u64()), (Some("usage"), Some(2)));
     assert!(error["message"].as_str().unwrap().contains("2026-13-01"), "{error}");
 }
+
+#[test]
+fn what_the_feed_masks_is_in_no_example_and_no_message() {
+    let scratch = Scratch::sampled(SAMPLE);
+    const MASKED: &str = "{ value: tax_id, mask: hmac-sha256 }";
+    let feed = scratch.read("feeds/contracts.yaml");
+    assert!(feed.contains(MASKED));
+    let preview = |scratch: &Scratch| {
+        let open = feed.replace(MASKED, "{ value: tax_id }");
+        scratch.write("feeds/contracts.yaml", open);
+        let json =
+            scratch.hivecast(["preview", "--load-date", DAYS[0], "--limit", "400", "--json"]).succeeded();
+        scratch.write("feeds/contracts.yaml", &feed);
+        let documents = json.json()["documents"].as_array().unwrap().clone();
+        let id = |document: &serde_json::Value| {
+            document["value"]["payload"]["taxIdentifier"]["newValue"]["taxId"].as_str().map(str::to_owned)
+        };
+        documents.iter().filter_map(id).collect::<Vec<_>>()
+    };
+    let secrets = preview(&scratch);
+    assert!(secrets.len() > 100);
+    for gate in [
+        "allowed: { of: accounts, column: tax_id, values: [none], severity: fail }",
+        "sql: { name: odd, query: \"select tax_id, account_id from accounts\", severity: fail }",
+        "sql: { name: odd, query: \"select upper(tax_id) as x, account_id from accounts\", severity: fail }",
+        "sql: { name: odd, query: \"select tax_id x, max(account_id) from accounts group by tax_id\", severity: fail }",
+    ] {
+        with_gate(&scratch, gate);
+        let ran = scratch.hivecast(["build", "--load-date", DAYS[0], "--json"]);
+        assert_eq!(ran.code, Some(20), "{gate}: {}", ran.stderr);
+        assert!(ran.stderr.contains("***"), "{gate}: {}", ran.stderr);
+        let text = ran.stdout + &ran.stderr;
+        let shown: Vec<_> = secrets.iter().filter(|secret| text.contains(secret.as_str())).collect();
+        assert!(shown.is_empty(), "{gate} shows {shown:?}:\n{text}");
+    }
+    // The same gates over what is not masked do show values.
+    with_gate(&scratch, "allowed: { of: accounts, column: country, values: [none], severity: fail }");
+    let ran = scratch.hivecast(["build", "--load-date", DAYS[0]]).failed(20);
+    assert!(!ran.contains("***"), "{ran}");
+}

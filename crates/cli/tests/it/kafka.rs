@@ -226,7 +226,6 @@ fn the_doctor_finds_every_right_and_creates_nothing() {
     let unpublished = told();
     insta::assert_snapshot!(unpublished, @r"
     ok project file environment secure, and its secrets
-    ok engine embedded
     ok store editions can be written to [dir]/editions-secure
     ok [feed]: warehouse every table has 3 load_dates, from 2026-11-20 to 2026-11-22
     ok [feed]: target kafka [secure] answers, and can take topic [topic]

@@ -5,6 +5,7 @@ mod broker;
 mod command_line;
 mod doctor;
 mod end_to_end;
+mod feed_mistakes;
 mod gates;
 mod kafka;
 mod kill;

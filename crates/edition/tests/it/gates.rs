@@ -38,7 +38,10 @@ fn feed(gates: Vec<(Rule, Severity)>) -> Feed {
             nan: NotANumber::Null,
             big_integers: BigIntegers::Number,
         },
-        gates: gates.into_iter().map(|(rule, severity)| Gate { rule, severity, span: 0..0 }).collect(),
+        gates: gates
+            .into_iter()
+            .map(|(rule, severity)| Gate { rule, severity, span: 0..0, places: Default::default() })
+            .collect(),
         chunks: Chunks { records: 1, bytes: 1, atomic: Atomicity::Chunk },
     }
 }

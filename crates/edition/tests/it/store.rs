@@ -1,6 +1,6 @@
 use arrow_schema::{DataType, Field};
 use hivecast_contract::EditionId;
-use hivecast_edition::{Columns, Draft, Exclusion, LookUp, PruneMode, Sent, Store};
+use hivecast_edition::{Columns, Draft, Edition, Exclusion, LookUp, PruneMode, Sent, Store};
 use hivecast_run::Class;
 use serde_json::json;
 

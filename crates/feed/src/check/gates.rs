@@ -1,6 +1,6 @@
 use super::Check;
 use super::tables::{bind_query, tables_of};
-use crate::model::{Field, Gate, Rule, Shape};
+use crate::model::{Field, Gate, Rule, Shape, Span};
 
 /// Checks that gates name what there is.
 pub(super) fn check(check: &mut Check<'_>) {
@@ -24,25 +24,30 @@ pub(super) fn check(check: &mut Check<'_>) {
 }
 
 fn columns(check: &mut Check<'_>, gate: &Gate, table: &str, columns: &[String]) {
-    if !check.table(table, &gate.span) {
+    if !check.table(table, place_of_table(gate)) {
         return;
     }
     let root = &check.feed.document;
     if root.table.value != table && !is_child(&root.fields, table) {
         let message = format!("a gate can't look at table `{table}`: the document does not read it");
         let help = "check it with a `sql` gate, whose query may read every table of the feed".to_owned();
-        check.mistakes.add_with_help(&gate.span, message, help);
+        check.mistakes.add_with_help(place_of_table(gate), message, help);
     }
-    for column in columns {
-        check.column(table, column, &gate.span);
+    for (index, column) in columns.iter().enumerate() {
+        check.column(table, column, gate.places.columns.get(index).unwrap_or(&gate.span));
     }
 }
 
+fn place_of_table(gate: &Gate) -> &Span {
+    gate.places.of.as_ref().unwrap_or(&gate.span)
+}
+
 fn orphans(check: &mut Check<'_>, gate: &Gate, table: &str) {
-    if check.table(table, &gate.span) && !is_child(&check.feed.document.fields, table) {
+    let place = place_of_table(gate);
+    if check.table(table, place) && !is_child(&check.feed.document.fields, table) {
         let message = format!("gate `orphans`: table `{table}` is no child, so its rows have no parent");
         let help = "it is for tables under `one` or `many`".to_owned();
-        check.mistakes.add_with_help(&gate.span, message, help);
+        check.mistakes.add_with_help(place, message, help);
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Checked {
     pub document: Fields,
     /// The type of the document's key before it becomes text.
     pub key_type: DataType,
+    /// The feed's file, for messages about rows that point into it.
+    pub source: SourceText,
 }
 
 /// Whether parts of the feed were left out because they were mistaken.
@@ -49,6 +51,8 @@ struct Check<'a> {
     binder: &'a dyn Binder,
     /// Columns of the tables that are known so far.
     schemas: BTreeMap<String, SchemaRef>,
+    /// Tables whose columns can't be known, which was told.
+    unknown: BTreeSet<String>,
     /// Tables that something reads.
     used: BTreeSet<String>,
     mistakes: Mistakes,
@@ -62,19 +66,26 @@ pub fn check(
     schemas: &BTreeMap<String, SchemaRef>,
     binder: &dyn Binder,
 ) -> Result<Checked, Diagnostics> {
-    check_parts(feed, source, schemas, binder, Mistakes::default(), Parts::All)
+    let draft = Draft {
+        feed: None,
+        source: source.clone(),
+        mistakes: Mistakes::default(),
+        unknown: BTreeSet::new(),
+        added: 0,
+    };
+    check_parts(feed, draft, schemas, binder, Parts::All)
 }
 
 impl Draft {
     /// Holds what could be read against the tables, and tells the mistakes of both.
     pub fn check(
-        self,
+        mut self,
         schemas: &BTreeMap<String, SchemaRef>,
         binder: &dyn Binder,
     ) -> Result<Checked, Diagnostics> {
         let parts = if self.is_whole() { Parts::All } else { Parts::Some };
-        match self.feed {
-            Some(feed) => check_parts(feed, &self.source, schemas, binder, self.mistakes, parts),
+        match self.feed.take() {
+            Some(feed) => check_parts(feed, self, schemas, binder, parts),
             None => Err(Diagnostics::new(&self.source, self.mistakes.0)),
         }
     }
@@ -82,14 +93,21 @@ impl Draft {
 
 fn check_parts(
     feed: Feed,
-    source: &SourceText,
+    draft: Draft,
     schemas: &BTreeMap<String, SchemaRef>,
     binder: &dyn Binder,
-    mistakes: Mistakes,
     parts: Parts,
 ) -> Result<Checked, Diagnostics> {
-    let mut check =
-        Check { feed: &feed, source, binder, schemas: BTreeMap::new(), used: BTreeSet::new(), mistakes };
+    let Draft { source, mistakes, unknown, .. } = draft;
+    let mut check = Check {
+        feed: &feed,
+        source: &source,
+        binder,
+        schemas: BTreeMap::new(),
+        unknown,
+        used: BTreeSet::new(),
+        mistakes,
+    };
     let queries = tables::check(&mut check, schemas);
     let key_type = document::check(&mut check);
     gates::check(&mut check);
@@ -100,7 +118,10 @@ fn check_parts(
     let whole = mistakes.0.is_empty();
     let document = if whole { shape(&feed, &schemas, binder, &mut mistakes) } else { Fields::empty() };
     let key_type = key_type.unwrap_or(DataType::Null);
-    mistakes.into_result(source, Checked { feed, schemas, queries, document, key_type })
+    match mistakes.0.is_empty() {
+        true => Ok(Checked { feed, schemas, queries, document, key_type, source }),
+        false => Err(Diagnostics::new(&source, mistakes.0)),
+    }
 }
 
 /// The document's columns, once every expression is known to bind.

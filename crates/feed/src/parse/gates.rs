@@ -1,7 +1,7 @@
 use crate::diagnostic::Mistakes;
 use crate::feed_settings as settings;
 use crate::feed_settings::GATES;
-use crate::model::{Gate, Rule, Severity};
+use crate::model::{Gate, GatePlaces, Rule, Severity};
 use crate::scalars::{bytes, integer, percentage, share};
 use crate::section::{self, Section};
 use crate::settings::Group;
@@ -74,7 +74,16 @@ fn gate(node: &Node, group: &Group, breach: Breach, read: ReadRule, mistakes: &m
         let place = section.get("severity").map_or_else(|| section.at.clone(), |node| node.span.clone());
         mistakes.add_with_help(&place, message, help);
     }
-    Some(Gate { rule: read(&section, mistakes)?, severity, span: section.at.clone() })
+    let rule = read(&section, mistakes)?;
+    Some(Gate { rule, severity, span: section.at.clone(), places: places(&section) })
+}
+
+fn places(section: &Section<'_>) -> GatePlaces {
+    let columns = match section.get("columns").map(|node| &node.data) {
+        Some(Data::Sequence(items)) => items.iter().map(|item| item.span.clone()).collect(),
+        _ => section.get("column").map(|node| node.span.clone()).into_iter().collect(),
+    };
+    GatePlaces { of: section.get("of").map(|node| node.span.clone()), columns }
 }
 
 /// Two `sql` gates of one name can't be told apart in reports.

@@ -4,7 +4,7 @@ mod document;
 mod gates;
 mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -12,8 +12,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use crate::diagnostic::{Diagnostics, Mistakes};
 use crate::feed_settings::{CHUNKS, ENVELOPE, EVENT, FEED, FORMAT, MAX_PARTITIONS};
 use crate::model::{
-    Atomicity, BigIntegers, Chunks, Decimals, Envelope, EnvelopeStyle, Feed, Format, NotANumber, Nulls,
-    Spanned,
+    Atomicity, BigIntegers, Chunks, Decimals, Envelope, EnvelopeStyle, Feed, Field, Format, Mask, NotANumber,
+    Nulls, Shape, Span, Spanned,
 };
 use crate::nearest::did_you_mean;
 use crate::scalars;
@@ -39,6 +39,10 @@ pub struct Draft {
     /// The file.
     pub source: SourceText,
     pub(crate) mistakes: Mistakes,
+    /// Tables whose columns can't be known, which was told.
+    pub(crate) unknown: BTreeSet<String>,
+    /// How many of the mistakes are not the text's own.
+    pub(crate) added: usize,
 }
 
 impl Draft {
@@ -50,10 +54,47 @@ impl Draft {
         }
     }
 
+    /// Tells that the columns of a table can't be known, and why, where the feed says what it reads.
+    /// What is made of the table is then not held against it.
+    pub fn unknown_table(&mut self, name: &str, message: impl Into<String>, help: Option<String>) {
+        let tables = self.feed.iter().flat_map(|feed| &feed.tables);
+        let place =
+            tables.into_iter().find(|table| table.name == name).map(|table| table.source_span.clone());
+        self.mistakes.add_with_help(&place.unwrap_or(0..0), message, help);
+        self.unknown.insert(name.to_owned());
+        self.added += 1;
+    }
+
+    /// Tells each field that is masked with a key, for an environment that has none.
+    pub fn lacks_mask_key(&mut self, environment: &str) {
+        let Some(feed) = &self.feed else { return };
+        for (field, span) in fields_masked_with_a_key(&feed.document.fields) {
+            let message = format!(
+                "field `{field}` is masked with a key, and environment `{environment}` has no `mask_key`"
+            );
+            let help = "add `mask_key: \"${NAME}\"` to the environment in the project file".to_owned();
+            self.mistakes.add_with_help(&span, message, help);
+            self.added += 1;
+        }
+    }
+
     /// Whether the text alone shows no mistake.
     pub fn is_whole(&self) -> bool {
-        self.feed.is_some() && self.mistakes.0.is_empty()
+        self.feed.is_some() && self.mistakes.0.len() == self.added
     }
+}
+
+fn fields_masked_with_a_key(fields: &[Field]) -> Vec<(String, Span)> {
+    let inside = |field: &Field| match &field.shape {
+        Shape::Value { mask: Some(Mask::HmacSha256), .. } => vec![(field.name.clone(), field.span.clone())],
+        Shape::Value { .. } => Vec::new(),
+        Shape::Fields(inner) => fields_masked_with_a_key(inner),
+        Shape::List(elements) => {
+            elements.iter().flat_map(|element| fields_masked_with_a_key(&element.fields)).collect()
+        }
+        Shape::One(node) | Shape::Many(node) => fields_masked_with_a_key(&node.fields),
+    };
+    fields.iter().flat_map(inside).collect()
 }
 
 /// Reads a feed file. `file_name` is what messages call it.
@@ -73,7 +114,7 @@ pub fn draft(file_name: &str, text: &str) -> Draft {
         mistakes.add_with_help(&(0..0), "the feed is empty", help);
     }
     let feed = root.filter(|_| !empty).and_then(|root| feed(&root, &mut mistakes));
-    Draft { feed, source, mistakes }
+    Draft { feed, source, mistakes, unknown: BTreeSet::new(), added: 0 }
 }
 
 fn feed(root: &Node, mistakes: &mut Mistakes) -> Option<Feed> {

@@ -31,9 +31,11 @@ fn table(entry: &Entry, mistakes: &mut Mistakes) -> Option<Table> {
         }
     }
     let source = section.text("source", mistakes).and_then(|text| warehouse(&text, mistakes));
+    let written = section.get("source").or_else(|| section.get("sql"));
     Some(Table {
         name: entry.name.clone(),
         span: entry.span.clone(),
+        source_span: written.map_or_else(|| entry.span.clone(), |node| node.span.clone()),
         filter: super::setting_sql(&section, "where", mistakes),
         layout: layout(&section, mistakes),
         source: source.or(query.map(Source::Query))?,

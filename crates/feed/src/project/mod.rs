@@ -109,7 +109,43 @@ impl Property {
     }
 }
 
+/// A setting of an environment, for messages that point to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// `warehouse`.
+    Warehouse,
+    /// `engine`.
+    Engine,
+    /// `store`.
+    Store,
+    /// `target`.
+    Target,
+}
+
+/// What is wrong with a setting of an environment.
+#[derive(Clone, Debug)]
+pub struct Unfit {
+    /// The setting.
+    pub setting: Setting,
+    /// Why, in one sentence without a full stop.
+    pub message: String,
+    /// What to do about it.
+    pub help: String,
+}
+
 impl Project {
+    /// What the caller finds wrong with settings of an environment, where they stand in the file. None
+    /// where nothing is.
+    pub fn unfit(&self, environment: &str, found: Vec<Unfit>) -> Option<Diagnostics> {
+        let draft = self.environments.get(environment);
+        let mut mistakes = Mistakes::default();
+        for Unfit { setting, message, help } in found {
+            let place = draft.and_then(|draft| draft.place(setting));
+            mistakes.add_with_help(place.as_ref().unwrap_or(&self.environments_at), message, help);
+        }
+        mistakes.into_result(&self.source, ()).err()
+    }
+
     /// The environments' names, sorted.
     pub fn environment_names(&self) -> impl Iterator<Item = &str> {
         self.environments.keys().map(String::as_str)

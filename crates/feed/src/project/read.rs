@@ -6,8 +6,8 @@ use super::secret::{Secret, Secrets, is_secret_property};
 use super::settings::{ENVIRONMENT, PROJECT, TARGET, WAREHOUSE};
 use super::template::Template;
 use super::{
-    DEFAULT_LEDGER, Engine, Environment, KafkaSettings, LOCAL_ENVIRONMENT, Project, Property, Target,
-    Warehouse,
+    DEFAULT_LEDGER, Engine, Environment, KafkaSettings, LOCAL_ENVIRONMENT, Project, Property, Setting,
+    Target, Warehouse,
 };
 use crate::diagnostic::{Diagnostics, Mistakes};
 use crate::model::Span;
@@ -286,6 +286,23 @@ fn tell_engine(span: &Span, mistakes: &mut Mistakes) {
 }
 
 impl EnvironmentDraft {
+    /// Where a setting's value stands.
+    pub(super) fn place(&self, setting: Setting) -> Option<Span> {
+        let template = match setting {
+            Setting::Warehouse => match &self.warehouse {
+                WarehouseDraft::Directory(template) => Some(template),
+                WarehouseDraft::Metastore(templates) => templates.first(),
+            },
+            Setting::Engine => self.engine.as_ref(),
+            Setting::Store => Some(&self.store),
+            Setting::Target => match &self.target {
+                TargetDraft::Dir(template) => Some(template),
+                TargetDraft::Kafka { properties, .. } => properties.values().flatten().next(),
+            },
+        };
+        template.map(|template| template.span.clone())
+    }
+
     /// Looks every part up, and tells each that is missing.
     pub(super) fn resolve(
         &self,

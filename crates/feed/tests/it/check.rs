@@ -69,10 +69,10 @@ fn mistakes_of_the_text_and_of_the_tables_are_told_together() {
        = help: did you mean `value`?
 
     error: a gate can't look at table `accounts`: the document does not read it
-      --> feeds/contracts.yaml:15:3
+      --> feeds/contracts.yaml:15:21
        |
     15 |   row_change: { of: accounts, max: 20% }
-       |   ^^^^^^^^^^
+       |                     ^^^^^^^^
        |
        = help: check it with a `sql` gate, whose query may read every table of the feed
 
@@ -330,10 +330,10 @@ fn gates_that_name_what_is_not_there() {
     let gate = |text: &str| good_but("row_change: { of: accounts, max: 20% }", text);
     assert_snapshot!(check_mistakes(&gate("row_change: { of: acounts, max: 20% }")), @r"
     error: no table `acounts` in `tables`
-      --> feeds/contracts.yaml:14:3
+      --> feeds/contracts.yaml:14:21
        |
     14 |   row_change: { of: acounts, max: 20% }
-       |   ^^^^^^^^^^
+       |                     ^^^^^^^
        |
        = help: did you mean `accounts`?
 
@@ -341,10 +341,10 @@ fn gates_that_name_what_is_not_there() {
     ");
     assert_snapshot!(check_mistakes(&gate("unique: { of: accounts, columns: [account_id, contry] }")), @r"
     error: no column `contry` in table `accounts`
-      --> feeds/contracts.yaml:14:3
+      --> feeds/contracts.yaml:14:49
        |
     14 |   unique: { of: accounts, columns: [account_id, contry] }
-       |   ^^^^^^
+       |                                                 ^^^^^^
        |
        = help: did you mean `country`?
 
@@ -352,10 +352,10 @@ fn gates_that_name_what_is_not_there() {
     ");
     assert_snapshot!(check_mistakes(&gate("orphans: { of: accounts, max: 1% }")), @r"
     error: gate `orphans`: table `accounts` is no child, so its rows have no parent
-      --> feeds/contracts.yaml:14:3
+      --> feeds/contracts.yaml:14:18
        |
     14 |   orphans: { of: accounts, max: 1% }
-       |   ^^^^^^^
+       |                  ^^^^^^^^
        |
        = help: it is for tables under `one` or `many`
 
@@ -370,10 +370,10 @@ fn gates_that_name_what_is_not_there() {
     let unread = draft("f", &unread).check(&tables, &TinySql).unwrap_err();
     assert_snapshot!(unread.render(hivecast_feed::Color::Plain), @r"
     error: a gate can't look at table `raw`: the document does not read it
-      --> f:15:3
+      --> f:15:20
        |
     15 |   row_count: { of: raw, min: 1 }
-       |   ^^^^^^^^^
+       |                    ^^^
        |
        = help: check it with a `sql` gate, whose query may read every table of the feed
 

@@ -37,9 +37,9 @@ fn the_example_project_has_a_local_and_a_kafka_environment() {
         variables: BTreeMap::from([("KAFKA_BOOTSTRAP", "localhost:9092"), ("MASK_KEY", "k")]),
         ..FixedSecrets::default()
     };
-    let Target::Kafka(kafka) = project.environment("kafka", &set).unwrap().target else {
-        panic!("no Kafka target")
-    };
+    let kafka = project.environment("kafka", &set).unwrap();
+    assert_ne!(kafka.store, local.store, "retention in one must not take what the other's target needs");
+    let Target::Kafka(kafka) = kafka.target else { panic!("no Kafka target") };
     assert_eq!(kafka.properties["bootstrap.servers"], Property::Plain("localhost:9092".to_owned()));
 }
 

@@ -2,8 +2,8 @@
 
 use hivecast_contract::{EditionId, WriterId};
 use hivecast_publish::{
-    Entries, Ledger, Original, Probe, Record, Session, Target, TargetLimits, TopicSpec, Verified, View, verify,
-    verify_by_key,
+    Entries, Ledger, Original, Probe, Record, Session, Target, TargetLimits, TopicSpec, Verified, View,
+    verify, verify_by_key,
 };
 use hivecast_run::{Class, Context, Fault, Result};
 

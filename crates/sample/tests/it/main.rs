@@ -307,7 +307,7 @@ fn a_day_that_is_there_is_replaced_only_when_asked() {
     let fault = run(&again).unwrap_err();
     assert_eq!(fault.class(), Class::Usage);
     let shown = fault.chain().replace(&dir.path().display().to_string(), "ROOT");
-    assert_snapshot!(shown, @"ROOT/mdm.db/accounts/load_date=2026-11-22 and 2 more like it is there already");
+    assert_snapshot!(shown, @"ROOT/mdm.db/accounts/load_date=2026-11-22 and 2 directories like it are there already");
     assert_eq!(files(dir.path()), before, "a refused export writes nothing");
     again.existing = Existing::Replace;
     let summary = run(&again).unwrap();

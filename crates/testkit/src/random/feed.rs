@@ -76,7 +76,7 @@ pub(super) fn feed(choices: &mut Choices, schemas: &[Schema]) -> Feed {
 
 /// Gates that let an edition pass, with something wrong in it or set aside.
 fn gates(choices: &mut Choices, tables: &[(Table, &Schema)]) -> Vec<Gate> {
-    let gate = |rule, severity| Gate { rule, severity, span: 0..0 };
+    let gate = |rule, severity| Gate { rule, severity, span: 0..0, places: Default::default() };
     let mut gates = Vec::new();
     match choices.below(4) {
         2 => gates.push(gate(Rule::ElementKey, Severity::Warn)),
@@ -135,6 +135,7 @@ fn table(choices: &mut Choices, name: String, schema: &Schema) -> Table {
         name,
         span: 0..0,
         source: Source::Warehouse { database: None, table: schema.name.clone() },
+        source_span: 0..0,
         filter,
         layout: Layout {
             format: is_text.then_some(FileFormat::Text),

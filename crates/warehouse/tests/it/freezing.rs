@@ -85,7 +85,7 @@ fn a_date_that_no_row_has_lists_those_that_rows_have() {
     place.parquet("mdm.db/accounts/a.parquet", vec![("load_date", texts(&["2026-11-20", "2026-11-21"]))]);
     let fault = place.table(table("accounts")).unwrap_err();
     assert_snapshot!(place.text(&fault), @r"
-    table accounts: no row in ROOT/mdm.db/accounts has load_date 2026-11-22; these exist: 2026-11-21, 2026-11-20 (Data)
+    table accounts: no row in ROOT/mdm.db/accounts has load_date 2026-11-22: these exist: 2026-11-21, 2026-11-20 (Data)
     advice: choose a load_date that exists, or wait for the export with --wait
     ");
 }

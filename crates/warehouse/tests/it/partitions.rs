@@ -39,8 +39,8 @@ fn a_missing_table_is_told_with_the_places_and_near_names() {
     place.parquet(&format!("mdm.db/accounts/{DAY}/a.parquet"), vec![("n", ints(&[1]))]);
     let fault = place.table(table("acounts")).unwrap_err();
     assert_snapshot!(place.text(&fault), @r"
-    no table mdm.acounts in the warehouse; looked for ROOT/mdm.db/acounts, ROOT/mdm/acounts, ROOT/acounts (Data)
-    advice: did you mean mdm.accounts?
+    no table `mdm.acounts` in the warehouse (Usage)
+    advice: did you mean `mdm.accounts`?
     ");
 }
 
@@ -65,7 +65,7 @@ fn a_missing_partition_lists_the_newest_ten_dates() {
     }
     let fault = place.table(table("accounts")).unwrap_err();
     assert_snapshot!(place.text(&fault), @r"
-    table accounts: ROOT/mdm.db/accounts has no partition load_date=2026-11-22; these exist: 2026-11-12, 2026-11-11, 2026-11-10, 2026-11-09, 2026-11-08, 2026-11-07, 2026-11-06, 2026-11-05, 2026-11-04, 2026-11-03 and 2 more (Data)
+    table accounts: ROOT/mdm.db/accounts has no partition load_date=2026-11-22: these exist: 2026-11-12, 2026-11-11, 2026-11-10, 2026-11-09, 2026-11-08, 2026-11-07, 2026-11-06, 2026-11-05, 2026-11-04, 2026-11-03 and 2 more (Data)
     advice: choose a load_date that exists, or wait for the export with --wait
     ");
 }
@@ -76,7 +76,7 @@ fn a_partition_that_is_no_date_is_named() {
     place.parquet("mdm.db/accounts/load_date=20261122/a.parquet", vec![("n", ints(&[1]))]);
     let fault = place.table(table("accounts")).unwrap_err();
     assert_snapshot!(place.text(&fault), @r#"
-    table accounts: ROOT/mdm.db/accounts has no partition load_date=2026-11-22; no load_date exists; "20261122" is no date (YYYY-MM-DD) (Data)
+    table accounts: ROOT/mdm.db/accounts has no partition load_date=2026-11-22: no load_date exists; "20261122" is no date (YYYY-MM-DD) (Data)
     advice: choose a load_date that exists, or wait for the export with --wait
     "#);
 }
@@ -169,8 +169,8 @@ fn every_tables_problem_is_told_at_once_under_the_worst_class() {
     let fault =
         place.freeze(&feed([ready_by_success("accounts"), table("parties"), table("adresses")])).unwrap_err();
     assert_snapshot!(place.text(&fault), @r"
-    3 tables can't be read for load_date 2026-11-22: table accounts: load_date 2026-11-22 is not whole yet: no _SUCCESS in ROOT/mdm.db/accounts/load_date=2026-11-22; table parties: ROOT/mdm.db/parties/load_date=2026-11-22/a.parquet is empty (0 bytes), which no Parquet file is; no table mdm.adresses in the warehouse; looked for ROOT/mdm.db/adresses, ROOT/mdm/adresses, ROOT/adresses (Data)
-    advice: wait for the export with --wait 2h; the export broke off, or is still being written: export the partition again; name the table in the feed's `source` as `database.table`, or correct the warehouse's directory
+    3 tables can't be read for load_date 2026-11-22: table accounts: load_date 2026-11-22 is not whole yet: no _SUCCESS in ROOT/mdm.db/accounts/load_date=2026-11-22; table parties: ROOT/mdm.db/parties/load_date=2026-11-22/a.parquet is empty (0 bytes), which no Parquet file is; no table `mdm.adresses` in the warehouse (Usage)
+    advice: wait for the export with --wait 2h; the export broke off, or is still being written: export the partition again; looked for ROOT/mdm.db/adresses, ROOT/mdm/adresses, ROOT/adresses; name the table in `source` as `database.table`, or correct the environment's `warehouse`
     ");
 }
 

@@ -141,6 +141,7 @@ pub(crate) fn table(name: &str) -> Table {
         name: name.to_owned(),
         span: 0..0,
         source: Source::Warehouse { database: Some("mdm".to_owned()), table: name.to_owned() },
+        source_span: 0..0,
         filter: None,
         layout: Layout {
             format: None,

@@ -1,0 +1,84 @@
+//! Which columns a feed hides from consumers, and so from messages.
+
+use std::collections::BTreeSet;
+
+use hivecast_feed::{Checked, Feed, Field, Node, Shape};
+use hivecast_run::{Class, Fault};
+use hivecast_sql::{Expression, SqlBinder};
+
+use crate::row_gates::HIDDEN;
+
+/// The columns that masked fields are made of, in lower case. A name counts in every table: a query
+/// hands columns on under their names.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Masked {
+    names: BTreeSet<String>,
+}
+
+impl Masked {
+    /// Those of a feed.
+    pub(crate) fn of(checked: &Checked) -> Self {
+        let mut masked = Masked::default();
+        masked.node(checked, &SqlBinder::default(), &checked.feed.document);
+        masked
+    }
+
+    /// Whether a column's values may not be shown.
+    pub(crate) fn hides(&self, column: &str) -> bool {
+        self.names.contains(&column.to_lowercase())
+    }
+
+    /// Whether an expression over a table shows what may not be shown.
+    pub(crate) fn hides_any(&self, expression: &Expression, columns: &arrow_schema::Schema) -> bool {
+        expression.columns().into_iter().any(|column| self.hides(columns.field(column).name()))
+    }
+
+    /// Whether SQL speaks of a column that is hidden, or of all columns.
+    pub(crate) fn is_spoken_of(&self, sql: &str) -> bool {
+        let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
+        !self.names.is_empty()
+            && (sql.contains('*') || sql.split(|letter| !is_part(letter)).any(|word| self.hides(word)))
+    }
+
+    /// Why a query failed, without the values that it may speak of.
+    pub(crate) fn veil(&self, feed: &Feed, query: &str, fault: Fault) -> Fault {
+        let filters = feed.tables.iter().filter_map(|table| table.filter.as_ref());
+        let spoken = self.is_spoken_of(query) || filters.into_iter().any(|sql| self.is_spoken_of(&sql.value));
+        if fault.class() != Class::Data || !spoken {
+            return fault;
+        }
+        let quoted = fault.chain();
+        let parts = quoted.split('\'').enumerate();
+        let veiled: Vec<&str> = parts.map(|(at, part)| if at % 2 == 1 { HIDDEN } else { part }).collect();
+        let veiled = Fault::data(veiled.join("'"));
+        match fault.advice() {
+            Some(advice) => veiled.advise(advice),
+            None => veiled,
+        }
+    }
+
+    fn node(&mut self, checked: &Checked, binder: &SqlBinder, node: &Node) {
+        self.fields(checked, binder, &node.table.value, &node.fields);
+    }
+
+    fn fields(&mut self, checked: &Checked, binder: &SqlBinder, table: &str, fields: &[Field]) {
+        for field in fields {
+            match &field.shape {
+                Shape::Value { sql, mask: Some(_) } => {
+                    let Some(columns) = checked.schemas.get(table) else { continue };
+                    // A feed that was checked binds.
+                    let Ok(expression) = binder.expression(&sql.value, columns) else { continue };
+                    let names = expression.columns();
+                    self.names
+                        .extend(names.into_iter().map(|column| columns.field(column).name().to_lowercase()));
+                }
+                Shape::Value { mask: None, .. } => {}
+                Shape::Fields(inner) => self.fields(checked, binder, table, inner),
+                Shape::List(elements) => {
+                    elements.iter().for_each(|element| self.fields(checked, binder, table, &element.fields));
+                }
+                Shape::One(node) | Shape::Many(node) => self.node(checked, binder, node),
+            }
+        }
+    }
+}
