@@ -33,16 +33,30 @@ class Checker {
     static List<String> check(String text, Map vocabulary) {
         def checker = new Checker(vocabulary)
         try {
-            // The class's name in Jenkins; any other could hide a name that the file uses.
-            def unit = new CompilationUnit()
-            unit.addSource('WorkflowScript', text)
-            unit.compile(Phases.CONVERSION)
-            checker.checkModule(unit.AST.modules[0])
+            checker.checkModule(syntaxTree(text))
             if (!checker.errors) compileAsJenkinsDoes(text)
         } catch (CompilationFailedException e) {
             checker.errors << [1, e.message]
         }
         checker.errors.unique().sort { it[0] }.collect { "line ${it[0]}: ${it[1]}".toString() }
+    }
+
+    /** Whether it is Groovy at all. */
+    static List<String> parse(String text) {
+        try {
+            syntaxTree(text)
+            []
+        } catch (CompilationFailedException e) {
+            [e.message]
+        }
+    }
+
+    private static ModuleNode syntaxTree(String text) {
+        def unit = new CompilationUnit()
+        // The class's name in Jenkins; any other could hide a name that the file uses.
+        unit.addSource('WorkflowScript', text)
+        unit.compile(Phases.CONVERSION)
+        unit.AST.modules[0]
     }
 
     private static void compileAsJenkinsDoes(String text) {

@@ -2,6 +2,7 @@ import groovy.json.JsonOutput
 import groovy.json.JsonSlurper
 
 // Answers requests, one JSON object a line, so that a suite pays for one start of Java only:
+//   {"do": "parse", "text": …}                      whether it is Groovy
 //   {"do": "check", "text": …}                      the mistakes of a Jenkinsfile
 //   {"do": "run", "text": …, "env": {…}, …}         what a build of it does; see simulation.py
 def vocabulary = new JsonSlurper().parse(new File(args[0]))
@@ -12,7 +13,11 @@ System.in.eachLine('UTF-8') { line ->
     def request = new JsonSlurper().parseText(line)
     def answer
     try {
-        answer = request.do == 'check' ? [errors: Checker.check(request.text, vocabulary)] : new Simulation(request, vocabulary).run()
+        switch (request.do) {
+            case 'parse': answer = [errors: Checker.parse(request.text)]; break
+            case 'check': answer = [errors: Checker.check(request.text, vocabulary)]; break
+            default: answer = new Simulation(request, vocabulary).run()
+        }
     } catch (Throwable e) {
         e.printStackTrace()
         def where = e.stackTrace.find { it.fileName?.endsWith('.groovy') }

@@ -67,6 +67,8 @@ class Simulation {
         trace << [stage: path.join('/'), agent: agent, locks: locks.clone(), limits: limits.clone()] + event
     }
 
+    boolean isIn(String stage) { stage in path }
+
     void worsen(String other) { result = worse(result, other) }
 
     private static String worse(String a, String b) {

@@ -59,7 +59,7 @@ class Steps {
     }
 
     private Object command(String script) {
-        def failure = request.fail?.find { script =~ it.command }
+        def failure = request.fail?.find { script =~ it.command && (!it.stage || build.isIn(it.stage)) }
         if (failure) throw new BuildStopped(failure.result ?: 'FAILURE', "'$script' ended with $failure")
         null
     }

@@ -80,6 +80,9 @@ def breaches(pipeline):
             yield f"{row.name}: {build.result} ({build.error}), {build.stages}, {build.commands}"
         for breach in (*always(build), *when_skipped(build)):
             yield f"{row.name}: {breach}"
+    forked = pipeline.pull_request("master", fork="somebody")
+    if {step["agent"] for step in forked.steps("sh")} != {"hivecast-fork"}:
+        yield "a fork's code runs on agents that others use"
     yield from failures(pipeline)
     try:
         superseding.explore(superseding.operations(master), 2)

@@ -45,9 +45,13 @@ class Simulation:
         """The mistakes that Jenkins, or a run of it, would find in the file."""
         return self.ask({"do": "check", "text": text})["errors"]
 
+    def parse(self, text):
+        """Whether this is well-formed Groovy; what it says is not looked at."""
+        return self.ask({"do": "parse", "text": text})["errors"]
+
     def run(self, text, **request):
         """One build. `env` has Jenkins' variables, `credentials` the kind of each id, `fail` a list of
-        {command: regular expression, result}, `input` is proceed, abort or timeout, `junit` is missing
+        {command: regular expression, stage, result}, `input` is proceed, abort or timeout, `junit` is missing
         or failures, `offline` the labels without an agent, `previous` the results before, newest first."""
         return self.ask({"do": "run", "text": text, **request})
 

@@ -3,11 +3,16 @@
 import os
 import pathlib
 import re
+import sys
 import unittest
 
 import yaml
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPOSITORY / "ci" / "jenkins-test"))
+
+import simulation  # noqa: E402
+
 JENKINSFILE = (REPOSITORY / "Jenkinsfile").read_text()
 CASC_TEXT = (REPOSITORY / "ci" / "jenkins" / "casc.yaml").read_text()
 CASC = yaml.safe_load(CASC_TEXT)
@@ -48,8 +53,10 @@ class Setup(unittest.TestCase):
     def test_no_secret_is_written_down(self):
         for credential in credentials():
             for name, value in credential.items():
+                if name == "privateKeySource":
+                    name, value = "privateKey", value["directEntry"]["privateKey"]
                 if name in ("password", "secret", "secretBytes", "privateKey"):
-                    self.assertRegex(value, r"^\$\{[\w:]*(\$\{\w+\}|\w+)?\}$|^\$\{base64:\$\{\w+\}\}$", credential["id"])
+                    self.assertRegex(value, r"^(\$\{\w+\}|\$\{base64:\$\{\w+\}\})$", credential["id"])
         self.assertNotIn("BEGIN", CASC_TEXT)
 
     def test_the_plugins_cover_what_is_used(self):
@@ -62,7 +69,7 @@ class Setup(unittest.TestCase):
 
     def test_the_agents_and_the_approvers_exist(self):
         labels = " ".join(node["permanent"]["labelString"] for node in CASC["jenkins"]["nodes"]).split()
-        for name in ("BUILD_AGENT", "DEPLOY_AGENT"):
+        for name in ("BUILD_AGENT", "FORK_AGENT", "DEPLOY_AGENT"):
             default = re.search(rf"name: '{name}', defaultValue: '([^']+)'", JENKINSFILE)[1]
             self.assertIn(default, labels)
         groups = [entry["group"]["name"] for entry in CASC["jenkins"]["authorizationStrategy"]["projectMatrix"]["entries"] if "group" in entry]
@@ -75,6 +82,11 @@ class Setup(unittest.TestCase):
         self.assertNotIn("TagDiscovery", SEED)
         self.assertNotIn("TrustEveryone", SEED)
         self.assertEqual(CASC["jobs"], [{"file": "/var/jenkins_home/casc/seed.groovy"}])
+
+    def test_the_seed_is_groovy(self):
+        with simulation.Simulation() as running:
+            self.assertEqual(running.parse(SEED), [])
+            self.assertNotEqual(running.parse(SEED.replace("{", "", 1)), [])
 
     def test_every_step_that_the_jenkinsfile_calls_can_be_run(self):
         called = set(re.findall(r"sh '(ci/\S+?)[ ']", JENKINSFILE))

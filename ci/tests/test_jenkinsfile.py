@@ -64,6 +64,10 @@ class Table(unittest.TestCase):
             build = pipeline.pull_request(target, source="master", fork="somebody")
             self.assertEqual(build.commands, VERIFY)
 
+    def test_a_fork_s_code_runs_on_agents_of_its_own(self):
+        build = pipeline.pull_request("master", fork="somebody")
+        self.assertEqual({event["agent"] for event in build.events("agent")}, {"hivecast-fork"})
+
 
 class Failures(unittest.TestCase):
     def test_a_failed_command_is_the_last_one_and_the_rest_is_archived_and_told(self):
@@ -79,9 +83,9 @@ class Failures(unittest.TestCase):
                 self.assertTrue(any(failed_in.startswith(stage) for stage, _ in build.archived), build.archived)
 
     def test_a_smoke_test_that_fails_after_the_deploy_fails_the_build(self):
-        # The stage's command is the deploy's own, so a trace of one failure can't tell them apart.
-        stages = pipeline.branch("master").stages
-        self.assertEqual(stages[-2:], ["Deploy to PROD", "Smoke test in PROD"])
+        build = pipeline.branch("master", fail=[{"command": "ci/deploy prod", "stage": "Smoke test in PROD"}])
+        self.assertEqual((build.result, build.commands, build.mails), ("FAILURE", contract.MASTER_COMMANDS, ["FAILED"]))
+        self.assertIn(("PROD/Roll-out/Smoke test in PROD", "reports/**"), build.archived)
 
     def test_failed_tests_without_a_failed_command_stop_the_later_stages(self):
         build = pipeline.branch("master", junit="failures")

@@ -71,6 +71,7 @@ WRONG = [
     ("a release by pull requests", MASTER_ONLY, "                beforeOptions true\n                changeRequest target: 'master'\n", 0),
     ("a fork's code beside the keys of QA", "                expression { env.CHANGE_FORK == null }\n", ""),
     ("a fork's code beside the signing key", "                        expression { env.CHANGE_FORK == null }\n", ""),
+    ("a fork's code on an agent that builds releases", "env.CHANGE_FORK ? params.FORK_AGENT : params.BUILD_AGENT", "params.BUILD_AGENT"),
     ("a lock before the condition", "                beforeOptions true\n                anyOf", "                anyOf"),
     ("a release's lock before the condition", "                beforeOptions true\n                branch", "                branch", 0),
     ("a question before the condition", MASTER_ONLY + "            }\n            stages {",
