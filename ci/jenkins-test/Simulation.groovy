@@ -179,7 +179,7 @@ class Simulation {
         path << name
         try {
             def stage = sections(block)
-            skipped = skipped ?: earlier ? skipped ?: 'failure' : result == 'UNSTABLE' && 'skipStagesAfterUnstable' in options ? 'unstable' : null
+            skipped = skipped ?: reasonToSkip(earlier)
             def when = new Conditions(this, stage.when)
             Throwable error = skipped ? null : caught { enter(stage, when) }
             if (!skipped && !error && !when.areMet()) skipped = 'when'
@@ -192,6 +192,11 @@ class Simulation {
         } finally {
             path.pop()
         }
+    }
+
+    private String reasonToSkip(Throwable earlier) {
+        if (earlier) return 'failure'
+        result == 'UNSTABLE' && 'skipStagesAfterUnstable' in options ? 'unstable' : null
     }
 
     /** The order in which a stage begins: options, input, agent, when, environment, unless a flag moves when up. */

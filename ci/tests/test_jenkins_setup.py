@@ -11,6 +11,7 @@ import yaml
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "ci" / "jenkins-test"))
 
+import contract  # noqa: E402
 import simulation  # noqa: E402
 
 JENKINSFILE = (REPOSITORY / "Jenkinsfile").read_text()
@@ -105,6 +106,14 @@ class Docs(unittest.TestCase):
     def test_they_say_that_no_jenkins_has_seen_the_file(self):
         self.assertIn("simulation", DOCS)
         self.assertIn("No real Jenkins has parsed", DOCS)
+
+    def test_their_table_is_the_one_that_is_tested(self):
+        rows = dict(re.findall(r"^\| (.+?) \| (build, test, quality.*?) \|$", DOCS, re.MULTILINE))
+        # The stage before the build is told of in the text.
+        tested = [", ".join(stages[1:]) for stages, _ in (contract.VERIFY, contract.PACKAGE, contract.QA, contract.MASTER)]
+        written = [" ".join(stages.split()) for stages in rows.values()]
+        self.assertEqual([stages.lower() for stages in written[:4]], [stages.lower() for stages in tested])
+        self.assertTrue(written[4].startswith("build, test, quality, on agents"))
 
     def test_files_that_they_name_exist(self):
         for name in set(re.findall(r"`(ci/jenkins[\w./-]*|docs/[\w.]+|ci/tests/test_jenkins\w*\.py)`", DOCS)):
