@@ -1,0 +1,87 @@
+"""Builds of our Jenkinsfile in the simulation, and what a test asks of them."""
+
+import functools
+import pathlib
+
+import yaml
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+JENKINSFILE = REPOSITORY / "Jenkinsfile"
+CASC = REPOSITORY / "ci" / "jenkins" / "casc.yaml"
+
+
+@functools.cache
+def credentials():
+    """The kind of each credential of casc.yaml, by its id."""
+    configured = yaml.safe_load(CASC.read_text())["credentials"]["system"]["domainCredentials"]
+    return {
+        credential["id"]: kind
+        for domain in configured
+        for entry in domain["credentials"]
+        for kind, credential in entry.items()
+        # A build gets no hold of what has system scope.
+        if credential.get("scope") != "SYSTEM"
+    }
+
+
+class Build:
+    """What a build did: its trace, asked for by stage, step or command."""
+
+    def __init__(self, answer):
+        self.result = answer["result"]
+        self.error = answer["error"]
+        self.trace = answer["trace"]
+
+    def events(self, kind):
+        return [event for event in self.trace if event.get("event") == kind]
+
+    def steps(self, name):
+        return [event for event in self.trace if event.get("step") == name]
+
+    @property
+    def stages(self):
+        """The names of the stages with steps that began, in order."""
+        started = [event["stage"] for event in self.events("start")]
+        parents = {stage.rpartition("/")[0] for stage in started}
+        return [stage.rpartition("/")[2] for stage in started if stage not in parents]
+
+    @property
+    def commands(self):
+        return [step["arguments"]["script"] for step in self.steps("sh")]
+
+    @property
+    def archived(self):
+        """Which files were archived in which stage."""
+        return [(step["stage"].partition("/post:")[0], step["arguments"]["artifacts"]) for step in self.steps("archiveArtifacts")]
+
+    @property
+    def mails(self):
+        """The first word of each mail's subject."""
+        return [step["arguments"]["subject"].split(":")[0] for step in self.steps("mail")]
+
+
+class Pipeline:
+    """A Jenkinsfile in a running simulation."""
+
+    def __init__(self, simulation, text=None):
+        self.simulation = simulation
+        self.text = JENKINSFILE.read_text() if text is None else text
+
+    @functools.cached_property
+    def mistakes(self):
+        return self.simulation.check(self.text)
+
+    def branch(self, name, **request):
+        return self.build({"BRANCH_NAME": name}, request)
+
+    def tag(self, name, **request):
+        # A tag's build has its name in both variables: jenkins.branch.BranchNameContributor.
+        return self.build({"BRANCH_NAME": name, "TAG_NAME": name}, request)
+
+    def pull_request(self, target, source="feature/x", fork=None, number=7, **request):
+        # The branch of a pull request's build is PR-n: jenkins.branch.BranchNameContributor.
+        env = {"BRANCH_NAME": f"PR-{number}", "CHANGE_ID": str(number), "CHANGE_TARGET": target, "CHANGE_BRANCH": source}
+        return self.build({**env, "CHANGE_FORK": fork} if fork else env, request)
+
+    def build(self, env, request):
+        return Build(self.simulation.run(self.text, env=env, **{"credentials": credentials(), **request}))

@@ -1,0 +1,201 @@
+"""The Jenkinsfile, run in the simulation of ci/jenkins-test: what each kind of build does, row by row of
+the table in docs/ci.md, and what it does when something fails."""
+
+import pathlib
+import sys
+import unittest
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPOSITORY / "ci" / "jenkins-test"))
+
+import contract  # noqa: E402
+import simulation  # noqa: E402
+import superseding  # noqa: E402
+from builds import Pipeline  # noqa: E402
+
+VERIFY = ["ci/build", "ci/test", "ci/quality"]
+PACKAGE = [*VERIFY, "ci/package"]
+DEFAULT_LABELS = {"hivecast-build", "hivecast-deploy"}
+
+
+def setUpModule():
+    global pipeline, running
+    running = simulation.Simulation()
+    pipeline = Pipeline(running)
+
+
+def tearDownModule():
+    running.close()
+
+
+class Table(unittest.TestCase):
+    """Which stages and commands a branch, a pull request or a tag gets."""
+
+    def test_the_file_is_without_a_mistake(self):
+        self.assertEqual(pipeline.mistakes, [])
+
+    def test_every_row_of_the_table(self):
+        for row in contract.rows():
+            with self.subTest(row.name):
+                build = row.build(pipeline)
+                self.assertEqual(build.result, "SUCCESS", build.error)
+                self.assertEqual(build.stages, row.stages)
+                self.assertEqual(build.commands, row.commands)
+
+    def test_the_whole_contract(self):
+        self.assertEqual(list(contract.breaches(pipeline)), [])
+
+    def test_a_pull_request_never_releases_or_reaches_prod_whatever_it_is_called(self):
+        for target in ("master", "main", "release/1.2", "feature/x"):
+            for source in ("master", "main", "release/1.2", "PR-7", "feature/x"):
+                for fork in (None, "somebody", "somebody/hivecast"):
+                    with self.subTest(target=target, source=source, fork=fork):
+                        build = pipeline.pull_request(target, source=source, fork=fork)
+                        self.assertFalse([c for c in build.commands if "release" in c or "prod" in c])
+                        self.assertEqual(build.events("input"), [])
+
+    def test_a_pull_request_that_a_branch_source_calls_master_does_not_either(self):
+        env = {"BRANCH_NAME": "master", "CHANGE_ID": "7", "CHANGE_TARGET": "master", "CHANGE_BRANCH": "master"}
+        build = pipeline.build(env, {})
+        self.assertEqual(build.commands, [*PACKAGE, "ci/deploy qa", "ci/regress qa"])
+
+    def test_a_fork_comes_near_no_credential(self):
+        for target in ("master", "release/1.2"):
+            build = pipeline.pull_request(target, source="master", fork="somebody")
+            self.assertEqual(build.commands, VERIFY)
+
+    def test_a_fork_s_code_runs_on_agents_of_its_own(self):
+        build = pipeline.pull_request("master", fork="somebody")
+        self.assertEqual({event["agent"] for event in build.events("agent")}, {"hivecast-fork"})
+
+
+class Failures(unittest.TestCase):
+    def test_a_failed_command_is_the_last_one_and_the_rest_is_archived_and_told(self):
+        commands = list(dict.fromkeys(contract.MASTER_COMMANDS))
+        for command in commands:
+            with self.subTest(command):
+                build = pipeline.branch("master", fail=[{"command": f"^{command}$"}])
+                self.assertEqual(build.result, "FAILURE")
+                self.assertEqual(build.commands, contract.MASTER_COMMANDS[:contract.MASTER_COMMANDS.index(command) + 1])
+                self.assertEqual(build.mails, ["FAILED"])
+                self.assertIn(("Verify", "dist/**, reports/**"), build.archived)
+                failed_in = next(step["stage"] for step in build.steps("sh") if step["arguments"]["script"] == command)
+                self.assertTrue(any(failed_in.startswith(stage) for stage, _ in build.archived), build.archived)
+
+    def test_a_smoke_test_that_fails_after_the_deploy_fails_the_build(self):
+        build = pipeline.branch("master", fail=[{"command": "ci/deploy prod", "stage": "Smoke test in PROD"}])
+        self.assertEqual((build.result, build.commands, build.mails), ("FAILURE", contract.MASTER_COMMANDS, ["FAILED"]))
+        self.assertIn(("PROD/Roll-out/Smoke test in PROD", "reports/**"), build.archived)
+
+    def test_failed_tests_without_a_failed_command_stop_the_later_stages(self):
+        build = pipeline.branch("master", junit="failures")
+        self.assertEqual(build.result, "UNSTABLE")
+        self.assertEqual(build.commands, ["ci/build", "ci/test"])
+        self.assertEqual(build.mails, ["TESTS FAILED"])
+
+    def test_tests_that_leave_no_result_fail_and_the_logs_are_archived_all_the_same(self):
+        build = pipeline.branch("master", junit="missing")
+        self.assertEqual(build.result, "FAILURE")
+        self.assertEqual(build.commands, ["ci/build", "ci/test"])
+        self.assertEqual(build.archived, [("Verify", "dist/**, reports/**")])
+
+    def test_an_agent_that_never_comes_ends_the_build_and_is_told(self):
+        for label in sorted(DEFAULT_LABELS):
+            with self.subTest(label):
+                build = pipeline.branch("master", offline=[label])
+                self.assertEqual(build.result, "ABORTED")
+                self.assertEqual(build.mails, ["ABORTED"])
+
+    def test_a_superseded_build_is_no_news(self):
+        build = pipeline.branch("feature/x", fail=[{"command": "ci/test", "result": "NOT_BUILT"}])
+        self.assertEqual(build.result, "NOT_BUILT")
+        self.assertEqual(build.mails, [])
+
+    def test_workspaces_are_left_empty(self):
+        for failure in ([], [{"command": "ci/"}]):
+            build = pipeline.branch("master", fail=failure)
+            self.assertEqual(len(build.steps("deleteDir")), len(build.events("agent")))
+
+
+class Approval(unittest.TestCase):
+    def test_who_refuses_or_lets_the_time_pass_deploys_nothing(self):
+        for answer in ("abort", "timeout"):
+            with self.subTest(answer):
+                build = pipeline.branch("master", input=answer)
+                self.assertEqual(build.result, "ABORTED")
+                self.assertEqual(build.commands, [*PACKAGE, "ci/release", "ci/deploy qa", "ci/regress qa"])
+                self.assertEqual(build.mails, ["ABORTED"])
+
+    def test_waiting_holds_no_agent_and_no_lock_and_ends(self):
+        (question,) = pipeline.branch("master").events("input")
+        self.assertIsNone(question["agent"])
+        self.assertEqual(question["locks"], [])
+        self.assertEqual(question["limits"], [2 * 24 * 3600])
+        self.assertEqual(question["submitter"], "hivecast-approvers")
+
+    def test_nobody_is_asked_for_what_has_failed_in_qa(self):
+        build = pipeline.branch("master", fail=[{"command": "ci/regress qa"}])
+        self.assertEqual(build.events("input"), [])
+
+
+class Mail(unittest.TestCase):
+    def test_recovery_is_told_once_after_whatever_was_told_before(self):
+        told = {(): [], ("SUCCESS",): [], ("SUCCESS", "FAILURE"): [], ("NOT_BUILT",): [], ("NOT_BUILT", "SUCCESS"): [],
+                ("FAILURE",): ["RECOVERED"], ("UNSTABLE",): ["RECOVERED"], ("ABORTED",): ["RECOVERED"],
+                ("NOT_BUILT", "NOT_BUILT", "FAILURE"): ["RECOVERED"]}
+        for previous, mails in told.items():
+            with self.subTest(previous):
+                self.assertEqual(pipeline.branch("feature/x", previous=list(previous)).mails, mails)
+
+    def test_mail_needs_no_agent(self):
+        build = pipeline.branch("master", offline=["hivecast-build"])
+        self.assertIsNone(build.steps("mail")[0]["agent"])
+
+
+class Superseding(unittest.TestCase):
+    """No order of events among several builds of a branch cancels a release, a deploy or a regression
+    test that runs, or lets an older version follow a newer one."""
+
+    def test_three_builds_of_master(self):
+        seen = superseding.explore(superseding.operations(pipeline.branch("master")), 3)
+        self.assertGreater(seen, 10_000)
+
+    def test_three_builds_of_a_pull_request(self):
+        superseding.explore(superseding.operations(pipeline.pull_request("master")), 3)
+
+    def test_each_milestone_and_lock_is_needed(self):
+        operations = superseding.operations(pipeline.branch("master"))
+        needed = [("milestone", ordinal) for ordinal in (1000000, 1000001, 1000002)]
+        locks = ["hivecast-release", "hivecast-qa", "hivecast-prod"]
+        without = {str(one): [o for o in operations if o != one] for one in needed}
+        without |= {lock: [o for o in operations if o[1] != lock] for lock in locks}
+        for missing, remaining in without.items():
+            with self.subTest(missing), self.assertRaises(superseding.Unsafe):
+                superseding.explore(remaining, 2)
+
+    def test_a_build_that_starts_cancels_an_older_one_that_still_builds(self):
+        operations = superseding.operations(pipeline.branch("feature/x"))
+        order = superseding.Order(operations)
+        busy = superseding.State((2, 0), (True, True))
+        (after,) = order.next_states(busy, 1)
+        self.assertEqual(after.alive, (False, True))
+
+
+class Parameters(unittest.TestCase):
+    def test_labels_and_caches_are_parameters(self):
+        text = pipeline.text
+        for old, new in (("hivecast-build'", "elsewhere'"), ("hivecast-deploy'", "beyond'"), ("/var/cache/hivecast'", "/cache'")):
+            self.assertEqual(text.count(old), 1, old)
+            text = text.replace(old, new)
+        build = Pipeline(running, text).branch("master")
+        self.assertEqual({event["agent"] for event in build.events("agent")}, {"elsewhere", "beyond"})
+
+    def test_caches_lie_outside_the_workspace_and_each_executor_has_its_own(self):
+        build = pipeline.branch("master")
+        found = {(step["env"]["CARGO_HOME"], step["env"]["HIVECAST_CACHE"]) for step in build.steps("sh") if "Verify/" in step["stage"]}
+        self.assertEqual(found, {("/var/cache/hivecast/cargo", "/var/cache/hivecast/executor-1")})
+        self.assertEqual({event["agent"] for event in build.events("agent")}, DEFAULT_LABELS)
+
+
+if __name__ == "__main__":
+    unittest.main()
