@@ -32,7 +32,7 @@ class OnKafka(HostsTest):
             output = self.deploy(packages, path=path)
         version = self.one.runs()
         self.assert_runs(version)
-        self.assertIn("every table has 1 load_date", output, "the doctor's table is shown")
+        self.assertIn("every table has load_date 2026-11-20", output, "the doctor's table is shown")
         self.assertIn("smoke test of", output)
         for host in self.hosts:
             self.assertRegex(output, rf"\n  {host.name} +deployed +{version}-[0-9a-f]{{8}} +nothing\n")
@@ -208,6 +208,11 @@ class Deploying(HostsTest):
         self.one.go_on()
         self.ended(deploy, 0)
         self.assertEqual(subprocess.run(lock).returncode, 0)
+
+    def test_credentials_are_lent_by_a_folder_of_the_host(self):
+        packages = self.version("4.0.0", 'case $1 in doctor) echo "credentials: $CREDENTIALS_DIRECTORY" ;; esac')
+        output = self.deploy(packages, path=self.environment(credentials="/etc/hivecast/credentials"))
+        self.assertIn("credentials: /etc/hivecast/credentials\n", output)
 
     def test_status(self):
         output = self.run_command("deploy", self.environment(), "--status")

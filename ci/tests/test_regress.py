@@ -49,7 +49,7 @@ class Regression(HostsTest):
 
     def test_the_export_has_what_it_is_for(self):
         records = [json.loads(line) for day in DAYS for number in range(3)
-                   for line in self.golden(day, number).read_text().splitlines()]
+                   for line in self.golden(day, number).read_text().split("\n") if line]
         keys = {record["key"] for record in records}
         self.assertTrue({"Ключ-22", "030", 'key with spaces, a comma and "quotes" 23'} <= keys)
         self.assertTrue({"27", "28", "29"}.isdisjoint(keys), "neither active nor fit")
@@ -94,7 +94,7 @@ class Regression(HostsTest):
                 path.write_text("".join(change(path.read_text().splitlines(keepends=True))))
                 self.assertIn("partition-0.ndjson key ", self.regress(expect=20))
         self.setUp()
-        count = len(self.golden(DAYS[0]).read_text().splitlines())
+        count = self.golden(DAYS[0]).read_text().count("\n")
         self.golden(DAYS[0]).unlink()
         self.assertIn(f"error: {count} of 118 records are not", self.regress(expect=20))
 
@@ -106,12 +106,13 @@ class Regression(HostsTest):
         self.assertIn("--yes accepts without asking", output)
         self.assertIn('+   "branchCode": {', output)
         self.assertIn('-   "contractBranchCode": {', output)
+        self.assertRegex(output, r"key \S+ and \d\d more changed alike\n")
         self.assertEqual(self.golden(DAYS[0]).read_text(), before)
         self.assertEqual(self.answered("n\n"), 20)
         self.assertEqual(self.golden(DAYS[0]).read_text(), before)
 
         output = self.regress("--accept", "--yes")
-        self.assertIn("accepted 113 differences", output)
+        self.assertIn("accepted 118 differences", output)
         self.assertIn('"branchCode"', self.golden(DAYS[0]).read_text())
         self.regress()
         shutil.copy(REPOSITORY / "ci" / "regression" / "feeds" / "regression.yaml", feed)
@@ -167,6 +168,25 @@ class Regression(HostsTest):
         finally:
             lock.kill()
             lock.wait()
+
+
+class Compared(unittest.TestCase):
+    def test_records_that_changed_alike_are_told_once(self):
+        line = '{"partition":0,"key":"%s","headers":{},"value":{"a":%s}}'
+        before = [line % (key, 1) for key in "xyz"]
+        after = [line % ("x", 2), line % ("y", 2), line % ("z", "1.0")]
+        text = regression.render(regression.compare({"f": before}, {"f": after}))
+        self.assertEqual(text.count('+  "a": 2'), 1, text)
+        self.assertIn("f key x and 1 more changed alike", text)
+        self.assertIn('+  "a": 1.0', text)
+        self.assertEqual(regression.compare({"f": before}, {"f": before}), [])
+        self.assertEqual(len(regression.compare({"f": before, "g": []}, {"f": before})), 1)
+
+    def test_only_offsets_are_left_out(self):
+        line = '{"partition":0,"offset":12,"key":"\\"offset\\":3,","headers":{},"value":{"offset":4,"b":1}}'
+        self.assertEqual(regression.without_offset("f", line), line.replace('"offset":12,', ""))
+        with self.assertRaises(regression.Failure):
+            regression.without_offset("f", '{"key":"a","offset":1}')
 
 
 class Slow(unittest.TestCase):

@@ -32,6 +32,8 @@ class Host:
     user: str
     root: str
     project: str
+    # What ${credential:…} in the project files reads; systemd gives the units theirs.
+    credentials: str | None
     smoke: Feed
     # None but on the host that runs the regression test.
     regress: Feed | None
@@ -132,7 +134,7 @@ class Reader:
     def environment(self):
         top = self.settings("the file", self.content,
                             ("hosts", "known_hosts", "trusted_keys", "root", "project", "env", "smoke"),
-                            ("regress", "feeds", "keep", "wait_for_publish", "time_limit", "keyring", "ssh_config"))
+                            ("regress", "feeds", "keep", "wait_for_publish", "time_limit", "keyring", "credentials", "ssh_config"))
         if not isinstance(top["hosts"], list) or not top["hosts"]:
             self.fail("`hosts` must be a list of hosts")
         if not isinstance(top["trusted_keys"], list) or not top["trusted_keys"]:
@@ -161,10 +163,11 @@ class Reader:
         )
 
     def host(self, top, content):
-        self.settings("a host", content, ("name", "address", "user"), ("port", "root", "project", "smoke", "regress"))
+        self.settings("a host", content, ("name", "address", "user"), ("port", "root", "project", "credentials", "smoke", "regress"))
         name = self.text("a host's name", content["name"], NAME)
         where = f"host {name}"
         project = self.text(f"{where}, project", content.get("project", top["project"]), PATH)
+        credentials = content.get("credentials", top.get("credentials"))
         regress = self.settings("regress", top["regress"], ("env", "feed", "host"), ("project",)) \
             if "regress" in top else None
         return Host(
@@ -174,6 +177,7 @@ class Reader:
             user=self.text(f"{where}, user", content["user"], NAME),
             root=self.text(f"{where}, root", content.get("root", top["root"]), PATH),
             project=project,
+            credentials=self.text(f"{where}, credentials", credentials, PATH) if credentials else None,
             smoke=self.feed(f"{where}, smoke", {**top["smoke"], **content.get("smoke", {})}, project),
             regress=self.feed(f"{where}, regress", {**regress, **content.get("regress", {})}, project)
             if regress and regress["host"] == name else None,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from . import UNFIT, Failure
 from .package import Bundle, load_dates
+from .rollout import common
 from .session import Session
 
 # Offsets count transaction markers too, so they depend on what was sent before. Nothing else is left out.
@@ -20,8 +21,8 @@ OFFSET = re.compile(r'^(\{"partition":\d+,)"offset":\d+,')
 SLOW_TIMES = 1.5
 SLOW_SECONDS = 1.0
 LEAST_EARLIER_RUNS = 3
-# Why a difference is told in so many lines and no more: the first ones say what happened.
-SHOWN_RECORDS = 20
+# So many kinds of difference are shown and no more: the first ones say what happened.
+SHOWN_GROUPS = 20
 
 
 @dataclass
@@ -51,7 +52,7 @@ def run(environment, folder, say, judge):
     timings that the host shall keep, or None."""
     host = environment.regress_host()
     settings = {
-        "root": host.root, "wait": environment.wait_for_publish, "limit": environment.time_limit,
+        **common(host), "wait": environment.wait_for_publish, "limit": environment.time_limit,
         "regress_project": host.regress.project, "regress_env": host.regress.env,
         "regress_feed": host.regress.feed, "regress_days": " ".join(load_dates(folder / "warehouse")),
     }
@@ -107,7 +108,7 @@ def compare(expected, actual):
     for file in sorted(set(expected) | set(actual)):
         before, after = expected.get(file, []), actual.get(file, [])
         if not before and not after and (file in expected) != (file in actual):
-            changes.append(Change(file, "(empty, and only on one side)", None, None))
+            changes.append(Change(file, "-", None, None))
         matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
         for kind, low, high, start, end in matcher.get_opcodes():
             if kind != "equal":
@@ -133,23 +134,32 @@ def key_of(line):
 
 
 def render(changes):
-    """The first changes, each as a diff of indented JSON."""
+    """The differences as diffs of indented JSON. Records that changed in the same way are told once, since
+    one change of a feed touches them all."""
+    groups = {}
+    for change in changes:
+        groups.setdefault(difference(change), []).append(change)
     parts = []
-    for change in changes[:SHOWN_RECORDS]:
-        what = "changed" if change.golden and change.actual else "is gone" if change.golden else "is new"
-        if change.golden is None and change.actual is None:
-            parts.append(f"{change.file} {change.key}")
-            continue
-        parts.append(f"{change.file} key {change.key} {what}")
-        before, after = indented(change.golden), indented(change.actual)
-        if before == after:
-            # The same JSON in other bytes: how a number is written, or an escape.
-            before, after = [change.golden], [change.actual]
-        diff = list(difflib.unified_diff(before, after, n=1, lineterm=""))[2:]
-        parts += [f"    {line}" for line in diff if not line.startswith("@@")]
-    if len(changes) > SHOWN_RECORDS:
-        parts.append(f"and {len(changes) - SHOWN_RECORDS} more")
+    for text, alike in list(groups.items())[:SHOWN_GROUPS]:
+        more = f" and {len(alike) - 1} more changed alike" if len(alike) > 1 else ""
+        parts.append(f"{alike[0].file} key {alike[0].key}{more}{text}")
+    if len(groups) > SHOWN_GROUPS:
+        parts.append(f"and {len(groups) - SHOWN_GROUPS} differences of other kinds")
     return "\n".join(parts)
+
+
+def difference(change):
+    if change.golden is None and change.actual is None:
+        return ": an empty file, and only on one side"
+    if change.golden is None or change.actual is None:
+        what = "is new" if change.golden is None else "is gone"
+        return f" {what}\n    {change.actual or change.golden}"
+    before, after = indented(change.golden), indented(change.actual)
+    if before == after:
+        # The same JSON in other bytes: how a number is written, or an escape.
+        before, after = [change.golden], [change.actual]
+    diff = list(difflib.unified_diff(before, after, n=1, lineterm=""))[2:]
+    return "".join(f"\n    {line}" for line in diff if not line.startswith("@@"))
 
 
 def indented(line):

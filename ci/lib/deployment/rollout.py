@@ -47,7 +47,7 @@ class Rollout:
     def settings(self, host, **more):
         days = load_dates(self.smoke_folder)
         return {
-            "root": host.root, "keep": self.environment.keep, "wait": self.environment.wait_for_publish,
+            **common(host), "keep": self.environment.keep, "wait": self.environment.wait_for_publish,
             "limit": self.environment.time_limit, "smoke_project": host.smoke.project, "smoke_env": host.smoke.env,
             "smoke_feed": host.smoke.feed, "smoke_days": " ".join(days), **more,
         }
@@ -169,9 +169,17 @@ class Rollout:
         return state
 
 
+def common(host):
+    """What on-host needs to know whatever it does."""
+    settings = {"root": host.root}
+    if host.credentials:
+        settings["credentials"] = host.credentials
+    return settings
+
+
 def status(environment, host, say):
     """What a host says that it runs."""
-    session = Session(environment, host, "status", {"root": host.root}, say)
+    session = Session(environment, host, "status", common(host), say)
     try:
         session.ask()
         return session.state
