@@ -128,7 +128,7 @@ class Signer:
 class Host:
     """One sshd, its folder, and a project on it."""
 
-    def __init__(self, folder, name, authorized_key, target):
+    def __init__(self, folder, name, authorized_key, target, shell):
         self.name = name
         self.folder = pathlib.Path(folder) / name
         self.root = self.folder / "opt"
@@ -142,6 +142,7 @@ class Host:
         shutil.copy(authorized_key, self.folder / "authorized_keys")
         for tool in ("gpgv", "mv", "tar"):
             self.stopper(self.folder / "bin" / tool, tool, shutil.which(tool))
+        (self.folder / "bin" / "sh").symlink_to(shutil.which(shell))
         self.projects(target)
         self.configure()
 
@@ -308,8 +309,9 @@ class HostsTest(unittest.TestCase):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", cls.key], check=True)
         cls.export()
         cls.hosts = []
-        for name in ("one", "two"):
-            host = Host(cls.folder, name, cls.key.with_suffix(".pub"), cls.target)
+        # The sh of Debian and the one of RHEL.
+        for name, shell in (("one", "dash"), ("two", "bash")):
+            host = Host(cls.folder, name, cls.key.with_suffix(".pub"), cls.target, shell)
             shutil.copytree(cls.project / "feeds", host.folder / "etc" / "feeds")
             shutil.copytree(cls.project / "warehouse", host.folder / "etc" / "warehouse", copy_function=shutil.copy2)
             cls.addClassCleanup(host.close)

@@ -325,6 +325,17 @@ class Refusals(HostsTest):
         self.assertIn("run ci/package first", self.run_command("deploy", self.environment(), "--packages", empty, expect=2))
         self.assertIn("there is no file /nowhere/key", self.deploy(self.good, key="/nowhere/key", expect=2))
 
+    def test_the_environments_of_the_repository_are_right_but_for_their_keys(self):
+        for name, hosts_are, regress in (("qa", ["qa-1", "qa-2"], "qa-1"), ("prod", ["prod-1", "prod-2"], None)):
+            text = (hosts.REPOSITORY / "ci" / "environments" / f"{name}.yaml").read_text()
+            keys = next(line for line in text.splitlines() if line.startswith("trusted_keys:"))
+            self.assertEqual("ci/keys/ci.asc" in keys, name == "qa", "PROD trusts the release key alone")
+            path = self.folder / f"{name}.yaml"
+            path.write_text(text.replace(keys, f"trusted_keys: [{self.signer.public}]"))
+            loaded = hosts.environment.load(str(path))
+            self.assertEqual([host.name for host in loaded.hosts], hosts_are)
+            self.assertEqual([host.name for host in loaded.hosts if host.regress], [regress] if regress else [])
+
     def private_key(self):
         path = self.folder / "private.asc"
         path.write_text("-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nAAAA\n-----END PGP PRIVATE KEY BLOCK-----\n")
