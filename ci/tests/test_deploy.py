@@ -172,11 +172,13 @@ class Deploying(HostsTest):
             self.deploy(self.version(f"2.0.{patch}"))
         for host in self.hosts:
             self.assertEqual([name[:5] for name in host.releases()], ["2.0.2", "2.0.3", "2.0.4"])
-        # After going back, what ran before is the newest one; it stays, though others passed later.
         self.run_command("rollback", self.environment(), "--to", self.one.releases()[0])
         self.assert_runs("2.0.2")
+        # What ran before stays even where the clock that says which is the oldest was wrong.
+        os.utime(self.one.root / "current" / ".deployed", (0, 0))
         self.deploy(self.version("2.1.0"), path=self.environment(keep=2))
-        self.assertEqual([name[:5] for name in self.one.releases()], ["2.0.2", "2.1.0"])
+        self.assertEqual([name[:5] for name in self.one.releases()], ["2.0.2", "2.0.4", "2.1.0"])
+        self.assertEqual([name[:5] for name in self.two.releases()], ["2.0.2", "2.1.0"])
         self.assertEqual(self.one.link("previous")[:5], "2.0.2")
 
     def test_7_a_running_publish_is_waited_for(self):
