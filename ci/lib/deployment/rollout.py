@@ -1,0 +1,196 @@
+"""Deploying to the hosts of an environment one after another, going back, and telling what each runs."""
+
+import time
+from dataclasses import dataclass
+
+from . import INFRASTRUCTURE, INTERRUPTED, Failure
+from .package import Bundle, load_dates
+from .session import Lost, Session
+
+# How often, and how long, a host whose line broke is asked what became of it.
+ASK_AGAIN_ATTEMPTS = 3
+ASK_AGAIN_PAUSE_SECONDS = 2
+ASK_AGAIN_BUSY_SECONDS = 90
+
+NOT_TOUCHED = "not touched"
+
+
+@dataclass
+class Result:
+    """What became of one host."""
+
+    host: object
+    outcome: str = NOT_TOUCHED
+    before: str = "?"
+    runs: str = "?"
+    failure: Failure | None = None
+
+
+def describe(state):
+    """What a host runs, in words."""
+    if not state.current:
+        return "nothing"
+    if state.current != state.proven:
+        return f"{state.current}, smoke test not passed"
+    return state.current
+
+
+class Rollout:
+    """One deploy or rollback over an environment's hosts."""
+
+    def __init__(self, environment, smoke_folder, say):
+        self.environment = environment
+        self.smoke_folder = smoke_folder
+        self.say = say
+        self.results = [Result(host) for host in environment.hosts]
+
+    def settings(self, host, **more):
+        days = load_dates(self.smoke_folder)
+        return {
+            **common(host), "keep": self.environment.keep, "wait": self.environment.wait_for_publish,
+            "limit": self.environment.time_limit, "smoke_project": host.smoke.project, "smoke_env": host.smoke.env,
+            "smoke_feed": host.smoke.feed, "smoke_days": " ".join(days), **more,
+        }
+
+    def deploy(self, package):
+        """Every host is reached and locked before the first is changed; then one after another, up to
+        the first that fails."""
+        sessions = []
+        try:
+            for result in self.results:
+                sessions.append(self.open_deploy(result, package))
+                if result.failure:
+                    return self.results
+            for result, session in zip(self.results, sessions):
+                self.guarded(result, session, lambda: self.deploy_one(result, session, package))
+                if result.failure:
+                    return self.results
+            return self.results
+        finally:
+            for session in sessions:
+                if session:
+                    session.close()
+
+    def open_deploy(self, result, package):
+        host = result.host
+        session = Session(self.environment, host, "deploy", self.settings(
+            host, release=package.release, version=package.version, project=host.project, env=self.environment.env,
+            keyring=self.environment.keyring or "", feeds=" ".join(self.environment.feeds)), self.say)
+        self.guarded(result, session, session.ask)
+        if session.state.values:
+            result.before = result.runs = describe(session.state)
+        return session
+
+    def deploy_one(self, result, session, package):
+        state = session.state
+        if state.current == state.proven == package.release:
+            session.leave()
+            result.outcome = "runs it already"
+            return
+        self.say(result.host, f"deploying {package.release}; {result.before} runs")
+        result.outcome = "deployed"
+        self.work(session, package if state.installed != "yes" else None)
+
+    def work(self, session, package):
+        """Answers what the host asks after its `@ask upload`."""
+        bundle = Bundle()
+        if package:
+            bundle.add_package(package)
+            if not self.environment.keyring:
+                bundle.add_keyring(self.environment.trusted_keys)
+        bundle.add_feeds(self.smoke_folder, "smoke")
+        session.upload(*bundle.finish())
+        while question := session.ask():
+            if question != "switch":
+                raise Failure(INFRASTRUCTURE, f"the host asks for {question!r}, which this version does not know")
+            session.go()
+
+    def rollback(self, release):
+        """Back to an earlier release on each host; one that fails does not keep the others from it."""
+        for result in self.results:
+            session = Session(self.environment, result.host, "rollback",
+                              self.settings(result.host, release=release or ""), self.say)
+            try:
+                self.guarded(result, session, lambda: self.rollback_one(result, session))
+            finally:
+                session.close()
+        return self.results
+
+    def rollback_one(self, result, session):
+        question = session.ask()
+        result.before = result.runs = describe(session.state)
+        if question is None:
+            result.outcome = "runs it already"
+            return
+        result.outcome = "rolled back"
+        self.work(session, None)
+
+    def guarded(self, result, session, action):
+        """Runs a step on a host; what it fails with, and what the host runs then, goes into the result."""
+        try:
+            action()
+            result.runs = describe(session.state)
+        except Lost as failure:
+            self.lost(result, session, failure)
+        except Failure as failure:
+            result.outcome, result.failure = "failed", failure
+            if session.state.values:
+                result.runs = describe(session.state)
+        except KeyboardInterrupt:
+            session.close()
+            self.lost(result, session, Failure(INTERRUPTED, "interrupted"))
+
+    def lost(self, result, session, failure):
+        """The host may have gone on without us, so it is asked."""
+        result.outcome, result.failure = "failed", failure
+        when = "after the switch was ordered" if session.switching else "before the switch"
+        state = self.ask_again(result.host)
+        if state is None:
+            result.runs = f"not known; {result.before} before"
+            text = f"{failure} {when}; the host can't be asked what it runs now"
+        else:
+            result.runs = describe(state)
+            text = f"{failure} {when}; asked again, the host runs {result.runs}"
+        result.failure = Failure(failure.code, f"{text}; deploy again to finish")
+
+    def ask_again(self, host):
+        busy_until = time.monotonic() + ASK_AGAIN_BUSY_SECONDS
+        attempts = ASK_AGAIN_ATTEMPTS
+        state = None
+        while attempts > 0:
+            try:
+                state = status(self.environment, host, self.say)
+            except Failure:
+                attempts -= 1
+            else:
+                if state.busy != "yes" or time.monotonic() > busy_until:
+                    return state
+            time.sleep(ASK_AGAIN_PAUSE_SECONDS)
+        return state
+
+
+def common(host):
+    """What on-host needs to know whatever it does."""
+    settings = {"root": host.root}
+    if host.credentials:
+        settings["credentials"] = host.credentials
+    return settings
+
+
+def status(environment, host, say):
+    """What a host says that it runs."""
+    session = Session(environment, host, "status", common(host), say)
+    try:
+        session.ask()
+        return session.state
+    finally:
+        session.close()
+
+
+def report(results):
+    """What state each host is in, as a table."""
+    rows = [("host", "outcome", "runs", "before")]
+    rows += [(result.host.name, result.outcome, result.runs, result.before) for result in results]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = ["  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    return "\n".join(lines)
