@@ -7,7 +7,10 @@ export HIVECAST_CACHE CARGO_TARGET_DIR
 
 HIVECAST := $(CARGO_TARGET_DIR)/release/hivecast
 
-.PHONY: demo build test bench lint setup
+# It would replace the flags of .cargo/config.toml, and compile every dependency again.
+unexport RUSTFLAGS
+
+.PHONY: demo build test test-delivery bench lint setup
 
 demo: build
 	@dev/demo $(HIVECAST)
@@ -18,6 +21,12 @@ build: setup
 test: setup
 	cargo build --release --locked --workspace --all-targets
 	dev/with-services cargo test --release --locked --workspace --no-fail-fast
+	$(MAKE) test-delivery
+
+# Packages, releases, deployments and the pipeline: the steps of ci/, run for real.
+test-delivery: build
+	dev/setup delivery
+	dev/with-services python3 -m unittest discover -s ci/tests -v
 
 # Options of dev/bench: make bench BENCH=--memory-curve
 bench: build
@@ -25,8 +34,7 @@ bench: build
 	dev/with-services dev/bench $(HIVECAST) $(BENCH)
 
 lint:
-	cargo fmt --all --check
-	cargo clippy --release --locked --workspace --all-targets -- -D warnings
+	ci/quality fmt clippy
 
 setup:
 	@dev/setup

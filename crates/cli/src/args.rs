@@ -86,6 +86,9 @@ pub(crate) enum Command {
     Prune(PruneArgs),
     /// Print the JSON schema of the feed or project file, for editors
     Schema(SchemaArgs),
+    /// Write the manual pages and the shells' completions, for packages
+    #[command(hide = true)]
+    Generate(GenerateArgs),
 }
 
 #[derive(Debug, Args)]
@@ -251,6 +254,17 @@ pub(crate) struct SchemaArgs {
 pub(crate) enum SchemaFile {
     Feed,
     Project,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GenerateArgs {
+    /// Where; made if it does not exist
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+
+    /// The day that the manual pages are of
+    #[arg(long, value_name = "DATE")]
+    pub(crate) date: chrono::NaiveDate,
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::args::{Cli, Command, Global};
 use crate::cancel;
 use crate::failure::{Failed, Output};
 use crate::logging::{self, Progress};
-use crate::{check, doctor, init, preview, prune, publish, runs, sample, schema, verify};
+use crate::{check, doctor, generate, init, preview, prune, publish, runs, sample, schema, verify};
 
 /// The machine's clock: the one place that names it.
 pub(crate) static CLOCK: SystemClock = SystemClock;
@@ -35,6 +35,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failed> {
     match command {
         Command::Init(args) => init::run(&args, console.output)?,
         Command::Schema(args) => schema::run(&args)?,
+        Command::Generate(args) => generate::run(&args)?,
         Command::Sample(args) => sample::run(&global, &args, &console)?,
         Command::Check(args) => check::run(&global, &args, &console)?,
         Command::Preview(args) => preview::run(&global, &args, &console)?,

@@ -33,7 +33,7 @@ pub trait Secrets {
     /// `${NAME}`: an environment variable.
     fn variable(&self, name: &str) -> Option<String>;
 
-    /// `${file:path}`: a file's text.
+    /// `${file:path}` and, in the directory that the environment names, `${credential:NAME}`: a file's text.
     fn file(&self, path: &str) -> std::io::Result<String>;
 }
 

@@ -1,4 +1,4 @@
-//! Text with `${NAME}` and `${file:path}` in it.
+//! Text with `${NAME}`, `${file:path}` and `${credential:NAME}` in it.
 
 use super::secret::Secrets;
 use crate::diagnostic::Mistakes;
@@ -16,10 +16,17 @@ enum Part {
     Literal(String),
     Variable(String),
     File(String),
+    Credential(String),
 }
 
 /// What begins a path where a variable's name would stand.
 const FILE: &str = "file:";
+
+/// What begins the name of a credential that systemd hands to a service.
+const CREDENTIAL: &str = "credential:";
+
+/// The variable by which systemd says where a service's credentials lie.
+const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 
 impl Template {
     /// Splits text at `${…}`; `$${` stands for `${` itself. The error says what is wrong.
@@ -81,13 +88,28 @@ fn part(name: &str) -> Result<Part, String> {
             path => Ok(Part::File(path.to_owned())),
         };
     }
+    if let Some(name) = name.strip_prefix(CREDENTIAL) {
+        return credential(name.trim());
+    }
     let fits = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
         && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
     if fits {
         Ok(Part::Variable(name.to_owned()))
     } else {
         // The name is not repeated: a secret written by mistake would be.
-        Err("`${…}` takes a variable's name or `file:` and a path".to_owned())
+        Err("`${…}` takes a variable's name, `file:` and a path, or `credential:` and a name".to_owned())
+    }
+}
+
+/// A credential's name is a file's: one that leaves its directory would read any other file.
+fn credential(name: &str) -> Result<Part, String> {
+    let fits = name.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '_')
+        && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "._-".contains(letter));
+    if fits {
+        Ok(Part::Credential(name.to_owned()))
+    } else {
+        Err("`${credential:…}` takes a name of ASCII letters, digits, `.`, `_` and `-`, the first a letter, digit or `_`"
+            .to_owned())
     }
 }
 
@@ -98,24 +120,45 @@ fn look_up(part: &Part, secrets: &dyn Secrets) -> Result<String, (String, String
             let help = format!("set it, or take the value from a file with `${{{FILE}/path}}`");
             (format!("the environment variable `{name}` is not set"), help)
         }),
-        Part::File(path) => match secrets.file(path) {
-            Ok(text) => {
-                let line = text.strip_suffix('\n').unwrap_or(&text);
-                Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
-            }
-            Err(error) => Err((
+        Part::File(path) => secrets.file(path).map(|text| without_line_break(&text)).map_err(|error| {
+            (
                 format!("failed to read the file `{path}`: {error}"),
                 "it must exist and be readable by who runs hivecast".to_owned(),
-            )),
-        },
+            )
+        }),
+        Part::Credential(name) => look_up_credential(name, secrets),
     }
+}
+
+fn look_up_credential(name: &str, secrets: &dyn Secrets) -> Result<String, (String, String)> {
+    let Some(directory) = secrets.variable(CREDENTIALS_DIRECTORY) else {
+        return Err((
+            format!("failed to read the credential `{name}`: {CREDENTIALS_DIRECTORY} is not set"),
+            "systemd sets it for a unit with `LoadCredential=`; by hand, set it to the directory of the credentials' files"
+                .to_owned(),
+        ));
+    };
+    secrets.file(&format!("{directory}/{name}")).map(|text| without_line_break(&text)).map_err(|error| {
+        (
+            format!("failed to read the credential `{name}` in `{directory}`: {error}"),
+            "a unit names it in `LoadCredential=`".to_owned(),
+        )
+    })
+}
+
+/// Editors end a file with a line break that is no part of a secret.
+fn without_line_break(text: &str) -> String {
+    let line = text.strip_suffix('\n').unwrap_or(text);
+    line.strip_suffix('\r').unwrap_or(line).to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// A machine with a variable and a few files, where systemd started hivecast or not.
     struct Fixed;
+    struct AsService;
 
     impl Secrets for Fixed {
         fn variable(&self, name: &str) -> Option<String> {
@@ -131,10 +174,27 @@ mod tests {
         }
     }
 
+    impl Secrets for AsService {
+        fn variable(&self, name: &str) -> Option<String> {
+            (name == "CREDENTIALS_DIRECTORY").then(|| "/run/credentials/x".to_owned())
+        }
+
+        fn file(&self, path: &str) -> std::io::Result<String> {
+            match path {
+                "/run/credentials/x/kafka_pass-word.1" => Ok("pw\n".to_owned()),
+                _ => Err(std::io::ErrorKind::NotFound.into()),
+            }
+        }
+    }
+
     fn resolved(text: &str) -> Result<String, String> {
+        resolved_by(&Fixed, text)
+    }
+
+    fn resolved_by(secrets: &dyn Secrets, text: &str) -> Result<String, String> {
         let template = Template::parse(&Spanned { value: text.to_owned(), span: 0..1 })?;
         let mut mistakes = Mistakes::default();
-        template.resolve(&Fixed, &mut mistakes).ok_or_else(|| mistakes.0[0].message.clone())
+        template.resolve(secrets, &mut mistakes).ok_or_else(|| mistakes.0[0].message.clone())
     }
 
     #[test]
@@ -144,6 +204,27 @@ mod tests {
         assert_eq!(resolved("${file:/run/two}").as_deref(), Ok("a\n"), "one line break is trimmed");
         assert_eq!(resolved("a$${USER_1}").as_deref(), Ok("a${USER_1}"));
         assert_eq!(resolved("5$ and $x").as_deref(), Ok("5$ and $x"));
+    }
+
+    #[test]
+    fn a_credential_is_read_where_systemd_put_it() {
+        assert_eq!(resolved_by(&AsService, "<${credential:kafka_pass-word.1}>").as_deref(), Ok("<pw>"));
+        assert_eq!(
+            resolved_by(&AsService, "${CREDENTIALS_DIRECTORY}/ca.pem").as_deref(),
+            Ok("/run/credentials/x/ca.pem")
+        );
+        let missing = resolved_by(&AsService, "${credential:no}").unwrap_err();
+        assert!(missing.contains("`no` in `/run/credentials/x`"), "{missing}");
+        let by_hand = resolved("${credential:kafka_pass-word.1}").unwrap_err();
+        assert!(by_hand.contains("CREDENTIALS_DIRECTORY is not set"), "{by_hand}");
+    }
+
+    #[test]
+    fn a_credential_is_no_path() {
+        for wrong in ["", "..", ".x", "../x", "a/b", "/etc/shadow", "a b", "ä"] {
+            let refused = resolved_by(&AsService, &format!("${{credential:{wrong}}}"));
+            assert!(refused.is_err_and(|error| error.contains("takes a name")), "{wrong}");
+        }
     }
 
     #[test]

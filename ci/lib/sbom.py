@@ -1,0 +1,31 @@
+"""usage: sbom.py CHECKOUT SECONDS < cargo-cyclonedx's JSON > the package's
+
+Makes the software's bill of materials a function of the commit: names relative to the checkout, the
+commit's time, and a serial number made of the content instead of a random one.
+"""
+
+import datetime
+import json
+import sys
+import uuid
+
+
+def main(checkout, seconds):
+    """Rewrites standard input to standard output."""
+    text = sys.stdin.read().replace(f"file://{checkout}/", "file:///hivecast/")
+    bom = json.loads(text)
+    moment = datetime.datetime.fromtimestamp(int(seconds), datetime.timezone.utc)
+    bom["metadata"]["timestamp"] = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    bom.pop("serialNumber", None)
+    bom["components"].sort(key=lambda component: component["bom-ref"])
+    bom["dependencies"].sort(key=lambda dependency: dependency["ref"])
+    content = json.dumps(bom, sort_keys=True)
+    bom["serialNumber"] = f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, content)}"
+    json.dump(bom, sys.stdout, indent=2, sort_keys=True)
+    print()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])
