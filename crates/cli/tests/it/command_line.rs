@@ -21,6 +21,7 @@ fn help_names_every_command_and_exit_code() {
       publish  Build, gate, send exactly once, and verify what arrived
       verify   Read back what was published and compare it with its manifest
       runs     List past runs
+      doctor   Try what a publish needs, and send nothing: files, rights, brokers
       prune    Remove old editions, except those that a later publish needs
       schema   Print the JSON schema of the feed or project file, for editors
       help     Print this message or the help of the given subcommand(s)

@@ -50,8 +50,8 @@ fn everything_that_is_wrong_is_told_at_once() {
     ok       project file          environment local, and its secrets
     FAILED   store                 the store [dir]/editions is no directory
                                    help: name a directory as `store` in the project file
-    FAILED   contracts: warehouse  no table mdm.parties in the warehouse; looked for [dir]/warehouse/mdm.db/parties, [dir]/warehouse/mdm/parties, [dir]/warehouse/parties
-                                   help: name the table in the feed's `source` as `database.table`, or correct the warehouse's directory
+    FAILED   contracts: warehouse  no table `mdm.parties` in the warehouse
+                                   help: looked for [dir]/warehouse/mdm.db/parties, [dir]/warehouse/mdm/parties, [dir]/warehouse/parties; name the table in `source` as `database.table`, or correct the environment's `warehouse`
     FAILED   contracts: target     [dir]/topics is no directory
                                    help: name a directory, or a path where one can be made, as the target
     ");

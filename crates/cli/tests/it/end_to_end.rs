@@ -328,7 +328,7 @@ fn building_a_published_edition_again_is_told_and_keeps_what_was_set_aside() {
     assert_eq!((run["outcome"].as_str(), &run["manifest"]["entries"]), (Some("already_published"), &sent));
     assert_eq!(run["warnings"].as_array().map(Vec::len), Some(0), "{run}");
     // A list that was lost is told, as the next edition's tombstones are found by it.
-    let list = scratch.files("editions").into_keys().find(|name| name.ends_with("excluded.json")).unwrap();
+    let list = scratch.files("editions").into_keys().find(|name| name.ends_with("excluded.ndjson")).unwrap();
     std::fs::remove_file(scratch.join(&format!("editions/{list}"))).unwrap();
     let report = scratch.hivecast(["publish", "--load-date", DAYS[0], "--json"]).succeeded().json();
     let warnings = report["runs"][0]["warnings"].to_string();

@@ -237,7 +237,18 @@ fn the_doctor_finds_every_right_and_creates_nothing() {
     ");
     assert_eq!(told(), unpublished, "nothing was created");
     on.publish("secure", DAYS[0]);
-    insta::assert_snapshot!(told(), @r"");
+    insta::assert_snapshot!(told(), @r"
+    ok project file environment secure, and its secrets
+    ok store editions can be written to [dir]/editions-secure
+    ok [feed]: warehouse every table has 3 load_dates, from 2026-11-20 to 2026-11-22
+    ok [feed]: target kafka [secure] answers, and can take topic [topic]
+    warning [feed]: target topic [topic].ledger has replication factor 1: losing one broker loses what was published
+    warning [feed]: target topic [topic] has replication factor 1: losing one broker loses what was published
+    ok [feed]: ledger readable; load_date 2026-11-20 was published last
+    ok [feed]: rights on the topic may read and write topic [topic], which has replication factor 1
+    ok [feed]: rights on the ledger may read and write topic [topic].ledger, which has replication factor 1
+    ok [feed]: transactions may begin transactions, tried as hivecast.doctor
+    ");
 }
 
 #[test]
