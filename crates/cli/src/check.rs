@@ -55,7 +55,7 @@ fn together(project: Option<Diagnostics>, feed: Result<Checked>) -> Result<Check
 /// Holds the feed against its tables' columns, on a day or on each table's newest where the day is
 /// `latest`, and tells what is wrong with the text, with what it says of the tables, and with what it
 /// needs of the environment.
-fn against_warehouse(project: &Project, mut draft: Draft, date: DateArg) -> Result<Checked> {
+pub(crate) fn against_warehouse(project: &Project, mut draft: Draft, date: DateArg) -> Result<Checked> {
     if project.mask_key().is_none() {
         draft.lacks_mask_key(project.env());
     }

@@ -5,11 +5,14 @@ use std::sync::Mutex;
 
 use hivecast_contract::LoadDate;
 use hivecast_publish::{Target, View};
+use hivecast_report::plural;
 use hivecast_run::{Cancel, Class, Context, Event, Fault, Level, Result, Sink};
 use serde::Serialize;
 
 use crate::args::Global;
-use crate::failure::{Failed, Output, class_name, json_line};
+use crate::check::against_warehouse;
+use crate::dates::{DateArg, Day};
+use crate::failure::{Failed, Output, class_name, json_line, mistakes};
 use crate::feed_file::FeedFile;
 use crate::logging::print;
 use crate::project::Project;
@@ -56,6 +59,7 @@ pub(crate) fn run(global: &Global, console: &Console) -> Result<(), Failed> {
         Ok(target) => {
             for feed in &feeds {
                 console.cancel.check()?;
+                doctor.check(feed);
                 doctor.warehouse(feed);
                 doctor.target(&**target, feed);
             }
@@ -117,6 +121,17 @@ impl Doctor<'_> {
         self.add("store", None, tried);
     }
 
+    /// Holds the feed against its tables' columns and the environment, as `hivecast check` does.
+    fn check(&mut self, feed: &FeedFile) {
+        let checked = against_warehouse(self.project, feed.draft(), DateArg::One(Day::Latest));
+        let told = checked.map(|checked| {
+            let tables = plural(checked.feed.tables.len() as u64, "table");
+            let fields = plural(checked.document.len() as u64, "field");
+            format!("is right: {tables}, {fields}")
+        });
+        self.add("feed", Some(feed), told.map_err(|fault| in_one_line(fault, feed.name())));
+    }
+
     /// The feeds whose text holds no mistake; those of the others are told.
     fn feeds(&mut self, global: &Global) -> Result<Vec<FeedFile>> {
         let mut feeds = Vec::new();
@@ -124,7 +139,7 @@ impl Doctor<'_> {
             let name = text.name().to_owned();
             match text.parse() {
                 Ok(feed) => feeds.push(feed),
-                Err(fault) => self.add(format!("feed {name}"), None, Err(fault)),
+                Err(fault) => self.add(format!("feed {name}"), None, Err(in_one_line(fault, &name))),
             }
         }
         if feeds.is_empty() && self.checks.iter().all(|check| check.status != Status::Failed) {
@@ -193,6 +208,21 @@ impl Sink for Warnings {
         if let Event::Note { level: Level::Warn, text } = event {
             self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(text.clone());
         }
+    }
+}
+
+/// Mistakes in a file are told by `check`, with their places; here it is enough that there are some.
+fn in_one_line(fault: Fault, feed: &str) -> Fault {
+    match mistakes(&fault) {
+        Some(found) => {
+            let mistakes = plural(found.list().len() as u64, "mistake");
+            Fault::new(
+                fault.class(),
+                format!("{mistakes} in the feed or in what it needs of the environment"),
+            )
+            .advise(format!("`hivecast check --feed {feed}` shows each with its place"))
+        }
+        None => fault,
     }
 }
 

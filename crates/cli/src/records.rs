@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hivecast_contract::Manifest;
 use hivecast_publish::{Record, Target};
@@ -38,8 +38,22 @@ struct Headers<'a> {
     op: Option<&'a str>,
 }
 
+fn path_of(dir: &Path, partition: u32) -> PathBuf {
+    dir.join(format!("partition-{partition}.ndjson"))
+}
+
+/// Fails where the directory holds such files: they may be what these are to be compared with.
+pub(crate) fn check_free(manifest: &Manifest, dir: &Path) -> Result<()> {
+    let taken = (0..).zip(&manifest.partitions).map(|(partition, _)| path_of(dir, partition));
+    match taken.into_iter().find(|path| path.exists()) {
+        Some(path) => Err(Fault::usage(format!("{} is there already", path.display()))
+            .advise("name a directory that holds no records yet")),
+        None => Ok(()),
+    }
+}
+
 /// Writes `partition-N.ndjson` for every partition, with the records of the manifest's edition in the
-/// order of their offsets. The directory may be there, but no such file in it.
+/// order of their offsets. What has that name is whole.
 pub(crate) fn write(
     target: &dyn Target,
     manifest: &Manifest,
@@ -49,9 +63,10 @@ pub(crate) fn write(
     fs::create_dir_all(dir)
         .map_err(|error| Fault::io(format!("failed to make directory {}", dir.display()), error))?;
     for (partition, totals) in (0..).zip(&manifest.partitions) {
-        let path = dir.join(format!("partition-{partition}.ndjson"));
-        let mut out = BufWriter::new(create(&path)?);
+        let path = path_of(dir, partition);
+        let half = path.with_extension("tmp");
         let failed = |error| Fault::io(format!("failed to write {}", path.display()), error);
+        let mut out = BufWriter::new(File::create(&half).map_err(failed)?);
         if let (Some(first), Some(last)) = (totals.first_offset, totals.last_offset) {
             let mut written = 0_u64;
             target.read(&manifest.topic, partition, first, last, context, &mut |record| {
@@ -67,19 +82,10 @@ pub(crate) fn write(
                 out.write_all(&line).map_err(failed)
             })?;
         }
-        out.flush().map_err(failed)?;
+        out.flush().and_then(|()| fs::rename(&half, &path)).map_err(failed)?;
     }
     context.info(format!("wrote the records of load_date {} to {}", manifest.load_date, dir.display()));
     Ok(())
-}
-
-/// Never over what is there: it may be what this one is to be compared with.
-fn create(path: &Path) -> Result<File> {
-    File::create_new(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => Fault::usage(format!("{} is there already", path.display()))
-            .advise("name a directory that holds no records yet"),
-        _ => Fault::io(format!("failed to write {}", path.display()), error),
-    })
 }
 
 fn line(record: &Record<'_>) -> Result<Vec<u8>> {

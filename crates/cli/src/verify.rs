@@ -7,7 +7,7 @@ use hivecast_feed::{Feed, fingerprint};
 use hivecast_publish::encode::{EditionStamp, Encoder};
 use hivecast_publish::{EditionEntries, Entries, Ledger, Original, Target, Verified, View, mask_key_digest};
 use hivecast_report::{Outcome, VerifySummary};
-use hivecast_run::{Context, Fault, Result};
+use hivecast_run::{Class, Context, Fault, Result};
 
 use crate::args::{Global, VerifyArgs};
 use crate::dates::Calendar;
@@ -35,14 +35,23 @@ pub(crate) fn run(global: &Global, args: &VerifyArgs, console: &Console) -> Resu
         &mut |day, context, findings: &mut Findings| {
             let manifest = manifest_of(&ledger, feed.name(), day, &target.name())?;
             findings.manifest = Some(manifest.clone());
-            let verified = compare(&project, &feed.feed, &*target, &ledger, manifest, context)?;
-            findings.verify = Some(summary(manifest, verified));
             if let Some(dir) = &args.records {
+                records::check_free(manifest, dir)?;
+            }
+            let verified = compare(&project, &feed.feed, &*target, &ledger, manifest, context);
+            // Where something differs, they are what to look at.
+            if let Some(dir) = args.records.as_ref().filter(|_| is_told(&verified)) {
                 records::write(&*target, manifest, dir, context)?;
             }
+            findings.verify = Some(summary(manifest, verified?));
             Ok(Outcome::Verified)
         },
     )
+}
+
+/// Whether the comparison came to an end, whatever it found.
+fn is_told(verified: &Result<Verified>) -> bool {
+    verified.as_ref().map_or_else(|fault| fault.class() == Class::Data, |_| true)
 }
 
 /// By key where the store still has what was sent, else by sums alone.

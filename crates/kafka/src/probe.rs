@@ -6,10 +6,11 @@ use hivecast_run::{Cancel, Context, Fault, Result};
 use crate::KafkaTarget;
 use crate::native::Right;
 use crate::session::{KafkaSession, Opened};
+use crate::target::transactional_prefix;
 
-/// The `transactional.id` that is tried. Not a feed's own, which would fence a run that is under way;
-/// rights on such ids are granted by their common prefix.
-const TRANSACTIONAL_ID: &str = "hivecast.doctor";
+/// Ends the `transactional.id` that is tried: no writer's, which would fence a run that is under way, and
+/// with the beginning that every id of the feed has, since rights are granted by that.
+const PROBE: &str = "doctor";
 
 impl KafkaTarget {
     /// One probe each of the topic's rights, the ledger's, and transactions.
@@ -59,7 +60,8 @@ impl KafkaTarget {
 
     /// Whether a transactional producer may begin. It sends nothing.
     fn transactions(&self, spec: &TopicSpec, context: &Context<'_>) -> Result<String> {
-        let producer = self.producer(TRANSACTIONAL_ID, MESSAGE_BYTES, &spec.topic)?;
+        let id = transactional_prefix(&self.ledger_topic, &spec.feed) + PROBE;
+        let producer = self.producer(&id, MESSAGE_BYTES, &spec.topic)?;
         KafkaSession::init(
             producer,
             Opened {
@@ -70,12 +72,12 @@ impl KafkaTarget {
                 topic: spec.topic.clone(),
                 ledger_topic: &self.ledger_topic,
                 partitions: spec.partitions,
-                transactional_id: TRANSACTIONAL_ID.to_owned(),
+                transactional_id: id.clone(),
                 topic_id: String::new(),
                 record_bytes: MESSAGE_BYTES,
             },
         )?;
-        Ok(format!("may begin transactions, tried as {TRANSACTIONAL_ID}"))
+        Ok(format!("may begin transactions, tried as {id}"))
     }
 }
 

@@ -254,7 +254,12 @@ const ANY_HOLDER: &str = "a producer's transaction";
 /// a host in it. The ledger is in it since it is what a writer must be alone with: one feed may be
 /// published to two ledgers of a cluster. No name has a colon in it, so that two never give one id.
 fn transactional_id(ledger_topic: &str, feed: &str, writer: WriterId) -> String {
-    format!("hivecast.{ledger_topic}:{feed}:{}-of-{}", writer.index, writer.of)
+    format!("{}{}-of-{}", transactional_prefix(ledger_topic, feed), writer.index, writer.of)
+}
+
+/// What the ids of all of a feed's writers begin with, by which rights are granted.
+pub(crate) fn transactional_prefix(ledger_topic: &str, feed: &str) -> String {
+    format!("hivecast.{ledger_topic}:{feed}:")
 }
 
 impl Target for KafkaTarget {

@@ -12,6 +12,7 @@ fn a_healthy_environment() {
     insta::assert_snapshot!(scratch.hivecast(["doctor"]).succeeded().stdout, @r"
     ok       project file          environment local, and its secrets
     ok       store                 editions can be written to [dir]/editions
+    ok       contracts: feed       is right: 3 tables, 8 fields
     ok       contracts: warehouse  every table has 3 load_dates, from 2026-11-20 to 2026-11-22
     ok       contracts: target     dir [dir]/topics answers, and can take topic mdm.contracts
     ok       contracts: ledger     readable; nothing of this feed is published yet
@@ -35,8 +36,8 @@ fn programs_get_one_object_whether_it_is_healthy_or_not() {
     assert_eq!((&report["healthy"], &report["error"]["exit_code"]), (&Value::Bool(false), &Value::from(2)));
     let failed: Vec<&Value> =
         report["checks"].as_array().unwrap().iter().filter(|check| check["status"] == "failed").collect();
-    assert_eq!(failed.len(), 1, "{report}");
-    assert_eq!((&failed[0]["what"], &failed[0]["class"]), (&Value::from("warehouse"), &Value::from("usage")));
+    let told: Vec<_> = failed.iter().map(|check| (check["what"].as_str(), check["class"].as_str())).collect();
+    assert_eq!(told, [(Some("feed"), Some("usage")), (Some("warehouse"), Some("usage"))], "{report}");
 }
 
 #[test]
@@ -50,12 +51,14 @@ fn everything_that_is_wrong_is_told_at_once() {
     ok       project file          environment local, and its secrets
     FAILED   store                 the store [dir]/editions is no directory
                                    help: name a directory as `store` in the project file
+    FAILED   contracts: feed       1 mistake in the feed or in what it needs of the environment
+                                   help: `hivecast check --feed contracts` shows each with its place
     FAILED   contracts: warehouse  no table `mdm.parties` in the warehouse
                                    help: looked for [dir]/warehouse/mdm.db/parties, [dir]/warehouse/mdm/parties, [dir]/warehouse/parties; name the table in `source` as `database.table`, or correct the environment's `warehouse`
     FAILED   contracts: target     [dir]/topics is no directory
                                    help: name a directory, or a path where one can be made, as the target
     ");
-    insta::assert_snapshot!(ran.failed(2), @"error: 3 of 4 checks of environment local failed");
+    insta::assert_snapshot!(ran.failed(2), @"error: 4 of 5 checks of environment local failed");
 }
 
 #[test]
@@ -97,6 +100,32 @@ fn records_are_written_as_they_were_read_and_never_over_others() {
     let said = scratch.hivecast(["verify", "--load-date", DAYS[1], "--records", "read"]).failed(2);
     assert!(said.contains("is there already"), "{said}");
     assert_eq!(scratch.files("read"), files);
+}
+
+/// Where verifying finds a difference, the records are what to look at.
+#[test]
+fn records_are_written_although_they_differ_from_the_manifest() {
+    let scratch = Scratch::sampled(50);
+    scratch.hivecast(["publish", "--load-date", DAYS[0]]).succeeded();
+    let file = "topics/mdm.contracts/partition-0.ndjson";
+    let text = scratch.read(file);
+    scratch.write(file, text.replacen("\"INSERT\"", "\"UPSERT\"", 1));
+    scratch.hivecast(["verify", "--load-date", DAYS[0], "--records", "read"]).failed(20);
+    let read = scratch.read("read/partition-0.ndjson");
+    assert!(read.contains("UPSERT") && read.lines().count() == text.lines().count(), "{read}");
+}
+
+/// What publish would refuse is found beforehand: here a mask whose key the environment lacks.
+#[test]
+fn a_feed_that_lacks_something_of_the_environment_is_told() {
+    let scratch = Scratch::sampled(10);
+    let project = scratch.read("hivecast.yaml");
+    let without: Vec<&str> = project.lines().filter(|line| !line.contains("mask_key")).collect();
+    scratch.write("hivecast.yaml", without.join("\n"));
+    let ran = scratch.hivecast(["doctor"]);
+    assert!(ran.stdout.contains("FAILED   contracts: feed"), "{}", ran.stdout);
+    ran.failed(2);
+    scratch.hivecast(["publish", "--load-date", DAYS[0]]).failed(2);
 }
 
 fn lines(text: &[u8]) -> Vec<Value> {

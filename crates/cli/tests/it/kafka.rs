@@ -233,7 +233,7 @@ fn the_doctor_finds_every_right_and_creates_nothing() {
     ok [feed]: ledger readable; nothing of this feed is published yet
     ok [feed]: rights on the topic topic [topic] is not there yet, and the first publish may create it
     ok [feed]: rights on the ledger topic [topic].ledger is not there yet, and the first publish may create it
-    ok [feed]: transactions may begin transactions, tried as hivecast.doctor
+    ok [feed]: transactions may begin transactions, tried as hivecast.[topic].ledger:[feed]:doctor
     ");
     assert_eq!(told(), unpublished, "nothing was created");
     on.publish("secure", DAYS[0]);
@@ -247,7 +247,7 @@ fn the_doctor_finds_every_right_and_creates_nothing() {
     ok [feed]: ledger readable; load_date 2026-11-20 was published last
     ok [feed]: rights on the topic may read and write topic [topic], which has replication factor 1
     ok [feed]: rights on the ledger may read and write topic [topic].ledger, which has replication factor 1
-    ok [feed]: transactions may begin transactions, tried as hivecast.doctor
+    ok [feed]: transactions may begin transactions, tried as hivecast.[topic].ledger:[feed]:doctor
     ");
 }
 
