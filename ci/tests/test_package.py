@@ -92,7 +92,7 @@ class Contents(unittest.TestCase):
 
     def test_the_binary_is_the_tested_one_without_its_debug_information(self):
         stripped = PLACE / "stripped"
-        run("strip", "--strip-all", "-o", stripped, BINARY)
+        run("ci/lib/strip", BINARY, stripped)
         self.assertEqual(stripped.read_bytes(), (top() / "bin/hivecast").read_bytes())
         self.assertEqual(run(top() / "bin/hivecast", "--version").strip(), f"hivecast {VERSION}")
 
@@ -221,7 +221,7 @@ class Reproducible(unittest.TestCase):
             link_dependencies(TARGET / "release", target / "release")
             run("cargo", "build", "--release", "--locked", "--package", "hivecast", cwd=here, CARGO_TARGET_DIR=target)
             stripped = target / "stripped"
-            run("strip", "--strip-all", "-o", stripped, target / "release/hivecast")
+            run("ci/lib/strip", target / "release/hivecast", stripped)
             self.assertTrue(stripped.read_bytes() == packaged, f"compare {stripped} with {BINARY}, stripped")
             proof.touch()
         shutil.rmtree(second / "work")
