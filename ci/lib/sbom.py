@@ -1,21 +1,18 @@
-"""usage: sbom.py CHECKOUT SECONDS < cargo-cyclonedx's JSON > the package's
+"""usage: sbom.py CHECKOUT < cargo-cyclonedx's JSON > the package's
 
-Makes the software's bill of materials a function of the commit: names relative to the checkout, the
-commit's time, and a serial number made of the content instead of a random one.
+Makes the software's bill of materials a function of the commit: names relative to the checkout, and a
+serial number made of the content. Its time is SOURCE_DATE_EPOCH already.
 """
 
-import datetime
 import json
 import sys
 import uuid
 
 
-def main(checkout, seconds):
+def main(checkout):
     """Rewrites standard input to standard output."""
     text = sys.stdin.read().replace(f"file://{checkout}/", "file:///hivecast/")
     bom = json.loads(text)
-    moment = datetime.datetime.fromtimestamp(int(seconds), datetime.timezone.utc)
-    bom["metadata"]["timestamp"] = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
     bom.pop("serialNumber", None)
     bom["components"].sort(key=lambda component: component["bom-ref"])
     bom["dependencies"].sort(key=lambda dependency: dependency["ref"])
@@ -26,6 +23,6 @@ def main(checkout, seconds):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    if len(sys.argv) != 2:
         sys.exit(__doc__)
-    main(*sys.argv[1:])
+    main(sys.argv[1])

@@ -92,7 +92,7 @@ class Contents(unittest.TestCase):
 
     def test_the_binary_is_the_tested_one_without_its_debug_information(self):
         stripped = PLACE / "stripped"
-        run("strip", "--strip-all", "-o", stripped, BINARY)
+        run("ci/lib/strip", BINARY, stripped)
         self.assertEqual(stripped.read_bytes(), (top() / "bin/hivecast").read_bytes())
         self.assertEqual(run(top() / "bin/hivecast", "--version").strip(), f"hivecast {VERSION}")
 
@@ -174,6 +174,23 @@ class Binary(unittest.TestCase):
             self.assertIn("not fit to be packaged", told)
             self.assertFalse((place / "dist").exists())
 
+    def test_cargo_maps_the_builders_home_away_and_would_name_it_otherwise(self):
+        """A small crate with a dependency, built with this workspace's `.cargo` and without its wrapper."""
+        home = os.environ.get("CARGO_HOME", str(pathlib.Path.home() / ".cargo"))
+        with scratch() as place:
+            shutil.copytree(ROOT / ".cargo", place / ".cargo")
+            (place / "src").mkdir()
+            (place / "Cargo.toml").write_text('[package]\nname = "small"\nedition = "2024"\n\n[dependencies]\nitoa = "1"\n'
+                                              '\n[profile.dev]\ndebug = "line-tables-only"\n\n[workspace]\n')
+            (place / "src/main.rs").write_text('fn main() { println!("{}", itoa::Buffer::new().format(1)) }\n')
+            binary = place / "target/debug/small"
+            for wrapper, named in ((None, False), ("", True)):
+                run("cargo", "build", "--offline", cwd=place, CARGO_TARGET_DIR=place / "target", RUSTFLAGS=None,
+                    RUSTC_WRAPPER=wrapper)
+                self.assertEqual(any(check_binary.machine_paths(binary, [home])), named)
+                self.assertEqual(b"/cargo/registry/src/" in binary.read_bytes(), not named)
+                shutil.rmtree(place / "target")
+
     def complaint(self, source, *options):
         """The one thing that is wrong with this program."""
         with scratch() as place:
@@ -219,9 +236,10 @@ class Reproducible(unittest.TestCase):
         proof = second / f"{tree}-{hashlib.sha256(packaged).hexdigest()}"
         if not proof.exists():
             link_dependencies(TARGET / "release", target / "release")
-            run("cargo", "build", "--release", "--locked", "--package", "hivecast", cwd=here, CARGO_TARGET_DIR=target)
+            run("cargo", "build", "--release", "--locked", "--package", "hivecast", cwd=here, CARGO_TARGET_DIR=target,
+                RUSTFLAGS=None)
             stripped = target / "stripped"
-            run("strip", "--strip-all", "-o", stripped, target / "release/hivecast")
+            run("ci/lib/strip", target / "release/hivecast", stripped)
             self.assertTrue(stripped.read_bytes() == packaged, f"compare {stripped} with {BINARY}, stripped")
             proof.touch()
         shutil.rmtree(second / "work")

@@ -1,5 +1,6 @@
 """ci/release: once and only once, to a directory and to a real S3-compatible server, with a tag."""
 
+import os
 import pathlib
 import re
 import shutil
@@ -166,7 +167,7 @@ class ToADirectory(Releasing):
     def test_a_changelog_that_is_behind_is_refused(self):
         path = self.checkout / "CHANGELOG.md"
         path.write_text(path.read_text().replace(f"[{VERSION}]", "[0.0.1]"))
-        self.assertIn("newest section", self.release("--check", code=1))
+        self.assertIn("newest section", self.release("--check", code=2))
 
 
 class ToABucket(Releasing):
@@ -231,11 +232,19 @@ class ToABucket(Releasing):
         self.assertNotIn("secret-of-the-test", told)
 
     def test_an_upload_that_stopped_half_way_is_finished(self):
-        address = f"{self.address}/{self.bucket}/hivecast/{VERSION}/{TAR}"
-        urllib.request.urlopen(urllib.request.Request(address, data=b"half", method="PUT"), timeout=30).close()
+        """An rclone that fails at the signature, when the packages are there already."""
+        fails = self.place / "bin/rclone"
+        fails.parent.mkdir()
+        fails.write_text(f'#!/bin/sh\ncase "$*" in *SHA256SUMS.asc*) exit 1 ;; esac\nexec {shutil.which("rclone")} "$@"\n')
+        fails.chmod(0o755)
+        path = f"{fails.parent}:{os.environ['PATH']}"
+        self.assertIn("failed to copyto", self.release(code=10, PATH=path))
+        self.assertEqual(self.object(TAR), (self.dist / TAR).read_bytes())
+        self.assertEqual(self.git("tag"), "")
         self.assertIn("not released yet", self.release("--check"))
         self.assertIn("stored", self.release())
-        self.assertEqual(self.object(TAR), (self.dist / TAR).read_bytes())
+        for name in (TAR, "SHA256SUMS", "SHA256SUMS.asc"):
+            self.assertEqual(self.object(name), (self.dist / name).read_bytes())
 
     def test_a_server_that_is_away_is_infrastructure(self):
         self.assertIn("failed to", self.release(code=10, RELEASE_S3_ENDPOINT="http://127.0.0.1:9"))
