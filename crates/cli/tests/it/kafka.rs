@@ -227,6 +227,7 @@ fn the_doctor_finds_every_right_and_creates_nothing() {
     insta::assert_snapshot!(unpublished, @r"
     ok project file environment secure, and its secrets
     ok store editions can be written to [dir]/editions-secure
+    ok [feed]: feed is right: 3 tables, 8 fields
     ok [feed]: warehouse every table has 3 load_dates, from 2026-11-20 to 2026-11-22
     ok [feed]: target kafka [secure] answers, and can take topic [topic]
     warning [feed]: target not allowed to read the settings of topic [topic]; records are limited to Kafka's default of 1048588 bytes
@@ -240,6 +241,7 @@ fn the_doctor_finds_every_right_and_creates_nothing() {
     insta::assert_snapshot!(told(), @r"
     ok project file environment secure, and its secrets
     ok store editions can be written to [dir]/editions-secure
+    ok [feed]: feed is right: 3 tables, 8 fields
     ok [feed]: warehouse every table has 3 load_dates, from 2026-11-20 to 2026-11-22
     ok [feed]: target kafka [secure] answers, and can take topic [topic]
     warning [feed]: target topic [topic].ledger has replication factor 1: losing one broker loses what was published
