@@ -7,8 +7,9 @@ export HIVECAST_CACHE CARGO_TARGET_DIR
 
 HIVECAST := $(CARGO_TARGET_DIR)/release/hivecast
 
-# It would replace the flags of .cargo/config.toml, and compile every dependency again.
-unexport RUSTFLAGS
+# The first would replace the flags of .cargo/config.toml, the second runs build scripts again: either
+# compiles every dependency once more.
+unexport RUSTFLAGS SOURCE_DATE_EPOCH
 
 .PHONY: demo build test test-delivery bench lint setup
 

@@ -237,12 +237,20 @@ class Reproducible(unittest.TestCase):
         if not proof.exists():
             link_dependencies(TARGET / "release", target / "release")
             run("cargo", "build", "--release", "--locked", "--package", "hivecast", cwd=here, CARGO_TARGET_DIR=target,
-                RUSTFLAGS=None)
+                RUSTFLAGS=None, SOURCE_DATE_EPOCH=None)
             stripped = target / "stripped"
             run("ci/lib/strip", target / "release/hivecast", stripped)
             self.assertTrue(stripped.read_bytes() == packaged, f"compare {stripped} with {BINARY}, stripped")
             proof.touch()
         shutil.rmtree(second / "work")
+
+
+    def test_what_would_compile_every_dependency_again_is_kept_from_cargo(self):
+        with scratch() as place:
+            (place / "cargo").write_text(f"#!/bin/sh\nenv >{place}/environment\n")
+            (place / "cargo").chmod(0o755)
+            run("ci/build", "--product", PATH=f"{place}:{os.environ['PATH']}", SOURCE_DATE_EPOCH=1, RUSTFLAGS="-C debuginfo=0")
+            self.assertNotRegex((place / "environment").read_text(), "(?m)^(SOURCE_DATE_EPOCH|RUSTFLAGS)=")
 
 
 def link_dependencies(source, destination):
