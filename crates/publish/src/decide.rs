@@ -133,7 +133,9 @@ fn kept_records(question: &Question<'_>, here: &Here<'_>) -> Option<String> {
         .any(|(edition, then)| edition == question.edition && !then.is_empty() && then != now);
     is_other.then(|| {
         format!(
-            "edition {} was sent, or part of it, with other documents set aside: those that are set aside now              keep their records on the topic, as they were sent, until their keys are gone from the warehouse",
+            "edition {} was sent, or part of it, with other documents set aside: documents that are \
+             set aside now keep their records on the topic, as they were sent, until their keys are gone from the \
+             warehouse",
             question.edition
         )
     })
