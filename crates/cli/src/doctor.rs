@@ -252,7 +252,7 @@ fn tell(env: &str, checks: Vec<Check>, output: Output) -> Result<(), Failed> {
         None => Ok(()),
         Some(class) => {
             let what = format!("{failed} of {} checks of environment {env} failed", checks.len());
-            Err(Failed { report: Some(report), ..Failed::from(Fault::new(class, what)) })
+            Err(Failed { report: Some(Box::new(report)), ..Failed::from(Fault::new(class, what)) })
         }
     }
 }

@@ -22,7 +22,7 @@ pub(crate) struct Failed {
     pub(crate) fault: Fault,
     pub(crate) done: Vec<Summary>,
     /// What programs are told instead of a report of runs; the error is added to it.
-    pub(crate) report: Option<serde_json::Map<String, serde_json::Value>>,
+    pub(crate) report: Option<Box<serde_json::Map<String, serde_json::Value>>>,
 }
 
 impl From<Fault> for Failed {
@@ -56,7 +56,7 @@ impl Output {
             let error = error_report(&failed.fault);
             let text = match &failed.report {
                 Some(report) => {
-                    let mut report = report.clone();
+                    let mut report = (**report).clone();
                     report.insert("error".to_owned(), serde_json::to_value(error).unwrap_or_default());
                     json_line(&report)
                 }

@@ -27,7 +27,8 @@ pub(crate) fn run(args: &InitArgs, output: Output) -> Result<()> {
     })
 }
 
-fn write_project(dir: &Path) -> Result<()> {
+/// Writes the files into a directory that is empty or not there yet.
+pub(crate) fn write_project(dir: &Path) -> Result<()> {
     refuse_unless_empty(dir)?;
     for (path, text) in FILES {
         let path = dir.join(path);

@@ -7,13 +7,13 @@ use hivecast_contract::{EditionId, LoadDate, Manifest, WriterId};
 use hivecast_edition::{Edition, GateResult, LookUp, PruneMode, Sent, Store, gates};
 use hivecast_engine::Plan;
 use hivecast_feed::Feed;
-use hivecast_publish::decide::{Decision, Question, TopicState, decide, entries_sent};
+use hivecast_publish::decide::{Decision, Question, TopicState, decide, entries_sent, is_under_way};
 use hivecast_publish::encode::{EditionStamp, Encoder};
 use hivecast_publish::{
     EditionEntries, Job, Ledger, Mode, Target, TargetLimits, TopicSpec, View, mask_key_digest,
 };
 use hivecast_report::{Outcome, PublishSummary};
-use hivecast_run::{Context, Fault, Result, Step, crash_point};
+use hivecast_run::{Class, Context, Fault, Result, Step, crash_point};
 
 use crate::args::{BuildArgs, Global, PublishArgs};
 use crate::check;
@@ -25,6 +25,9 @@ use crate::feed_file::FeedFile;
 use crate::project::Project;
 use crate::run::Console;
 use crate::verify;
+
+#[cfg(test)]
+mod tests;
 
 /// What `build` and `publish` were asked, resolved.
 struct Run<'a> {
@@ -103,34 +106,23 @@ impl<'a> Run<'a> {
         let limits = target.preflight(&topic, context)?;
         target.check_free(self.feed.name())?;
         let plan = self.plan(day, context)?;
-        let ledger = target.ledger(self.feed.name(), View::Now, context)?;
         let mask_key = mask_key_digest(&self.feed.feed, self.project.mask_key());
-        let foreseen = foreseen(&ledger, &topic, mode, day, &plan.edition, &mask_key)?;
-        let reuse = match foreseen {
-            Some(Decision::AlreadyComplete(_)) => Reuse::Sent,
-            _ => Reuse::Judged,
+        let edition = plan.edition.clone();
+        let look = |view| {
+            let ledger = target.ledger(self.feed.name(), view, context)?;
+            let foreseen = foreseen(&ledger, &topic, mode, day, &edition, &mask_key)?;
+            Ok(Seen { mode, ledger, view, foreseen })
         };
-        let mut ready = self.ready(plan, reuse, context, findings)?;
+        let mut seen = look(View::Now).or_else(|fault| look_again(fault, View::Now, &look))?;
+        let mut ready = self.ready(plan, seen.reuse(), context, findings)?;
         let store = self.project.open_store()?;
-        match (foreseen, gates::recorded(&ready.edition)?) {
-            // It passed when it was sent; what came since is no matter for it.
-            (Some(Decision::AlreadyComplete(manifest)), Some(results)) => {
-                warn_of_other_entries(&ready.edition, &manifest.entries, context);
-                findings.edition = Some(edition::summary(&ready.edition, &results));
-                findings.gates = results;
-            }
-            _ => {
-                let previous = self.previous(&store, &ledger, &ready.edition, context)?;
-                let sent = match (mode, entries_sent(&ledger, &ready.edition.description.id)) {
-                    (Mode::Normal, Some(entries)) => Sent::Entries(entries),
-                    (Mode::Normal, None) | (Mode::Replace, _) => Sent::Nothing,
-                };
-                self.judge(&mut ready, previous.as_ref(), limits, sent, context, findings)?;
-            }
+        if let Err(fault) = self.pass(&mut ready, &store, &seen, limits, context, findings) {
+            seen = look_again(fault, seen.view, &look)?;
+            self.pass(&mut ready, &store, &seen, limits, context, findings)?;
         }
         crash_point("gates.passed");
         let encoder = self.encoder(&ready)?;
-        let bases = |id: &EditionId| self.base(&store, &ledger, mode, id, context);
+        let bases = |id: &EditionId| self.base(&store, &seen.ledger, mode, id, context);
         let entries = EditionEntries::new(&ready.edition, &encoder, &bases).until(context.cancel);
         let job = Job { topic: &topic, chunks: ready.checked.feed.chunks, mode, mask_key: &mask_key };
         let sent = hivecast_publish::publish(target, &job, &entries, context)?;
@@ -147,7 +139,70 @@ impl<'a> Run<'a> {
     }
 }
 
+/// What the ledger says before the edition is sent.
+struct Seen {
+    mode: Mode,
+    ledger: Ledger,
+    view: View,
+    foreseen: Option<Decision>,
+}
+
+impl Seen {
+    fn reuse(&self) -> Reuse {
+        match self.foreseen {
+            Some(Decision::AlreadyComplete(_)) => Reuse::Sent,
+            _ => Reuse::Judged,
+        }
+    }
+
+    /// Which of the edition's documents must stay set aside as they are. As long as the feed's last word
+    /// may be hidden, the edition may be sent although nothing says so: a list that is there is not
+    /// written anew then.
+    fn sent(&self, edition: &EditionId) -> Sent<'_> {
+        match (self.mode, entries_sent(&self.ledger, edition), self.view) {
+            (Mode::Normal, Some(entries), _) => Sent::Entries(entries),
+            (_, _, View::Now) => Sent::Entries(""),
+            (_, _, View::Settled) => Sent::Nothing,
+        }
+    }
+}
+
+/// A conflict with a ledger whose last word may be hidden is looked at again with that word: waiting for
+/// it costs nothing where there is no conflict.
+fn look_again(fault: Fault, view: View, look: &dyn Fn(View) -> Result<Seen>) -> Result<Seen> {
+    match (fault.class(), view) {
+        (Class::Conflict, View::Now) => look(View::Settled),
+        _ => Err(fault),
+    }
+}
+
 impl Run<'_> {
+    /// Judges the edition, unless it is sent whole already.
+    fn pass(
+        &self,
+        ready: &mut Ready,
+        store: &Store,
+        seen: &Seen,
+        limits: TargetLimits,
+        context: &Context<'_>,
+        findings: &mut Findings,
+    ) -> Result<()> {
+        match (&seen.foreseen, gates::recorded(&ready.edition)?) {
+            // It passed when it was sent; what came since is no matter for it.
+            (Some(Decision::AlreadyComplete(manifest)), Some(results)) => {
+                warn_of_other_entries(&ready.edition, &manifest.entries, context);
+                findings.edition = Some(edition::summary(&ready.edition, &results));
+                findings.gates = results;
+                Ok(())
+            }
+            _ => {
+                let previous = self.previous(store, &seen.ledger, &ready.edition, context)?;
+                let sent = seen.sent(&ready.edition.description.id);
+                self.judge(ready, previous.as_ref(), limits, sent, context, findings)
+            }
+        }
+    }
+
     /// Holds the edition against its gates, keeps what they said beside it, and stops an edition
     /// that is not fit to send.
     fn judge(
@@ -247,7 +302,8 @@ impl Run<'_> {
 
 /// What the ledger's manifests say to this edition, before it is built and judged: a conflict with them
 /// is no matter for a gate. The topic is taken to be as they say; when the session opens it is looked
-/// at, what other runs began too, and the decision is made again. None where nothing is published.
+/// at, what other runs began too, and the decision is made again. None where nothing is published, or the
+/// edition itself is half sent: whatever it corrects, it goes on.
 fn foreseen(
     ledger: &Ledger,
     topic: &TopicSpec,
@@ -256,7 +312,9 @@ fn foreseen(
     edition: &EditionId,
     mask_key: &str,
 ) -> Result<Option<Decision>> {
-    let Some(latest) = ledger.latest() else { return Ok(None) };
+    let Some(latest) = ledger.latest().filter(|_| !is_under_way(ledger, edition, load_date)) else {
+        return Ok(None);
+    };
     let complete = Ledger { manifests: ledger.manifests.clone(), ..Ledger::default() };
     let verdict = decide(&Question {
         feed: &topic.feed,
@@ -361,45 +419,4 @@ pub(crate) fn newest_of(project: &Project, feed: &Feed) -> Result<LoadDate> {
         Fault::data(format!("there is no load_date that every table of feed {} has", feed.name))
             .advise("give one with --load-date to read which tables lack it")
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use hivecast_contract::LEDGER_FORMAT;
-
-    use super::*;
-
-    fn manifest(sequence: u64, edition: &str) -> Manifest {
-        Manifest {
-            format: LEDGER_FORMAT,
-            sequence,
-            feed: "contracts".to_owned(),
-            load_date: LoadDate::new(2026, 11, 22).unwrap(),
-            edition: EditionId(edition.to_owned()),
-            entries: String::new(),
-            mask_key: String::new(),
-            topic: "mdm.contracts".to_owned(),
-            topic_id: "1".to_owned(),
-            documents: 0,
-            tombstones: 0,
-            chunks: 1,
-            completed_ms: 0,
-            partitions: Vec::new(),
-        }
-    }
-
-    /// Its own last word may be hidden from the run that has just sent it.
-    #[test]
-    fn what_was_just_published_is_spared_from_retention() {
-        let sent = manifest(2, "new");
-        for seen in [None, Some(manifest(1, "old")), Some(sent.clone())] {
-            let mut ledger = Ledger::default();
-            ledger.manifests.extend(seen.map(|manifest| (manifest.load_date, manifest)));
-            assert_eq!(protected(&with_manifest(ledger, &sent)), std::slice::from_ref(&sent.edition));
-        }
-        let mut ledger = Ledger::default();
-        let later = manifest(3, "later");
-        ledger.manifests.insert(later.load_date, later.clone());
-        assert_eq!(protected(&with_manifest(ledger, &sent)), [later.edition]);
-    }
 }

@@ -111,6 +111,7 @@ pub fn decide(question: &Question<'_>) -> Result<Verdict> {
         }
     }
     warnings.extend(refuse_or_warn(question, contradiction(question, &here, &unfinished))?);
+    warnings.extend(kept_records(question, &here));
     for progress in unfinished.iter().filter(|progress| !is_own(progress)) {
         warnings.push(format!(
             "load_date {} of feed {} was left partly published ({} entries); its keys that edition {} \
@@ -119,6 +120,34 @@ pub fn decide(question: &Question<'_>) -> Result<Verdict> {
         ));
     }
     Ok(Verdict { decision: Decision::Start { bases: bases(question, &here, &unfinished) }, warnings })
+}
+
+/// Starting over with other documents set aside: a document that is set aside still exists, so that what
+/// consumers have of it stays. It may be this edition's own, and then nobody would expect it.
+fn kept_records(question: &Question<'_>, here: &Here<'_>) -> Option<String> {
+    let now = question.entries?;
+    let begun = here.progress.iter().map(|progress| (&progress.edition, &progress.entries));
+    let complete = here.manifests.iter().map(|manifest| (&manifest.edition, &manifest.entries));
+    let is_other = begun
+        .chain(complete)
+        .any(|(edition, then)| edition == question.edition && !then.is_empty() && then != now);
+    is_other.then(|| {
+        format!(
+            "edition {} was sent, or part of it, with other documents set aside: documents that are \
+             set aside now keep their records on the topic, as they were sent, until their keys are gone from the \
+             warehouse",
+            question.edition
+        )
+    })
+}
+
+/// Whether the ledger says that part of an edition is sent, and no manifest that it is whole.
+pub fn is_under_way(ledger: &Ledger, edition: &EditionId, load_date: LoadDate) -> bool {
+    let mut begun = ledger
+        .progress
+        .values()
+        .filter(|progress| progress.edition == *edition && progress.load_date == load_date);
+    begun.any(|progress| !Here::on(ledger, &progress.topic_id, progress.writer).is_completed(progress))
 }
 
 /// What was sent of an edition, or is being sent, as [`hivecast_contract::Progress::entries`] has it:
@@ -140,11 +169,14 @@ struct Here<'a> {
 
 impl<'a> Here<'a> {
     fn of(question: &Question<'a>) -> Self {
-        let id = question.topic.id;
+        Here::on(question.ledger, question.topic.id, question.writer)
+    }
+
+    fn on(ledger: &'a Ledger, topic_id: &str, writer: WriterId) -> Self {
         Here {
-            writer: question.writer,
-            manifests: question.ledger.manifests.values().filter(|m| m.topic_id == id).collect(),
-            progress: question.ledger.progress.values().filter(|p| p.topic_id == id).collect(),
+            writer,
+            manifests: ledger.manifests.values().filter(|m| m.topic_id == topic_id).collect(),
+            progress: ledger.progress.values().filter(|p| p.topic_id == topic_id).collect(),
         }
     }
 
@@ -367,8 +399,17 @@ fn other_mask_key(question: &Question<'_>, here: &Here<'_>, unfinished: &[&Progr
         of == *edition && date == *load_date && !key.is_empty() && key != question.mask_key
     };
     let begun = unfinished.iter().find(|begun| is_other(&begun.edition, begun.load_date, &begun.mask_key));
+    // A correction that was begun with this key is under way: what its manifest says is what it corrects.
+    let is_corrected = || {
+        unfinished.iter().any(|begun| {
+            begun.edition == **edition && begun.load_date == *load_date && begun.mask_key == question.mask_key
+        })
+    };
     // A day that a later one has overtaken is done with, whatever key there is today.
-    let whole = || here.latest().filter(|whole| is_other(&whole.edition, whole.load_date, &whole.mask_key));
+    let whole = || {
+        let whole = here.latest().filter(|_| !is_corrected())?;
+        is_other(&whole.edition, whole.load_date, &whole.mask_key).then_some(whole)
+    };
     let (how, restored) = match begun {
         Some(begun) => {
             (format!("partly published ({} entries)", begun.position), "and publish it to its end")
@@ -384,7 +425,7 @@ fn other_mask_key(question: &Question<'_>, here: &Here<'_>, unfinished: &[&Progr
             "restore the mask_key that it was begun with {restored}, or publish with --replace to send every \
              document masked with the new one"
         ),
-        overruled: format!("{what}; all of it is sent with the new one"),
+        overruled: format!("{what}; all of it that is not set aside is sent with the new one"),
         what,
     })
 }

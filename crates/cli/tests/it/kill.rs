@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use crate::support::{DAYS, Scratch};
 
@@ -129,6 +129,56 @@ fn killed_at_every_crash_point() {
         assert_eq!(status.signal(), Some(9), "{point}: the run did not come to this point ({status})");
         check_recovery(&scratch, &case, &expected);
     }
+}
+
+/// Sends the second day with `--replace` undisturbed in one case, and in the other is killed after two
+/// chunks and goes on as a scheduler would have it, without `--replace`.
+fn check_replacement(scratch: &Scratch) {
+    let replace = |case: &str, crash_at: Option<&str>| {
+        publish(scratch, case, DAYS[1], crash_at).arg("--replace").spawn().unwrap()
+    };
+    for case in ["reference", "killed"] {
+        scratch.finish(publish(scratch, case, DAYS[1], None).spawn().unwrap()).failed(50);
+    }
+    scratch.finish(replace("reference", None)).succeeded();
+    let status = replace("killed", Some("publish.after_commit:2")).wait().unwrap();
+    assert_eq!(status.signal(), Some(9), "the run did not come to its second chunk ({status})");
+    let resumed = finish(scratch, "killed", DAYS[1]);
+    assert_eq!(resumed["outcome"], "resumed");
+    assert!(topics(scratch, "killed") == topics(scratch, "reference"), "consumers read something else");
+    assert_eq!(finish(scratch, "killed", DAYS[1])["outcome"], "already_published");
+}
+
+fn two_published_days() -> Scratch {
+    let scratch = project(["reference", "killed"].map(str::to_owned).into_iter());
+    for (case, day) in [("reference", 0), ("reference", 1), ("killed", 0), ("killed", 1)] {
+        finish(&scratch, case, DAYS[day]);
+    }
+    scratch
+}
+
+#[test]
+fn a_killed_correction_goes_on_without_replace() {
+    let scratch = two_published_days();
+    let input = scratch
+        .files("warehouse")
+        .into_keys()
+        .find(|name| name.contains(DAYS[1]) && !name.ends_with("_SUCCESS"))
+        .unwrap();
+    let file =
+        std::fs::File::options().append(true).open(scratch.join(&format!("warehouse/{input}"))).unwrap();
+    file.set_modified(SystemTime::now()).unwrap();
+    check_replacement(&scratch);
+}
+
+#[test]
+fn a_killed_return_from_a_roll_back_goes_on_without_replace() {
+    let scratch = two_published_days();
+    for case in ["reference", "killed"] {
+        let back = publish(&scratch, case, DAYS[0], None).arg("--replace").spawn().unwrap();
+        scratch.finish(back).succeeded();
+    }
+    check_replacement(&scratch);
 }
 
 /// A generator of known quality is not needed here, only one that repeats (Steele, Lea and Flood,

@@ -239,6 +239,21 @@ fn another_mask_key() {
     given.gives(22, "a", &[Mode::Normal], &Decision::AlreadyComplete(done));
 }
 
+/// The manifest has the old key until the correction is whole; what the correction was begun with counts.
+#[test]
+fn a_correction_with_another_mask_key_goes_on_in_either_mode() {
+    let begun = |key: &str| Progress { mask_key: key.to_owned(), ..progress(22, "a", &[], 13) };
+    let done = Manifest { mask_key: "old".to_owned(), ..manifest(1, 22, "a", 9) };
+    let mut given = Given::ledger([Done(done), Begun(begun("new"))]);
+    given.mask_key = "new";
+    assert!(given.gives(22, "a", BOTH, &Decision::Resume(begun("new"))).is_empty());
+    // A third key starts over, and so does the first: part of the topic is masked with the second.
+    for key in ["third", "old"] {
+        given.mask_key = key;
+        given.conflict(22, "a", "is partly published (4 entries) as edition a, and mask_key", &[]);
+    }
+}
+
 #[test]
 fn a_day_put_back_and_left_half_way_goes_on() {
     let again = progress(22, "a", &["b"], 23);
@@ -410,6 +425,34 @@ fn a_position_among_other_documents_is_a_conflict() {
     same.gives(22, "a", &[Mode::Normal, Mode::Replace], &Decision::Resume(begun("now")));
     let older_program = Given::ledger([LedgerLine::Begun(begun(""))]);
     older_program.gives(22, "a", &[Mode::Normal], &Decision::Resume(begun("")));
+}
+
+/// What is set aside keeps its record, whatever edition that is of; a person is told.
+#[test]
+fn starting_over_with_other_documents_set_aside_is_told() {
+    let kept = |given: &Given, mode| {
+        let verdict = given.decide(22, "a", mode).expect("a decision");
+        assert!(matches!(verdict.decision, Decision::Start { .. }), "{verdict:?}");
+        verdict.warnings.iter().any(|warning| warning.contains("set aside now keep their records"))
+    };
+    let begun = |entries: &str| Progress { entries: entries.to_owned(), ..progress(22, "a", &["z"], 3) };
+    let done = |entries: &str| Manifest { entries: entries.to_owned(), ..manifest(1, 22, "a", 9) };
+    assert!(kept(&Given::ledger([Begun(begun("then"))]), Mode::Replace));
+    // Begun with another mask_key: what was set aside then counts all the same.
+    for (entries, told) in [("then", true), ("now", false)] {
+        let mut given = Given::ledger([Begun(Progress { mask_key: "old".to_owned(), ..begun(entries) })]);
+        given.mask_key = "new";
+        assert_eq!(kept(&given, Mode::Replace), told, "begun with {entries}");
+        let mut given = Given::ledger([Done(Manifest { mask_key: "old".to_owned(), ..done(entries) })]);
+        given.mask_key = "new";
+        assert_eq!(kept(&given, Mode::Replace), told, "published with {entries}");
+    }
+    // Put back over a newer day.
+    for (entries, told) in [("then", true), ("now", false), ("", false)] {
+        let given = Given::ledger([Done(done(entries)), Done(manifest(2, 23, "b", 19))]);
+        assert_eq!(kept(&given, Mode::Replace), told, "put back, {entries:?}");
+    }
+    assert!(!kept(&Given::ledger([Done(manifest(1, 21, "z", 9))]), Mode::Normal));
 }
 
 #[test]

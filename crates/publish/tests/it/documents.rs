@@ -293,6 +293,16 @@ fn documents_set_aside_between_two_runs_are_not_lost_silently() {
     let summary = topic.publish_entries(&topic.target, &entries, Mode::Replace).expect("starts over");
     assert_eq!((summary.outcome, summary.manifest.documents), (Outcome::Published, 9));
     assert_eq!(topic.log().live().len(), 10, "what is set aside keeps its record");
+    let told = topic.bench.notes();
+    assert!(told.iter().any(|note| note.contains("set aside now keep their records")), "{told:?}");
+    // It is not forgotten: when it is gone from the warehouse, it goes from the topic.
+    let find = |id: &EditionId| store.find("contracts", id);
+    let next = self::edition(&store, "2026-11-23", 10..12);
+    let next_encoder = self::encoder(&next);
+    let entries = EditionEntries::new(&next, &next_encoder, &find);
+    let summary = topic.publish_entries(&topic.target, &entries, Mode::Normal).expect("published");
+    assert_eq!(summary.manifest.tombstones, 10);
+    assert_eq!(topic.log().live().len(), 2);
 }
 
 /// Says that it has a document more than it gives.

@@ -109,6 +109,7 @@ macro_rules! target_conformance {
             rolled_back_to_an_older_day
             newer_day_after_a_roll_back_is_refused
             other_mask_key_is_refused
+            replacement_with_another_mask_key_goes_on
             deleted_topic_is_refused
             topic_of_another_feed_is_refused
             other_partition_count_is_refused

@@ -1,5 +1,5 @@
-//! Seeded random schedules: many days, crashes, changed inputs and replacements, against a model
-//! that knows nothing but dates and names.
+//! Seeded random schedules: many days, crashes, changed inputs and mask keys, and replacements, against a
+//! model that knows nothing but dates and names.
 
 use std::collections::BTreeMap;
 
@@ -15,6 +15,9 @@ use super::oracle::Stretch;
 
 /// How many commands one schedule gives.
 const COMMANDS: u32 = 12;
+
+/// Digests of the keys that values are masked with.
+const MASK_KEYS: [&str; 2] = ["digest of one key", "digest of another"];
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
 struct Random(u64);
@@ -56,6 +59,7 @@ impl Random {
 /// committed.
 struct UnderWay {
     id: String,
+    mask_key: &'static str,
     load_date: LoadDate,
     bases: Vec<String>,
 }
@@ -65,8 +69,8 @@ struct UnderWay {
 struct Model {
     /// The edition of each day that was completed.
     done: BTreeMap<LoadDate, String>,
-    /// The one that was completed last.
-    latest: Option<(LoadDate, String)>,
+    /// The one that was completed last, and the digest of its mask key.
+    latest: Option<(LoadDate, String, &'static str)>,
     under_way: Option<UnderWay>,
     log: Vec<Stretch>,
 }
@@ -81,26 +85,32 @@ enum Expected {
 }
 
 impl Model {
-    fn expect(&self, id: &str, load_date: LoadDate, mode: Mode) -> Expected {
+    fn expect(&self, id: &str, load_date: LoadDate, mask_key: &str, mode: Mode) -> Expected {
         let under_way = self.under_way.as_ref();
-        if under_way.is_some_and(|run| run.id == id) {
-            return Expected::Resume;
+        let begun_with = under_way.filter(|run| run.id == id).map(|run| run.mask_key);
+        let published_with =
+            self.latest.as_ref().filter(|(_, latest, _)| latest == id).map(|latest| latest.2);
+        match begun_with.or(published_with) {
+            Some(other) if other != mask_key => {
+                return if mode == Mode::Replace { Expected::Start } else { Expected::Conflict };
+            }
+            _ if begun_with.is_some() => return Expected::Resume,
+            _ => {}
         }
         let done = self.done.get(&load_date);
         let same_day_under_way = under_way.is_some_and(|run| run.load_date == load_date);
-        let is_latest = self.latest.as_ref().is_some_and(|(_, latest)| latest == id);
         match mode {
-            Mode::Replace if is_latest && under_way.is_none() => Expected::Nothing,
+            Mode::Replace if published_with.is_some() && under_way.is_none() => Expected::Nothing,
             Mode::Replace => Expected::Start,
             Mode::Normal if done.is_some_and(|done| done == id) && !same_day_under_way => {
                 // Unless an older day was put back over it.
-                let latest = self.latest.as_ref().is_some_and(|(date, _)| *date < load_date);
+                let latest = self.latest.as_ref().is_some_and(|(date, ..)| *date < load_date);
                 let older = latest || under_way.is_some_and(|run| run.load_date < load_date);
                 if older { Expected::Conflict } else { Expected::Nothing }
             }
             Mode::Normal if done.is_some() || same_day_under_way => Expected::Conflict,
             Mode::Normal => {
-                let latest = self.latest.as_ref().map(|(date, _)| *date);
+                let latest = self.latest.as_ref().map(|(date, ..)| *date);
                 let newest = latest.max(under_way.map(|run| run.load_date));
                 if newest > Some(load_date) { Expected::Conflict } else { Expected::Start }
             }
@@ -108,7 +118,7 @@ impl Model {
     }
 
     fn bases(&self, id: &str) -> Vec<String> {
-        let latest = self.latest.iter().map(|(_, latest)| latest.clone());
+        let latest = self.latest.iter().map(|(_, latest, _)| latest.clone());
         let left = self.under_way.iter().flat_map(|run| run.bases.iter().chain([&run.id]).cloned());
         let mut bases: Vec<String> = latest.chain(left).filter(|base| base != id).collect();
         bases.sort();
@@ -123,7 +133,8 @@ impl Model {
         }
         let load_date = case.editions.get(id).load_date;
         if expected == Expected::Start {
-            let run = UnderWay { id: id.to_owned(), load_date, bases: self.bases(id) };
+            let run =
+                UnderWay { id: id.to_owned(), mask_key: case.mask_key, load_date, bases: self.bases(id) };
             self.under_way = Some(run);
             self.log.push(case.part(id, &[], 0));
         }
@@ -136,7 +147,7 @@ impl Model {
         // No edition here is empty, so that the last entry and the manifest are committed together.
         if committed == whole.len() {
             self.done.insert(load_date, id.to_owned());
-            self.latest = Some((load_date, id.to_owned()));
+            self.latest = Some((load_date, id.to_owned(), case.mask_key));
             self.under_way = None;
         }
     }
@@ -157,25 +168,35 @@ pub fn random_schedule(fixture: &dyn Fixture) {
         let mut random = Random(seed);
         let mut case = Case::new(fixture, &format!("random{seed}"), Editions::default());
         case.chunks.records = 1 + random.below(5);
+        case.mask_key = MASK_KEYS[0];
         case.create_topic();
         let mut model = Model::default();
         let mut history: Vec<(String, u8)> = vec![];
         let mut day = 1;
+        let mut last = (String::new(), day);
         for step in 0..COMMANDS {
-            let (id, day_of) = match random.below(6) {
-                // Something that was there before, today's correction, or the next day.
-                0 | 1 if !history.is_empty() => history[random.below(history.len() as u64) as usize].clone(),
+            let (id, day_of) = match random.below(8) {
+                // The same as before, something that was there before, today's correction, or the next day.
+                0 | 1 if step > 0 => last.clone(),
+                2 if !history.is_empty() => history[random.below(history.len() as u64) as usize].clone(),
                 choice => {
-                    day += u8::from(choice > 2);
+                    day += u8::from(choice > 3);
                     let id = format!("s{step}");
                     case.editions.add(random.edition(&id, day));
                     history.push((id.clone(), day));
                     (id, day)
                 }
             };
-            let mode = if random.below(4) == 0 { Mode::Replace } else { Mode::Normal };
+            last = (id.clone(), day_of);
+            let mode = if random.below(3) == 0 { Mode::Replace } else { Mode::Normal };
+            if random.below(3) == 0 {
+                case.mask_key = MASK_KEYS[random.below(2) as usize];
+            }
             let trip = random.trip();
-            let told = format!("seed {seed} step {step}: {id} of day {day_of}, {mode:?}, {trip:?}");
+            let told = format!(
+                "seed {seed} step {step}: {id} of day {day_of}, {}, {mode:?}, {trip:?}",
+                case.mask_key
+            );
             command(&case, &mut model, &id, mode, trip, &told);
             case.assert_log(&model.log);
         }
@@ -183,7 +204,7 @@ pub fn random_schedule(fixture: &dyn Fixture) {
 }
 
 fn command(case: &Case<'_>, model: &mut Model, id: &str, mode: Mode, trip: Trip, told: &str) {
-    let expected = model.expect(id, case.editions.get(id).load_date, mode);
+    let expected = model.expect(id, case.editions.get(id).load_date, case.mask_key, mode);
     let before = case.log().len();
     let faulty = Faulty::once(case.target.as_ref(), trip);
     let result = case.run(&faulty, id, mode);

@@ -1,5 +1,5 @@
 //! Random commands against a topic that is a map of keys: whatever happens, an edition that is
-//! complete is what is on the topic, and nothing newer is overwritten unasked.
+//! complete is what is on the topic, what is half sent goes on, and nothing newer is overwritten unasked.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,8 +13,8 @@ use super::{day, id};
 /// One command of a schedule.
 #[derive(Clone, Debug)]
 enum Command {
-    /// Publish an edition, and die after so many transactions.
-    Publish { edition: usize, mode: Mode, transactions: usize },
+    /// Publish an edition masked with a key, and die after so many transactions.
+    Publish { edition: usize, key: &'static str, mode: Mode, transactions: usize },
     /// Delete the topic; the next session makes it again.
     Delete,
 }
@@ -26,13 +26,15 @@ struct Edition {
     keys: BTreeSet<u8>,
 }
 
-/// Keys on the topic with the edition that put them there; one partition.
+/// Keys on the topic with the edition that put them there and what it was masked with; one partition.
 #[derive(Default)]
 struct World {
     topic: u32,
-    live: BTreeMap<u8, usize>,
+    live: BTreeMap<u8, (usize, &'static str)>,
     end: i64,
     ledger: Ledger,
+    /// The edition that is half sent, and what it is masked with.
+    under_way: Option<(usize, &'static str)>,
 }
 
 const CHUNK: usize = 3;
@@ -42,6 +44,7 @@ impl World {
         &mut self,
         editions: &[Edition],
         edition: usize,
+        key: &'static str,
         mode: Mode,
         transactions: usize,
     ) -> Result<bool> {
@@ -52,7 +55,7 @@ impl World {
             feed: "f",
             edition: &name,
             entries: Some("same"),
-            mask_key: "",
+            mask_key: key,
             load_date,
             writer: WriterId::SINGLE,
             mode,
@@ -63,8 +66,12 @@ impl World {
                 end_offsets: &[self.end],
                 has_records: self.end > 0,
             },
-        })?;
-        let mut progress = match verdict.decision {
+        });
+        if self.under_way == Some((edition, key)) {
+            let decision = verdict.as_ref().map(|verdict| &verdict.decision);
+            assert!(matches!(decision, Ok(Decision::Resume(_))), "{mode:?}: {verdict:?}");
+        }
+        let mut progress = match verdict?.decision {
             Decision::AlreadyComplete(manifest) => {
                 assert_eq!((&manifest.edition, manifest.load_date), (&name, load_date));
                 return Ok(true);
@@ -79,14 +86,14 @@ impl World {
                 chunks: 0,
                 position: 0,
                 entries: "same".to_owned(),
-                mask_key: String::new(),
+                mask_key: key.to_owned(),
                 bases,
                 topic_id,
                 partitions: vec![PartitionTotals::default()],
             },
         };
         for _ in 0..transactions {
-            if self.transaction(editions, edition, &mut progress) {
+            if self.transaction(editions, edition, key, &mut progress) {
                 return Ok(true);
             }
         }
@@ -94,7 +101,13 @@ impl World {
     }
 
     /// Commits one chunk; true when it was the last.
-    fn transaction(&mut self, editions: &[Edition], edition: usize, progress: &mut Progress) -> bool {
+    fn transaction(
+        &mut self,
+        editions: &[Edition],
+        edition: usize,
+        mask: &'static str,
+        progress: &mut Progress,
+    ) -> bool {
         let keys = &editions[edition].keys;
         let base = |base: &EditionId| editions[base.0.parse::<usize>().unwrap()].keys.clone();
         let gone: BTreeSet<u8> =
@@ -104,7 +117,7 @@ impl World {
         let rest = &sequence[progress.position as usize..];
         for (key, is_document) in &rest[..CHUNK.min(rest.len())] {
             match is_document {
-                true => self.live.insert(*key, edition),
+                true => self.live.insert(*key, (edition, mask)),
                 false => self.live.remove(key),
             };
             progress.partitions[0].add(&PartitionTotals {
@@ -120,7 +133,8 @@ impl World {
         }
         progress.chunks += 1;
         self.ledger.progress.insert(WriterId::SINGLE, progress.clone());
-        if rest.len() > CHUNK {
+        self.under_way = (rest.len() > CHUNK).then_some((edition, mask));
+        if self.under_way.is_some() {
             return false;
         }
         let sequence =
@@ -132,7 +146,7 @@ impl World {
             load_date: progress.load_date,
             edition: progress.edition.clone(),
             entries: progress.entries.clone(),
-            mask_key: String::new(),
+            mask_key: progress.mask_key.clone(),
             topic: "t".to_owned(),
             topic_id: progress.topic_id.clone(),
             documents: progress.partitions[0].documents,
@@ -150,11 +164,9 @@ fn commands() -> impl Strategy<Value = (Vec<Edition>, Vec<Command>)> {
     let edition = (1u8..5, prop::collection::btree_set(0u8..12, 0..8))
         .prop_map(|(date, keys)| Edition { load_date: day(date), keys });
     let mode = prop_oneof![3 => Just(Mode::Normal), 1 => Just(Mode::Replace)];
-    let publish = (0usize..6, mode, 0usize..5).prop_map(|(edition, mode, transactions)| Command::Publish {
-        edition,
-        mode,
-        transactions,
-    });
+    let key = prop_oneof![3 => Just("one key"), 1 => Just("another")];
+    let publish = (0usize..6, key, mode, 0usize..5)
+        .prop_map(|(edition, key, mode, transactions)| Command::Publish { edition, key, mode, transactions });
     let command = prop_oneof![20 => publish, 1 => Just(Command::Delete)];
     (prop::collection::vec(edition, 6), prop::collection::vec(command, 1..25))
 }
@@ -173,16 +185,17 @@ proptest! {
     fn an_edition_that_is_complete_is_what_is_on_the_topic((editions, commands) in commands()) {
         let mut world = World::default();
         for command in commands {
-            let Command::Publish { edition, mode, transactions } = command else {
+            let Command::Publish { edition, key: mask, mode, transactions } = command else {
                 world.topic += 1;
                 world.live.clear();
                 world.end = 0;
+                world.under_way = None;
                 continue;
             };
             let (end, newest_before) = (world.end, newest(&world));
             let name = id(&edition.to_string());
             let was_begun = world.ledger.progress.values().any(|progress| progress.edition == name);
-            let result = world.publish(&editions, edition, mode, transactions);
+            let result = world.publish(&editions, edition, mask, mode, transactions);
             let sent = world.end - end;
             match result {
                 Err(fault) => {
@@ -192,15 +205,16 @@ proptest! {
                 }
                 Ok(is_complete) => {
                     if is_complete && (sent > 0 || mode == Mode::Replace) {
-                        let wanted: BTreeMap<u8, usize> =
-                            editions[edition].keys.iter().map(|key| (*key, edition)).collect();
+                        let wanted: BTreeMap<u8, (usize, &str)> =
+                            editions[edition].keys.iter().map(|key| (*key, (edition, mask))).collect();
                         prop_assert_eq!(&world.live, &wanted);
                         let end = world.end;
-                        prop_assert!(world.publish(&editions, edition, mode, 5).unwrap());
+                        prop_assert!(world.publish(&editions, edition, mask, mode, 5).unwrap());
                         prop_assert_eq!(world.end, end, "again sends nothing");
                     }
                     // "Published already" is true of what is there, or a newer day took its place.
-                    let is_there = world.live.iter().all(|(key, of)| *of == edition && editions[edition].keys.contains(key));
+                    let is_there =
+                        world.live.iter().all(|(key, of)| *of == (edition, mask) && editions[edition].keys.contains(key));
                     prop_assert!(
                         sent > 0 || !is_complete || is_there || newest_before > Some(editions[edition].load_date)
                     );

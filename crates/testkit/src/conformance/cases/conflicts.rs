@@ -6,7 +6,7 @@ use hivecast_run::Class;
 use super::{CHUNK_RECORDS, Case, assert_outcome, two_days};
 use crate::conformance::Fixture;
 use crate::conformance::editions::Edition;
-use crate::conformance::faulty::{Effect, Point, Trip};
+use crate::conformance::faulty::{Effect, Faulty, Point, Trip};
 
 const AFTER_FIRST_CHUNK: Trip = Trip { point: Point::AfterCommit, nth: 1, effect: Effect::Crash };
 
@@ -121,6 +121,40 @@ pub fn other_mask_key_is_refused(fixture: &dyn Fixture) {
     case.mask_key = "digest of a third";
     case.publish("e23");
     assert_outcome(&case.publish("e22"), Outcome::AlreadyComplete);
+}
+
+/// A correction with a new `mask_key` that dies goes on with or without `--replace`, and one whose session is
+/// lost goes on in the same run: nothing is sent twice. The key that it replaces is refused meanwhile.
+pub fn replacement_with_another_mask_key_goes_on(fixture: &dyn Fixture) {
+    for mode in [Mode::Normal, Mode::Replace] {
+        let mut case = Case::new(fixture, "maskcrash", two_days());
+        case.mask_key = "digest of one key";
+        case.publish("e22");
+        case.mask_key = "digest of another";
+        case.crash("e22", Mode::Replace, AFTER_FIRST_CHUNK);
+        case.mask_key = "digest of one key";
+        case.assert_refused("e22", Class::Conflict);
+        case.mask_key = "digest of another";
+        let lost = Trip { point: Point::BeforeCommit, nth: 2, effect: Effect::Lost };
+        let faulty = Faulty::once(case.target.as_ref(), lost);
+        let summary = case.run(&faulty, "e22", mode).expect("the rest is sent");
+        assert!(faulty.has_tripped());
+        assert_outcome(&summary, Outcome::Resumed { position: CHUNK_RECORDS });
+        case.assert_log(&[case.whole("e22", &[]), case.whole("e22", &[])]);
+        assert_eq!(summary.manifest.mask_key, "digest of another");
+        assert_outcome(&case.publish("e22"), Outcome::AlreadyComplete);
+    }
+    // Lost before anything of the correction was resumed.
+    let mut case = Case::new(fixture, "masklost", two_days());
+    case.mask_key = "digest of one key";
+    case.publish("e22");
+    case.mask_key = "digest of another";
+    let lost = Trip { point: Point::BeforeCommit, nth: 3, effect: Effect::Lost };
+    let faulty = Faulty::once(case.target.as_ref(), lost);
+    let summary = case.run(&faulty, "e22", Mode::Replace).expect("the rest is sent");
+    assert_outcome(&summary, Outcome::Published);
+    assert_eq!((summary.lost_sessions, summary.sent.documents), (1, 10));
+    case.assert_log(&[case.whole("e22", &[]), case.whole("e22", &[])]);
 }
 
 /// The topic is deleted behind the ledger's back: refused, published whole with `--replace`, and as
