@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::description::Description;
-use crate::files::{AdviseSpace as _, read_if_there, sync_dir};
+use crate::files::{AdviseSpace as _, Unnamed, read_if_there, sync_dir};
 use crate::reader::{Batch, Columns};
 use crate::writer::held;
 use crate::{Edition, EditionReader};
@@ -200,7 +200,7 @@ impl Exclusions {
             return Ok(there);
         }
         let path = edition.path.join(EXCLUSIONS_FILE);
-        let unnamed = edition.path.join(format!("{EXCLUSIONS_FILE}.tmp"));
+        let unnamed = Unnamed::create(&path).map_err(|error| write_fault(&path, error))?;
         let header = write_list(edition, wanted, &unnamed)?;
         let expected = match sent {
             Sent::Entries("") if is_there => Some(there.fingerprint(&edition.description)),
@@ -208,11 +208,9 @@ impl Exclusions {
             Sent::Entries(fingerprint) => Some(fingerprint.to_owned()),
         };
         if expected.is_some_and(|expected| expected != header.fingerprint) {
-            // What can't be removed is overwritten by the next list.
-            let _ = fs::remove_file(&unnamed);
             return Err(conflict(edition));
         }
-        fs::rename(&unnamed, &path).map_err(|error| write_fault(&path, error))?;
+        unnamed.rename(&path).map_err(|error| write_fault(&path, error))?;
         // The new list counts from here on, whether the old one goes or not.
         let _ = fs::remove_file(edition.path.join(OLD_EXCLUSIONS_FILE));
         sync_dir(&edition.path)?;
@@ -246,9 +244,10 @@ fn read_old(edition: &Path) -> Result<List> {
 
 /// Finds each document's place, in one pass over the keys, and writes the list; one that the edition
 /// lacks is passed over.
-fn write_list(edition: &Edition, wanted: Sorter, path: &Path) -> Result<Header> {
+fn write_list(edition: &Edition, wanted: Sorter, unnamed: &Unnamed) -> Result<Header> {
+    let path = unnamed.path();
     let failed = |error| write_fault(path, error);
-    let mut file = File::create(path).map_err(failed)?;
+    let mut file = unnamed.file().map_err(failed)?;
     file.write_all(&[b' '; HEADER_BYTES]).map_err(failed)?;
     let mut lines = LineWriter::new(file, path);
     let mut fingerprint = Fingerprint::new(&edition.description);
@@ -269,7 +268,6 @@ fn write_list(edition: &Edition, wanted: Sorter, path: &Path) -> Result<Header> 
         return Err(Fault::bug(format!("the header of {EXCLUSIONS_FILE} is too long")));
     }
     file.rewind().and_then(|()| file.write_all(line.as_bytes())).map_err(failed)?;
-    file.sync_all().map_err(failed)?;
     Ok(header)
 }
 

@@ -225,6 +225,17 @@ pub(crate) fn edition_dir(feed_dir: &Path, load_date: LoadDate, id: &EditionId) 
     feed_dir.join(format!("{LOAD_DATE_PREFIX}{load_date}")).join(format!("{EDITION_PREFIX}{id}"))
 }
 
+/// The directories of all editions that a feed has, whole or not.
+pub(crate) fn edition_dirs(feed_dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut editions = Vec::new();
+    let is_dated = |path: &PathBuf| name_of(path).starts_with(LOAD_DATE_PREFIX) && path.is_dir();
+    for date_dir in entries(feed_dir)?.into_iter().filter(is_dated) {
+        let is_edition = |path: &PathBuf| name_of(path).starts_with(EDITION_PREFIX) && path.is_dir();
+        editions.extend(entries(&date_dir)?.into_iter().filter(is_edition));
+    }
+    Ok(editions)
+}
+
 /// Takes an edition's directory out of sight with one rename; the next sweep deletes it.
 pub(crate) fn hide(feed_dir: &Path, load_date: LoadDate, path: &Path, lock: &File) -> Result<()> {
     let hidden = temporary::free_name(feed_dir, load_date, lock);

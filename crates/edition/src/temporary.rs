@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use hivecast_contract::LoadDate;
 use hivecast_run::{Fault, Result};
 
-use crate::files::AdviseSpace;
-use crate::store::{entries, is_temporary};
+use crate::files::{AdviseSpace, sweep_unnamed};
+use crate::store::{edition_dirs, entries, is_temporary};
 
 /// Prefix of the names of temporary directories.
 pub(crate) const TEMPORARY_PREFIX: &str = ".tmp-";
@@ -49,12 +49,16 @@ pub(crate) fn free_name(feed_dir: &Path, load_date: LoadDate, _names: &File) -> 
     }
 }
 
-/// Removes the temporary directories whose process is dead. `_names` is [`lock_names`]'s.
+/// Removes the temporary directories whose process is dead, and what it was writing beside editions.
+/// `_names` is [`lock_names`]'s.
 pub(crate) fn sweep(feed_dir: &Path, _names: &File) -> Result<()> {
     for path in entries(feed_dir)?.into_iter().filter(|path| is_temporary(path)) {
         if is_abandoned(&path)? {
             remove(&path)?;
         }
+    }
+    for edition in edition_dirs(feed_dir)? {
+        sweep_unnamed(&edition)?;
     }
     Ok(())
 }

@@ -190,7 +190,8 @@ impl<'a> Job<'a> {
     /// Groups a child level's rows by its parent level's keys; writes down and sets aside what the
     /// gates find.
     pub(crate) fn group(&self, joining: Joining<'_>) -> Result<Groups> {
-        let Joining { child, parent_slots, parent_len, dead, child_slots, child_numbers, level } = joining;
+        let Joining { parent, child, parent_slots, parent_len, dead, child_slots, child_numbers, level } =
+            joining;
         let pick = |slots: &[ArrayRef], wanted: &[usize]| -> Vec<ArrayRef> {
             wanted.iter().map(|slot| Arc::clone(&slots[*slot])).collect()
         };
@@ -219,7 +220,7 @@ impl<'a> Job<'a> {
             examples: MAX_EXAMPLES,
         };
         let (groups, mut findings) = Groups::build(&grouping, self.context)?;
-        child.node.hide_keys(&mut findings.orphan_examples, &mut findings.ambiguous_examples);
+        child.hide_keys(parent, &mut findings.orphan_examples, &mut findings.ambiguous_examples);
         self.set_rows_aside(level, &findings.orphan_rows, "orphans", "no row above has its key")?;
         self.set_rows_aside(
             level,
@@ -271,6 +272,8 @@ impl<'a> Job<'a> {
 
 /// What [`Job::group`] joins.
 pub(crate) struct Joining<'a> {
+    /// The level above.
+    pub(crate) parent: &'a NodePlan,
     pub(crate) child: &'a ChildPlan,
     /// All slots of the level above.
     pub(crate) parent_slots: &'a [ArrayRef],

@@ -8,8 +8,8 @@ use hivecast_sql::{Expression, SqlBinder};
 
 use crate::row_gates::HIDDEN;
 
-/// The columns that masked fields are made of, in lower case. A name counts in every table: a query
-/// hands columns on under their names.
+/// The columns that masked fields are made of, and those that join with such a one, in lower case. A
+/// name counts in every table: a query hands columns on under their names.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Masked {
     names: BTreeSet<String>,
@@ -20,6 +20,8 @@ impl Masked {
     pub(crate) fn of(checked: &Checked) -> Self {
         let mut masked = Masked::default();
         masked.node(checked, &SqlBinder::default(), &checked.feed.document);
+        // Each round carries masks over one more join of a chain of them.
+        while masked.spread(&checked.feed.document.fields) {}
         masked
     }
 
@@ -55,6 +57,27 @@ impl Masked {
             Some(advice) => veiled.advise(advice),
             None => veiled,
         }
+    }
+
+    /// Hides what joins with a hidden column, whichever side that is on. Says whether there is any more.
+    fn spread(&mut self, fields: &[Field]) -> bool {
+        let below = |masked: &mut Self, field: &Field| match &field.shape {
+            Shape::Value { .. } => false,
+            Shape::Fields(inner) => masked.spread(inner),
+            Shape::List(elements) => {
+                elements.iter().fold(false, |more, element| masked.spread(&element.fields) || more)
+            }
+            Shape::One(node) | Shape::Many(node) => {
+                let joined = node.on.iter().fold(false, |more, pair| {
+                    let sides = [pair.parent.to_lowercase(), pair.child.to_lowercase()];
+                    let hidden = sides.iter().any(|side| masked.names.contains(side));
+                    let [parent, child] = sides;
+                    hidden && (masked.names.insert(parent) | masked.names.insert(child)) || more
+                });
+                masked.spread(&node.fields) || joined
+            }
+        };
+        fields.iter().fold(false, |more, field| below(self, field) || more)
     }
 
     fn node(&mut self, checked: &Checked, binder: &SqlBinder, node: &Node) {

@@ -92,6 +92,7 @@ pub(crate) fn load<'a>(
         let on: Vec<ArrayRef> =
             child.node.on.iter().map(|slot| ArrayRef::clone(&child_slots[*slot])).collect();
         let groups = job.group(Joining {
+            parent: node,
             child,
             parent_slots: &slots,
             parent_len: len,

@@ -93,24 +93,30 @@ pub(crate) struct ListElement {
     pub(crate) fields: Fields,
 }
 
+impl ChildPlan {
+    /// Takes keys out of examples that consumers do not see. The two sides of a join show one value.
+    pub(crate) fn hide_keys(&self, parent: &NodePlan, orphans: &mut [String], ambiguous: &mut [String]) {
+        let joins = parent.hides_any(&self.parent_slots) || self.node.hides_any(&self.node.on);
+        let hide = |examples: &mut [String]| examples.iter_mut().for_each(|key| HIDDEN.clone_into(key));
+        if joins {
+            hide(orphans);
+        }
+        if joins || self.node.key.is_some_and(|key| self.node.hides_any(&[key])) {
+            hide(ambiguous);
+        }
+    }
+}
+
 impl NodePlan {
+    /// Whether consumers do not see what any of these slots holds.
+    fn hides_any(&self, slots: &[usize]) -> bool {
+        slots.iter().any(|slot| self.origins[*slot].privacy == Privacy::Masked)
+    }
+
     /// Binds a document's tree to the tables' columns.
     pub(crate) fn bind(checked: &Checked, masked: &Masked) -> Result<Self> {
         let binding = Binding { binder: SqlBinder::default(), checked, masked };
         binding.node(&checked.feed.document, Arity::Root, String::new())
-    }
-
-    /// Takes keys out of examples that consumers do not see.
-    pub(crate) fn hide_keys(&self, orphans: &mut Vec<String>, ambiguous: &mut Vec<String>) {
-        let masked = |slot: &usize| self.origins[*slot].privacy == Privacy::Masked;
-        let on = self.on.iter().any(masked);
-        let hide = |examples: &mut Vec<String>| examples.iter_mut().for_each(|key| HIDDEN.clone_into(key));
-        if on {
-            hide(orphans);
-        }
-        if on || self.key.iter().any(masked) {
-            hide(ambiguous);
-        }
     }
 
     /// The type of this level's struct.

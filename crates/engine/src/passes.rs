@@ -323,6 +323,7 @@ impl<'a> Passes<'a, '_> {
             let dead = carried.dead.get(index).and_then(Option::as_ref);
             let dead = dead.map(|spill| spill.load(parts.clone())).transpose()?;
             let groups = self.job.group(Joining {
+                parent: node,
                 child,
                 parent_slots: &columns,
                 parent_len: len,

@@ -135,6 +135,7 @@ fn load<'a>(job: &Job<'a>, node: &'a NodePlan, keep: &Keep<'_>) -> Result<Level<
         let child_slots = slots_of(&level)?;
         let on: Vec<ArrayRef> = child.node.on.iter().map(|slot| Arc::clone(&child_slots[*slot])).collect();
         let groups = job.group(Joining {
+            parent: node,
             child,
             parent_slots: &slots,
             parent_len: len,

@@ -8,11 +8,20 @@ use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
 use hivecast_run::{Fault, Result};
 
+use crate::arrays::batch_bytes;
 use crate::nodes::{Arity, NodePlan, Origin, Privacy};
 use crate::row_gates::{HIDDEN, RowGate, Separation, SetAside, Tally};
 use hivecast_edition::Exclusion;
 use hivecast_sql::RowSource;
 use hivecast_sql::{Expression, SqlBinder, to_text};
+
+/// Bytes of slots that are made at once, if rows are like those before them: twice a batch that is read,
+/// so that what only hands columns on is not cut again.
+const SLOT_BYTES: usize = 16 << 20;
+/// Rows of a part that are evaluated before anything is known of them.
+const FIRST_ROWS: usize = 1;
+/// How much larger than the last a piece may be.
+const PACE_GROWTH: usize = 8;
 
 /// Reads a level's table and turns its rows into slots.
 #[derive(Debug)]
@@ -54,6 +63,28 @@ impl Rows {
     fn is_empty(&self) -> bool {
         let no_dead = self.dead.iter().all(|slots| slots.iter().all(|slot| slot.is_empty()));
         self.len == 0 && self.aside.is_empty() && self.excluded.is_empty() && no_dead
+    }
+}
+
+/// How many rows are evaluated at once. Batches are cut by what is read; what expressions make of a row
+/// may be far more, and is known only afterwards. So a part is begun with one row, and each piece is
+/// as large as the one before it says.
+#[derive(Debug)]
+struct Pace {
+    rows: usize,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Pace { rows: FIRST_ROWS }
+    }
+}
+
+impl Pace {
+    /// After `rows` rows became `bytes` bytes of slots.
+    fn follow(&mut self, rows: usize, bytes: usize) {
+        let fitting = rows.saturating_mul(SLOT_BYTES) / bytes.max(1);
+        self.rows = fitting.clamp(1, self.rows.saturating_mul(PACE_GROWTH));
     }
 }
 
@@ -118,13 +149,20 @@ impl Reader {
         count: &dyn Fn(u64),
         each: &mut dyn FnMut(Rows) -> Result<()>,
     ) -> Result<()> {
+        let mut pace = Pace::default();
         for batch in self.source.open(part, &self.columns)? {
             let batch = batch?;
-            let read = batch.num_rows() as u64;
-            let rows = self.rows(batch, tally)?;
-            count(read);
-            if !rows.is_empty() {
-                each(rows)?;
+            let mut start = 0;
+            while start < batch.num_rows() {
+                let piece = batch.slice(start, pace.rows.min(batch.num_rows() - start));
+                let read = piece.num_rows();
+                start += read;
+                let rows = self.rows(piece, tally)?;
+                pace.follow(read, batch_bytes(&rows.slots));
+                count(read as u64);
+                if !rows.is_empty() {
+                    each(rows)?;
+                }
             }
         }
         Ok(())

@@ -122,11 +122,12 @@ fn known(line: &str) -> Option<String> {
         let (name, types) = call.split_once('(')?;
         return Some(format!("function {name} does not take ({}", types_named(types)));
     }
-    if let Some((head, received)) = line.split_once(" arguments but received ") {
-        let (function, expected) = head.split_once(" expects ")?;
-        let function = function.trim_start_matches("Function ").trim_matches('\'');
-        let noun = if expected == "1" { "argument" } else { "arguments" };
-        return Some(format!("function {function} takes {expected} {noun}, and is given {received}"));
+    if let Some(call) = line.strip_prefix("Function '") {
+        return known_call(call);
+    }
+    if let Some(rest) = line.strip_prefix("variable [") {
+        let name: String = rest.split('"').skip(1).step_by(2).collect();
+        return Some(format!("{name} is a variable, and there are none here: write its value"));
     }
     if line.starts_with("Column in SELECT must be in GROUP BY") {
         let (_, rest) = line.split_once("column \"")?;
@@ -139,6 +140,32 @@ fn known(line: &str) -> Option<String> {
         return Some(format!("there is no type {name} here"));
     }
     None
+}
+
+/// What is wrong with a call, from behind `Function '` on.
+fn known_call(call: &str) -> Option<String> {
+    let (function, wrong) = call.split_once("' ")?;
+    if let Some((expected, received)) =
+        wrong.strip_prefix("expects ").and_then(|wrong| wrong.split_once(" arguments but received "))
+        && [expected, received].iter().all(|count| count.parse::<usize>().is_ok())
+    {
+        let noun = if expected == "1" { "argument" } else { "arguments" };
+        return Some(format!("function {function} takes {expected} {noun}, and is given {received}"));
+    }
+    if !wrong.starts_with("requires ") && !wrong.starts_with("failed to match any signature") {
+        return None;
+    }
+    // A function may be called in several ways; the line says of each what was wrong. The first that was
+    // wrong in a type is told.
+    let wanted = wrong.split_once("requires ").and_then(|(_, wanted)| wanted.split_once(", but received "));
+    let Some((wanted, rest)) = wanted else {
+        return Some(format!(
+            "function {function} does not take these arguments: see their number and types"
+        ));
+    };
+    let received = rest.split(" (DataType").next().unwrap_or(rest);
+    let [wanted, received] = [wanted, received].map(|name| types_named(name).to_lowercase());
+    Some(format!("function {function} takes {wanted} where it is given {received}: cast it"))
 }
 
 /// What stands between two texts; up to the end where `after` is empty.
@@ -208,6 +235,22 @@ mod tests {
             (
                 "Error during planning: Function 'upper' expects 1 arguments but received 2",
                 "function upper takes 1 argument, and is given 2",
+            ),
+            (
+                "Internal error: Function 'substr' failed to match any signature, errors: Error during planning: Function 'substr' requires Int64, but received Decimal(20, 0) (DataType: Decimal128(20, 0)).,Error during planning: Function 'substr' expects 3 arguments but received 2.\nThis issue was likely caused by a bug in DataFusion's code.",
+                "function substr takes bigint where it is given decimal(20, 0): cast it",
+            ),
+            (
+                "Error during planning: Function 'repeat' requires Int64, but received String (DataType: Utf8View).",
+                "function repeat takes bigint where it is given string: cast it",
+            ),
+            (
+                "Function 'f' failed to match any signature, errors: Error during planning: Function 'f' expects 1 arguments but received 2,Error during planning: Function 'f' expects 3 arguments but received 2",
+                "function f does not take these arguments: see their number and types",
+            ),
+            (
+                "Error during planning: variable [\"@x\"] has no type information",
+                "@x is a variable, and there are none here: write its value",
             ),
             ("This feature is not implemented: Unsupported SQL type BLOB", "there is no type BLOB here"),
             (

@@ -125,6 +125,24 @@ fn types_that_do_not_fit() {
 
     1 mistake in [dir]/feeds/contracts.yaml
     "#);
+    insta::assert_snapshot!(said("check", 2, &[("contractCountry: country", r#"contractCountry: "substr(country, -99999999999999999999)""#)]), @r#"
+    error: function substr takes bigint where it is given decimal(20, 0): cast it
+      --> [dir]/feeds/contracts.yaml:28:22
+       |
+    28 |     contractCountry: "substr(country, -99999999999999999999)"
+       |                      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+    1 mistake in [dir]/feeds/contracts.yaml
+    "#);
+    insta::assert_snapshot!(said("check", 2, &[("contractCountry: country", r#"contractCountry: "@x""#)]), @r#"
+    error: @x is a variable, and there are none here: write its value
+      --> [dir]/feeds/contracts.yaml:28:22
+       |
+    28 |     contractCountry: "@x"
+       |                      ^^^^
+
+    1 mistake in [dir]/feeds/contracts.yaml
+    "#);
     insta::assert_snapshot!(said("check", 2, &[("contractCountry: country", r#"contractCountry: "account_start_date + country""#)]), @r#"
     error: timestamp + string can't be computed: the types don't fit, cast one side
       --> [dir]/feeds/contracts.yaml:28:22

@@ -10,5 +10,6 @@ mod gates;
 mod kafka;
 mod kill;
 mod memory;
+mod pairs;
 mod signals;
 mod support;

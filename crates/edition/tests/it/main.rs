@@ -1,6 +1,7 @@
 //! The store's promises, held against real files.
 
 mod build;
+mod concurrent;
 mod crash;
 mod damage;
 mod disk_full;

@@ -280,3 +280,59 @@ fn a_table_may_be_a_query_over_others() {
         assert_eq!(documents["a2"].get("branch"), None);
     }
 }
+
+/// Examples show the key of the row above, under whichever name the join has it below.
+#[test]
+fn a_masked_value_that_joins_is_in_no_example() {
+    const HOLDER: &str = "
+feed: accounts
+topic: accounts
+partitions: 1
+tables:
+  accounts: { source: accounts, format: text, header: true }
+  holders: { source: holders, format: text, header: true }
+  seats: { source: seats, format: text, header: true }
+document:
+  from: accounts
+  key: account_id
+  fields:
+    tax: { value: tax_id, mask: hmac-sha256 }
+    holder: { one: holders, on: { holder: tax_id }, fields: { city: city } }
+    holders:
+      many: holders
+      on: { holder: tax_id }
+      key: city
+      fields: { city: city, seats: { many: seats, on: { owner: holder }, key: seat, fields: { seat: seat } } }
+gates:
+  orphans:
+    - { of: holders, max: 0%, severity: fail }
+    - { of: seats, max: 0%, severity: fail }
+";
+    let inputs = [
+        ("accounts", "account_id,tax_id\na1,SECRET111\n"),
+        (
+            "holders",
+            "holder,city\nSECRET111,Leeds\nSECRET111,Leeds\nSECRET222,York\nSECRET333,York\nSECRET333,York\n",
+        ),
+        ("seats", "seat,owner\ns1,SECRET111\ns1,SECRET111\ns2,SECRET444\n"),
+    ];
+    let root = tables(&inputs);
+    for masked in [true, false] {
+        let yaml = if masked { HOLDER.to_owned() } else { HOLDER.replace(", mask: hmac-sha256", "") };
+        for force in [Force::Memory, Force::Passes(2)] {
+            let (edition, _store) = edition(&yaml, root.path(), force);
+            let breached = edition
+                .description
+                .gates
+                .iter()
+                .filter(|gate| gate.outcome == Outcome::Fail && gate.gate != "document_key");
+            let examples: Vec<(&str, &[String])> =
+                breached.map(|gate| (gate.gate.as_str(), gate.examples.as_slice())).collect();
+            assert!(examples.len() >= 4, "{examples:?}");
+            for (gate, examples) in examples {
+                let shown = examples.iter().any(|example| example.contains("SECRET"));
+                assert!(!examples.is_empty() && shown != masked, "{gate}: {examples:?} {force:?}");
+            }
+        }
+    }
+}
