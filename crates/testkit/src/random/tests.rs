@@ -149,7 +149,10 @@ mod files {
         let mut feed = feed.clone();
         feed.gates.iter_mut().for_each(|gate| gate.places = Default::default());
         let text = format!("{feed:#?}");
-        let lines = text.lines().filter(|line| !line.trim_start().starts_with("span: "));
+        let lines = text.lines().filter(|line| {
+            let line = line.trim_start();
+            !line.starts_with("span: ") && !line.starts_with("source_span: ")
+        });
         lines.collect::<Vec<_>>().join("\n")
     }
 
