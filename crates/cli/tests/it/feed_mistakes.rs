@@ -126,7 +126,7 @@ fn types_that_do_not_fit() {
     1 mistake in [dir]/feeds/contracts.yaml
     "#);
     insta::assert_snapshot!(said("check", 2, &[("contractCountry: country", r#"contractCountry: "substr(country, -99999999999999999999)""#)]), @r#"
-    error: function substr takes bigint where it is given decimal(20, 0): cast it
+    error: function substr takes bigint where it is given double: cast it
       --> [dir]/feeds/contracts.yaml:28:22
        |
     28 |     contractCountry: "substr(country, -99999999999999999999)"
