@@ -215,7 +215,7 @@ fn parse_writer(text: &str) -> Result<WriterId, String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// The day: YYYY-MM-DD, today, yesterday, or latest, the newest that is published
+    /// The day: YYYY-MM-DD, today, yesterday, or latest, the one published last
     #[arg(long, value_name = "DATE", default_value = "latest")]
     pub(crate) load_date: DateArg,
 

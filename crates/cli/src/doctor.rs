@@ -4,7 +4,8 @@
 use std::sync::Mutex;
 
 use hivecast_contract::LoadDate;
-use hivecast_publish::{Target, View};
+use hivecast_publish::decide::is_under_way;
+use hivecast_publish::{Ledger, Target, View};
 use hivecast_report::plural;
 use hivecast_run::{Cancel, Class, Context, Event, Fault, Level, Result, Sink};
 use serde::Serialize;
@@ -171,15 +172,34 @@ impl Doctor<'_> {
             return;
         }
         self.warn("target", Some(feed), warnings.take());
-        let ledger = target.ledger(feed.name(), View::Now, &context).map(|ledger| match ledger.latest() {
+        let ledger = target.ledger(feed.name(), View::Now, &context);
+        let begun = ledger.as_ref().map(begun).unwrap_or_default();
+        let told = ledger.map(|ledger| match ledger.latest() {
             Some(manifest) => format!("readable; load_date {} was published last", manifest.load_date),
             None => "readable; nothing of this feed is published yet".to_owned(),
         });
-        self.add("ledger", Some(feed), ledger);
+        self.add("ledger", Some(feed), told);
+        self.warn("ledger", Some(feed), begun);
         for probe in target.probe(&topic, &context) {
             self.add(probe.what, Some(feed), probe.outcome);
         }
     }
+}
+
+/// Editions that a run began and did not finish.
+fn begun(ledger: &Ledger) -> Vec<String> {
+    let begun = ledger
+        .progress
+        .values()
+        .filter(|progress| is_under_way(ledger, &progress.edition, progress.load_date));
+    let told = begun.map(|progress| {
+        let chunks = plural(progress.chunks, "chunk");
+        format!(
+            "load_date {} is begun and not complete: {chunks} committed; publish it again",
+            progress.load_date
+        )
+    });
+    told.collect()
 }
 
 fn described(dates: &[LoadDate]) -> Result<String> {

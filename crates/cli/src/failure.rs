@@ -91,7 +91,14 @@ pub(crate) fn refuse(error: &clap::Error, line: impl Iterator<Item = OsString>) 
         };
     }
     let told = error.render().to_string();
-    let fault = Fault::usage(told.trim_start_matches("error: ").lines().next().unwrap_or_default());
+    // What is missing stands on lines of its own, below the first and above the usage.
+    let what: Vec<&str> = told
+        .trim_start_matches("error: ")
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.is_empty())
+        .collect();
+    let fault = Fault::usage(what.join(" "));
     if line.into_iter().any(|word| word == "--json") {
         let report = Report { version: REPORT_VERSION, runs: Vec::new(), error: Some(error_report(&fault)) };
         let _ = write_stdout(&json_line(&report));

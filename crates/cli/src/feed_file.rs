@@ -126,7 +126,10 @@ fn same_name<'f>(feeds: &[&'f FeedText]) -> Option<(&'f FeedText, &'f FeedText)>
 
 /// The feed files of a directory, sorted.
 fn files(dir: &Path) -> Result<Vec<PathBuf>> {
-    let failed = |error| unreadable(format!("failed to list the feeds in {}", dir.display()), error);
+    let failed = |error| {
+        unreadable(format!("failed to list the feeds in {}", dir.display()), error)
+            .advise("`feeds` in the project file names the directory of the feed files, for example feeds/")
+    };
     let mut paths = Vec::new();
     for entry in fs::read_dir(dir).map_err(failed)? {
         let path = entry.map_err(failed)?.path();

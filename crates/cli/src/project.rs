@@ -202,9 +202,10 @@ fn find(here: &Path) -> Result<PathBuf> {
 /// A file that the user named and that is not there is the user's mistake.
 pub(crate) fn unreadable(what: String, error: std::io::Error) -> Fault {
     match error.kind() {
-        std::io::ErrorKind::NotFound | std::io::ErrorKind::InvalidData | std::io::ErrorKind::IsADirectory => {
-            Fault::usage(what).because(error)
-        }
+        std::io::ErrorKind::NotFound
+        | std::io::ErrorKind::InvalidData
+        | std::io::ErrorKind::IsADirectory
+        | std::io::ErrorKind::NotADirectory => Fault::usage(what).because(error),
         _ => Fault::io(what, error),
     }
 }

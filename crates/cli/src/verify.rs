@@ -25,8 +25,9 @@ pub(crate) fn run(global: &Global, args: &VerifyArgs, console: &Console) -> Resu
     let sink = logging::sink(console.progress, &CLOCK);
     let context = Context { sink: &*sink, cancel: &console.cancel, clock: &CLOCK };
     let ledger = target.ledger(feed.name(), View::Settled, &context)?;
-    let latest = || match ledger.manifests.keys().next_back() {
-        Some(day) => Ok(*day),
+    // The day that consumers have, which after a roll-back is not the newest.
+    let latest = || match ledger.latest() {
+        Some(manifest) => Ok(manifest.load_date),
         None => Err(nothing_published(feed.name(), &target.name())),
     };
     let day = Calendar::of(&feed.feed, &latest).single(args.load_date)?;
@@ -35,6 +36,7 @@ pub(crate) fn run(global: &Global, args: &VerifyArgs, console: &Console) -> Resu
         &mut |day, context, findings: &mut Findings| {
             let manifest = manifest_of(&ledger, feed.name(), day, &target.name())?;
             findings.manifest = Some(manifest.clone());
+            since(&ledger, manifest).into_iter().for_each(|warning| context.warn(warning));
             if let Some(dir) = &args.records {
                 records::check_free(manifest, dir)?;
             }
@@ -47,6 +49,31 @@ pub(crate) fn run(global: &Global, args: &VerifyArgs, console: &Console) -> Resu
             Ok(Outcome::Verified)
         },
     )
+}
+
+/// What has changed the topic since the manifest was written, so that nobody takes the records that were
+/// sent then for what consumers have now.
+fn since(ledger: &Ledger, manifest: &Manifest) -> Vec<String> {
+    let day = manifest.load_date;
+    let latest = ledger.latest().filter(|latest| latest.sequence > manifest.sequence);
+    let over = latest.map(|latest| {
+        format!(
+            "load_date {} was published over load_date {day}: what was sent of {day} is compared, which is not \
+             what consumers have now",
+            latest.load_date
+        )
+    });
+    let begun = ledger.progress.values().filter(|progress| {
+        hivecast_publish::decide::is_under_way(ledger, &progress.edition, progress.load_date)
+    });
+    let begun = begun.map(|progress| {
+        format!(
+            "load_date {} is begun and not complete: {} records of edition {} are on the topic; `hivecast publish \
+             --load-date {}` sends the rest",
+            progress.load_date, progress.position, progress.edition, progress.load_date
+        )
+    });
+    over.into_iter().chain(begun).collect()
 }
 
 /// Whether the comparison came to an end, whatever it found.

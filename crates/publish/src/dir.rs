@@ -89,6 +89,10 @@ impl Target for DirTarget {
         Ok(TargetLimits { record_bytes: None })
     }
 
+    fn compacts(&self) -> bool {
+        false
+    }
+
     fn probe(&self, topic: &TopicSpec, _context: &Context<'_>) -> Vec<Probe> {
         let outcome = check_names(topic).and_then(|()| files::try_writing(&self.root));
         let found = |()| format!("a file can be made, synced and removed in {}", self.root.display());

@@ -157,6 +157,11 @@ pub trait Target: Send + Sync {
         Ok(())
     }
 
+    /// Whether records can vanish by themselves, as compaction removes old tombstones.
+    fn compacts(&self) -> bool {
+        true
+    }
+
     /// What only trying tells, without publishing, creating or fencing anything: the rights that a
     /// session needs. For `hivecast doctor`, after a `preflight` that succeeded.
     fn probe(&self, topic: &TopicSpec, context: &Context<'_>) -> Vec<Probe>;

@@ -206,3 +206,20 @@ fn a_standard_error_that_is_full_or_gone_stops_no_run() {
     let mut failing = scratch.command(["publish", "--load-date", "2030-01-01"]);
     assert_eq!(failing.stderr(full()).status().unwrap().code(), Some(20), "a failure keeps its exit code");
 }
+
+#[test]
+fn programs_are_told_which_argument_is_missing() {
+    let scratch = Scratch::example();
+    let ran = scratch.hivecast(["publish", "--json"]);
+    assert_eq!(ran.code, Some(2));
+    let message = ran.json()["error"]["message"].to_string();
+    assert!(message.contains("--load-date <DATE>"), "{message}");
+}
+
+#[test]
+fn feeds_that_name_a_file_are_a_mistake_in_the_project() {
+    let scratch = Scratch::example();
+    scratch.edit("hivecast.yaml", "feeds: feeds/", "feeds: feeds/contracts.yaml");
+    let said = scratch.hivecast(["check"]).failed(2);
+    assert!(said.contains("`feeds` in the project file names the directory"), "{said}");
+}

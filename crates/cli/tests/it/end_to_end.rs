@@ -432,3 +432,53 @@ fn reading_is_told_before_writing() {
     let documents = report["runs"][0]["edition"]["documents"].as_u64().unwrap();
     assert!(ran.stderr.contains(&format!(", {documents} records\n")), "{}", ran.stderr);
 }
+
+/// After a roll-back the day that consumers have is not the newest; asking for the newer one says so.
+#[test]
+fn verify_knows_a_roll_back_and_what_is_begun() {
+    let scratch = Scratch::sampled(300);
+    scratch.edit("feeds/contracts.yaml", "envelope:\n", "chunks: { records: 50 }\n\nenvelope:\n");
+    for day in &DAYS[..2] {
+        scratch.hivecast(["publish", "--load-date", day]).succeeded();
+    }
+    scratch.hivecast(["publish", "--load-date", DAYS[0], "--replace"]).succeeded();
+    let verified = scratch.hivecast(["verify", "--json"]).succeeded().json();
+    assert_eq!(verified["runs"][0]["load_date"], DAYS[0], "the day that was published last");
+    assert_eq!(verified["runs"][0]["warnings"].as_array().map(Vec::len), Some(0), "{verified}");
+    let verified = scratch.hivecast(["verify", "--load-date", DAYS[1], "--json"]).succeeded().json();
+    let warnings = verified["runs"][0]["warnings"].to_string();
+    assert!(warnings.contains("load_date 2026-11-20 was published over load_date 2026-11-21"), "{warnings}");
+
+    let mut command = scratch.command(["--quiet", "publish", "--load-date", DAYS[2]]);
+    command.env("HIVECAST_CRASH_AT", "publish.after_commit:2");
+    scratch.finish(command.spawn().unwrap());
+    let verified = scratch.hivecast(["verify", "--json"]).succeeded().json();
+    let warnings = verified["runs"][0]["warnings"].to_string();
+    assert!(warnings.contains("load_date 2026-11-22 is begun and not complete"), "{warnings}");
+    let told = scratch.hivecast(["doctor"]).succeeded().stdout;
+    assert!(told.contains("load_date 2026-11-22 is begun and not complete: 2 chunks committed"), "{told}");
+    scratch.hivecast(["publish", "--load-date", DAYS[2]]).succeeded();
+    let told = scratch.hivecast(["doctor"]).succeeded().stdout;
+    assert!(!told.contains("is begun"), "{told}");
+}
+
+/// Nothing removes records from a directory by itself: a tombstone that is gone was lost.
+#[test]
+fn verify_finds_tombstones_that_a_directory_lost() {
+    let scratch = Scratch::sampled(300);
+    for day in &DAYS[..2] {
+        scratch.hivecast(["publish", "--load-date", day]).succeeded();
+    }
+    let lost =
+        (0..6).map(|partition| format!("topics/mdm.contracts/partition-{partition}.ndjson")).find(|file| {
+            let text = scratch.read(file);
+            let Some(kept) = text.trim_end().rfind('\n').filter(|_| text.ends_with("null}\n")) else {
+                return false;
+            };
+            scratch.write(file, &text[..=kept]);
+            true
+        });
+    assert!(lost.is_some(), "some partition ends with a tombstone");
+    let said = scratch.hivecast(["verify"]).failed(20);
+    assert!(said.contains("partition"), "{said}");
+}

@@ -39,7 +39,7 @@ pub(super) fn difference(
     let mut cause = sums(manifest, found, differing);
     if let Some(original) = original {
         let keys = Keys::compare(compared, original, differing)?;
-        if let Some(expired) = keys.only_tombstones_missing() {
+        if let Some(expired) = keys.only_tombstones_missing().filter(|_| compared.target.compacts()) {
             return Ok(Verdict::TombstonesExpired(expired));
         }
         cause.push_str(&keys.text());
