@@ -4,7 +4,6 @@
 use std::sync::Mutex;
 
 use hivecast_contract::LoadDate;
-use hivecast_publish::decide::is_under_way;
 use hivecast_publish::{Ledger, Target, View};
 use hivecast_report::plural;
 use hivecast_run::{Cancel, Class, Context, Event, Fault, Level, Result, Sink};
@@ -18,6 +17,7 @@ use crate::feed_file::FeedFile;
 use crate::logging::print;
 use crate::project::Project;
 use crate::run::{CLOCK, Console};
+use crate::verify::unfinished;
 
 /// The version of what `--json` prints.
 const REPORT_VERSION: u32 = 1;
@@ -55,17 +55,20 @@ pub(crate) fn run(global: &Global, console: &Console) -> Result<(), Failed> {
     doctor.environment();
     doctor.store();
     let feeds = doctor.feeds(global)?;
-    let target = project.open_target();
-    match &target {
-        Ok(target) => {
-            for feed in &feeds {
-                console.cancel.check()?;
-                doctor.check(feed);
-                doctor.warehouse(feed);
-                doctor.target(&**target, feed);
-            }
+    let target = match project.open_target() {
+        Ok(target) => Some(target),
+        Err(fault) => {
+            doctor.add("target", None, Err(fault));
+            None
         }
-        Err(fault) => doctor.add("target", None, Err(copy(fault))),
+    };
+    for feed in &feeds {
+        console.cancel.check()?;
+        doctor.check(feed);
+        doctor.warehouse(feed);
+        if let Some(target) = &target {
+            doctor.target(&**target, feed);
+        }
     }
     tell(project.env(), doctor.checks, console.output)
 }
@@ -188,11 +191,7 @@ impl Doctor<'_> {
 
 /// Editions that a run began and did not finish.
 fn begun(ledger: &Ledger) -> Vec<String> {
-    let begun = ledger
-        .progress
-        .values()
-        .filter(|progress| is_under_way(ledger, &progress.edition, progress.load_date));
-    let told = begun.map(|progress| {
+    let told = unfinished(ledger).map(|progress| {
         let chunks = plural(progress.chunks, "chunk");
         format!(
             "load_date {} is begun and not complete: {chunks} committed; publish it again",
@@ -243,15 +242,6 @@ fn in_one_line(fault: Fault, feed: &str) -> Fault {
             .advise(format!("`hivecast check --feed {feed}` shows each with its place"))
         }
         None => fault,
-    }
-}
-
-/// A fault's words again.
-fn copy(fault: &Fault) -> Fault {
-    let copy = Fault::new(fault.class(), fault.chain());
-    match fault.advice() {
-        Some(advice) => copy.advise(advice.to_owned()),
-        None => copy,
     }
 }
 

@@ -363,8 +363,8 @@ fn judged(
 fn warn_of_other_entries(edition: &Edition, sent: &str, context: &Context<'_>) {
     if !sent.is_empty() && sent != edition.fingerprint() {
         context.warn(format!(
-            "edition {} sets aside other documents in the store than when it was sent: keys that it sets aside \
-             now, and that were sent, get no tombstone when they are gone",
+            "edition {} sets aside other documents in the store than when it was sent: what was sent of those that \
+             it sets aside now stays on the topic until their keys are gone",
             edition.description.id
         ));
     }

@@ -1,9 +1,10 @@
 //! `hivecast verify`, and the last step of `publish`: read back and compare with the manifest, and where
 //! that differs with the edition itself.
 
-use hivecast_contract::{EditionId, LoadDate, Manifest};
+use hivecast_contract::{EditionId, LoadDate, Manifest, Progress};
 use hivecast_edition::{Edition, Store};
 use hivecast_feed::{Feed, fingerprint};
+use hivecast_publish::decide::is_under_way;
 use hivecast_publish::encode::{EditionStamp, Encoder};
 use hivecast_publish::{EditionEntries, Entries, Ledger, Original, Target, Verified, View, mask_key_digest};
 use hivecast_report::{Outcome, VerifySummary};
@@ -63,10 +64,7 @@ fn since(ledger: &Ledger, manifest: &Manifest) -> Vec<String> {
             latest.load_date
         )
     });
-    let begun = ledger.progress.values().filter(|progress| {
-        hivecast_publish::decide::is_under_way(ledger, &progress.edition, progress.load_date)
-    });
-    let begun = begun.map(|progress| {
+    let begun = unfinished(ledger).map(|progress| {
         format!(
             "load_date {} is begun and not complete: {} records of edition {} are on the topic; `hivecast publish \
              --load-date {}` sends the rest",
@@ -74,6 +72,11 @@ fn since(ledger: &Ledger, manifest: &Manifest) -> Vec<String> {
         )
     });
     over.into_iter().chain(begun).collect()
+}
+
+/// What a run began and did not finish.
+pub(crate) fn unfinished(ledger: &Ledger) -> impl Iterator<Item = &Progress> {
+    ledger.progress.values().filter(|begun| is_under_way(ledger, &begun.edition, begun.load_date))
 }
 
 /// Whether the comparison came to an end, whatever it found.

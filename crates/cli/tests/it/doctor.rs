@@ -131,3 +131,20 @@ fn a_feed_that_lacks_something_of_the_environment_is_told() {
 fn lines(text: &[u8]) -> Vec<Value> {
     std::str::from_utf8(text).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
+
+/// A target that can't be opened hides nothing else: a Kafka property that librdkafka does not know, and a
+/// table that is gone.
+#[test]
+fn a_target_that_cannot_be_opened_hides_no_other_fault() {
+    let scratch = Scratch::sampled(10);
+    fs::remove_dir_all(scratch.join("warehouse/mdm.db/parties")).unwrap();
+    let project = scratch.read("hivecast.yaml");
+    let wrong = "  wrong: { warehouse: ./warehouse, store: ./editions, target: { kafka: { bootstrap.servers: \"127.0.0.1:1\", ssl.ca.location: /nonexistent, security.protocol: SSL } }, mask_key: \"${MASK_KEY}\" }\n";
+    scratch.write("hivecast.yaml", project + wrong);
+    let mut command = scratch.command(["--quiet", "--env", "wrong", "doctor"]);
+    let ran = scratch.finish(command.env("MASK_KEY", "for tests").spawn().unwrap());
+    assert_eq!(ran.code, Some(2), "{}{}", ran.stdout, ran.stderr);
+    for failed in ["FAILED   target", "FAILED   contracts: feed", "FAILED   contracts: warehouse"] {
+        assert!(ran.stdout.contains(failed), "{}", ran.stdout);
+    }
+}
