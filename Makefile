@@ -7,9 +7,8 @@ export HIVECAST_CACHE CARGO_TARGET_DIR
 
 HIVECAST := $(CARGO_TARGET_DIR)/release/hivecast
 
-# The first would replace the flags of .cargo/config.toml, the second runs build scripts again: either
-# compiles every dependency once more.
-unexport RUSTFLAGS SOURCE_DATE_EPOCH
+# It would replace the flags of .cargo/config.toml, and compile every dependency once more.
+unexport RUSTFLAGS
 
 .PHONY: demo build test test-delivery bench lint setup
 
@@ -19,15 +18,16 @@ demo: build
 build: setup
 	cargo build --release --locked --package hivecast
 
-test: setup
-	cargo build --release --locked --workspace --all-targets
-	dev/with-services cargo test --release --locked --workspace --no-fail-fast
-	$(MAKE) test-delivery
+# The steps of the pipeline, which each run alone, too. The suite is the last: it ends with its summary.
+test:
+	ci/build
+	ci/quality
+	ci/test
 
-# Packages, releases, deployments and the pipeline: the steps of ci/, run for real.
-test-delivery: build
-	dev/setup delivery
-	dev/with-services python3 -m unittest discover -s ci/tests -v
+# Packages, releases, deployments and the pipeline alone: the steps of ci/, run for real.
+test-delivery:
+	ci/build --product
+	ci/test delivery
 
 # Options of dev/bench: make bench BENCH=--memory-curve
 bench: build

@@ -1,7 +1,7 @@
 """usage: check_binary.py BINARY [PATH...]
 
 Fails if the binary would not start on the oldest system it is for, or holds one of the PATHs of the
-machine that built it. Needs readelf (binutils).
+machine that built it or the day on which something was compiled. Needs readelf (binutils).
 """
 
 import pathlib
@@ -19,7 +19,7 @@ LIBRARIES = {"libc.so.6", "libm.so.6", "ld-linux-x86-64.so.2", "libgcc_s.so.1", 
 
 def complaints(binary, paths):
     """Everything that is wrong with the binary."""
-    return [*symbols(binary), *libraries(binary), *machine_paths(binary, paths)]
+    return [*symbols(binary), *libraries(binary), *machine_paths(binary, paths), *compile_dates(binary)]
 
 
 def symbols(binary):
@@ -46,6 +46,17 @@ def machine_paths(binary, paths):
         if found:
             place = data[found.start():found.start() + 120].split(b"\0")[0].decode(errors="replace")
             yield f"it names {path}: {place}"
+
+
+# What a C compiler writes for `__DATE__`: "Nov  6 2026". `.cargo/config.toml` has it write the first day of 1970.
+COMPILE_DATE = re.compile(rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ 123]\d (?:19|20)\d\d")
+FIXED_DATE = b"Jan  1 1970"
+
+
+def compile_dates(binary):
+    """Days of compilation, which make two builds of one commit differ."""
+    for found in sorted(set(COMPILE_DATE.findall(pathlib.Path(binary).read_bytes())) - {FIXED_DATE}):
+        yield f"it holds a date of compilation, {found.decode()}; build it with this checkout's .cargo/config.toml"
 
 
 def readelf(option, binary):

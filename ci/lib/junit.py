@@ -49,6 +49,19 @@ def write(path, suites):
 ELEMENTS = {"failed": "failure", "error": "error", "skipped": "skipped"}
 
 
+def total(paths):
+    """What these reports come to, as one line. What ended in an error has failed."""
+    counted = {name: 0 for name in ("tests", "failures", "errors", "skipped")}
+    for path in paths:
+        for suite in xml.parse(path).getroot():
+            for name in counted:
+                counted[name] += int(suite.get(name))
+    failed = counted["failures"] + counted["errors"]
+    passed = counted["tests"] - failed - counted["skipped"]
+    skipped = f", {counted['skipped']} skipped" if counted["skipped"] else ""
+    return f"{passed} passed, {failed} failed{skipped}"
+
+
 def add_case(element, suite, case):
     """Adds one test case to its suite."""
     child = xml.SubElement(element, "testcase", classname=suite.name, name=case.name, time=f"{case.seconds:.3f}")

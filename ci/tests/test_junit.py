@@ -85,16 +85,18 @@ class Delivery(unittest.TestCase):
         """The report of a module with that test in it."""
         (self.checkout / "ci/tests/test_small.py").write_text(
             f"import unittest\n\nclass Small(unittest.TestCase):\n    def test_it(self):\n        {body}\n")
-        run("ci/test", "delivery", cwd=self.checkout, code=code)
+        told = run("ci/test", "delivery", cwd=self.checkout, code=code)
         [suite] = xml.parse(self.checkout / "reports/junit/delivery.xml").getroot()
         [case] = suite
         self.assertEqual((suite.get("name"), case.get("name")), ("test_small", "Small.test_it"))
-        return [child.tag for child in case]
+        return [child.tag for child in case], told.splitlines()[-1]
 
     def test_its_outcome_is_told_and_is_the_exit_code(self):
-        for body, code, kinds in (("pass", 0, []), ("self.fail('so')", 1, ["failure"]), ("raise OSError", 1, ["error"]),
-                                  ("self.skipTest('so')", 0, ["skipped"])):
-            self.assertEqual(self.report(body, code), kinds, body)
+        for body, code, kinds, last in (
+                ("pass", 0, [], "1 passed, 0 failed"), ("self.fail('so')", 1, ["failure"], "0 passed, 1 failed"),
+                ("raise OSError", 1, ["error"], "0 passed, 1 failed"),
+                ("self.skipTest('so')", 0, ["skipped"], "0 passed, 0 failed, 1 skipped")):
+            self.assertEqual(self.report(body, code), (kinds, last), body)
 
     def test_an_unknown_suite_and_help(self):
         self.assertIn("no suite is called java", run("ci/test", "java", code=2))
