@@ -10,6 +10,7 @@ use crate::detect::format_of;
 use crate::input::{InputFile, RowGroup};
 use crate::layout::Listed;
 use crate::parquet_file::read_footer;
+use crate::place::Place;
 use crate::schema::{FileColumns, unite};
 use crate::text_file::read_header;
 use crate::values::data_type_of;
@@ -38,11 +39,16 @@ pub(crate) struct Described {
 }
 
 /// Reads what the files say. `Class::Usage` where the feed describes the table badly.
-pub(crate) fn describe(wish: &Wish<'_>, files: Vec<Listed>, dates: DateSource) -> Result<Described> {
-    let format = format_of(wish.name, wish.layout.format, &files)?;
+pub(crate) fn describe(
+    wish: &Wish<'_>,
+    place: &Place,
+    files: Vec<Listed>,
+    dates: DateSource,
+) -> Result<Described> {
+    let format = format_of(wish.name, &*place.storage, wish.layout.format, &files)?;
     let (mut columns, files) = match format {
-        FileFormat::Parquet => describe_parquet(wish, files)?,
-        FileFormat::Text => describe_text(wish, files, dates)?,
+        FileFormat::Parquet => describe_parquet(wish, place, files)?,
+        FileFormat::Text => describe_text(wish, place, files, dates)?,
     };
     let rows = match format {
         FileFormat::Parquet => {
@@ -71,7 +77,7 @@ pub(crate) fn describe(wish: &Wish<'_>, files: Vec<Listed>, dates: DateSource) -
 
 type Columns = Vec<(Field, u64)>;
 
-fn describe_parquet(wish: &Wish<'_>, files: Vec<Listed>) -> Result<(Columns, Vec<InputFile>)> {
+fn describe_parquet(wish: &Wish<'_>, place: &Place, files: Vec<Listed>) -> Result<(Columns, Vec<InputFile>)> {
     if wish.layout.columns.is_some() {
         return Err(Fault::usage(format!(
             "table {}: its files are Parquet, which names its own columns",
@@ -82,7 +88,7 @@ fn describe_parquet(wish: &Wish<'_>, files: Vec<Listed>) -> Result<(Columns, Vec
     let mut columns = Vec::with_capacity(files.len());
     let mut frozen = Vec::with_capacity(files.len());
     for file in files {
-        let footer = read_footer(wish.name, &file.path)?;
+        let footer = read_footer(wish.name, &*place.storage, &file.path)?;
         columns.push(FileColumns {
             path: file.path.clone(),
             modified_ns: file.modified_ns,
@@ -99,6 +105,7 @@ fn freeze_file(file: Listed, row_groups: Vec<RowGroup>) -> InputFile {
 
 fn describe_text(
     wish: &Wish<'_>,
+    place: &Place,
     files: Vec<Listed>,
     dates: DateSource,
 ) -> Result<(Columns, Vec<InputFile>)> {
@@ -115,7 +122,7 @@ fn describe_text(
             ))
             .advise("write the table's `columns: { name: type, … }` in the feed, or `header: true`"));
         }
-        (Header::Present, declared) => header_fields(wish, &files, declared)?,
+        (Header::Present, declared) => header_fields(wish, place, &files, declared)?,
     };
     let bytes: u64 = files.iter().map(|file| file.size).sum();
     let share = bytes / (fields.len() as u64).max(1);
@@ -150,10 +157,15 @@ fn declared_fields(
 
 /// The declared columns, each of which some file must name; where none are declared, every column
 /// that a file names, as text.
-fn header_fields(wish: &Wish<'_>, files: &[Listed], declared: Option<Vec<Field>>) -> Result<Vec<Field>> {
+fn header_fields(
+    wish: &Wish<'_>,
+    place: &Place,
+    files: &[Listed],
+    declared: Option<Vec<Field>>,
+) -> Result<Vec<Field>> {
     let mut headers = Vec::with_capacity(files.len());
     for file in files {
-        let names = read_header(wish.name, &file.path, &wish.layout.text)?;
+        let names = read_header(wish.name, &*place.storage, &file.path, &wish.layout.text)?;
         let columns = names.into_iter().map(|name| (Field::new(name, DataType::Utf8View, true), 0)).collect();
         headers.push(FileColumns { path: file.path.clone(), modified_ns: file.modified_ns, columns });
     }

@@ -1,12 +1,11 @@
 //! How a table's files are written, where the feed does not say.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
-
+use bytes::Bytes;
 use hivecast_feed::FileFormat;
 use hivecast_run::{Fault, Result};
+use hivecast_storage::{Location, Storage};
 
+use crate::disk::open_file;
 use crate::layout::Listed;
 
 /// What a Parquet file begins and ends with.
@@ -18,10 +17,15 @@ const TEXT_EXTENSIONS: [&str; 3] = ["csv", "tsv", "txt"];
 
 /// The format of all of a partition's files: as the feed declares it, else by their first bytes and
 /// names. `Class::Data` where a file is not what the others, or the feed, say.
-pub(crate) fn format_of(table: &str, declared: Option<FileFormat>, files: &[Listed]) -> Result<FileFormat> {
+pub(crate) fn format_of(
+    table: &str,
+    storage: &dyn Storage,
+    declared: Option<FileFormat>,
+    files: &[Listed],
+) -> Result<FileFormat> {
     let mut decided = declared;
     for file in files {
-        let found = look_at(table, file, declared)?;
+        let found = look_at(table, storage, file, declared)?;
         match (decided, found) {
             (None, found) => decided = Some(found),
             (Some(decided), found) if decided == found => {}
@@ -29,7 +33,7 @@ pub(crate) fn format_of(table: &str, declared: Option<FileFormat>, files: &[List
                 let why = if declared.is_some() { "the feed says" } else { "the files before it are" };
                 return Err(Fault::data(format!(
                     "table {table}: {} is {}, but {why} {}",
-                    file.path.display(),
+                    file.path,
                     format_name(found),
                     format_name(decided)
                 ))
@@ -40,8 +44,13 @@ pub(crate) fn format_of(table: &str, declared: Option<FileFormat>, files: &[List
     decided.ok_or_else(|| Fault::bug(format!("table {table} was given no files to look at")))
 }
 
-fn look_at(table: &str, file: &Listed, declared: Option<FileFormat>) -> Result<FileFormat> {
-    let extension = file.path.extension().and_then(|text| text.to_str()).unwrap_or_default().to_lowercase();
+fn look_at(
+    table: &str,
+    storage: &dyn Storage,
+    file: &Listed,
+    declared: Option<FileFormat>,
+) -> Result<FileFormat> {
+    let extension = file.path.extension();
     if file.size == 0 {
         return match declared {
             Some(FileFormat::Text) => Ok(FileFormat::Text),
@@ -49,14 +58,14 @@ fn look_at(table: &str, file: &Listed, declared: Option<FileFormat>) -> Result<F
             _ => Err(empty_file(table, &file.path)),
         };
     }
-    let first = first_bytes(&file.path)?;
-    if first == PARQUET_MAGIC {
+    let first = first_bytes(storage, file)?;
+    if *first == PARQUET_MAGIC {
         return Ok(FileFormat::Parquet);
     }
     if first.starts_with(&GZIP_MAGIC) {
         return Err(Fault::data(format!(
             "table {table}: {} is compressed with gzip, which is not read",
-            file.path.display()
+            file.path
         ))
         .advise("export the table uncompressed, or as Parquet"));
     }
@@ -65,12 +74,12 @@ fn look_at(table: &str, file: &Listed, declared: Option<FileFormat>) -> Result<F
         None if is_text(&extension) => Ok(FileFormat::Text),
         Some(FileFormat::Parquet) => Err(Fault::data(format!(
             "table {table}: {} is no Parquet file: it does not begin with PAR1",
-            file.path.display()
+            file.path
         ))
         .advise("correct the table's `format` in the feed, or export the partition again")),
         None => Err(Fault::data(format!(
             "table {table}: neither the first bytes nor the name of {} tell its format",
-            file.path.display()
+            file.path
         ))
         .advise("say how the table lies in the feed: `format: parquet` or `format: text`")),
     }
@@ -80,20 +89,15 @@ fn is_text(extension: &str) -> bool {
     TEXT_EXTENSIONS.contains(&extension)
 }
 
-fn empty_file(table: &str, path: &Path) -> Fault {
-    Fault::data(format!("table {table}: {} is empty (0 bytes), which no Parquet file is", path.display()))
+fn empty_file(table: &str, path: &Location) -> Fault {
+    Fault::data(format!("table {table}: {} is empty (0 bytes), which no Parquet file is", path))
         .advise("the export broke off, or is still being written: export the partition again")
 }
 
-fn first_bytes(path: &Path) -> Result<Vec<u8>> {
-    let failed = |error| Fault::io(format!("failed to read {}", path.display()), error);
-    let mut first = Vec::with_capacity(PARQUET_MAGIC.len());
-    File::open(path)
-        .map_err(failed)?
-        .take(PARQUET_MAGIC.len() as u64)
-        .read_to_end(&mut first)
-        .map_err(failed)?;
-    Ok(first)
+fn first_bytes(storage: &dyn Storage, file: &Listed) -> Result<Bytes> {
+    let opened = open_file(storage, &file.path)?;
+    let length = opened.len().min(PARQUET_MAGIC.len() as u64);
+    opened.read_at(0..length).map_err(|error| Fault::io(format!("failed to read {}", file.path), error))
 }
 
 pub(crate) fn format_name(format: FileFormat) -> &'static str {

@@ -1,11 +1,13 @@
-use std::path::PathBuf;
+use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 use hivecast_contract::LoadDate;
 use hivecast_feed::{FileFormat, TextLayout};
 use hivecast_run::{Fault, Result};
+use hivecast_storage::{Location, Storage};
 
 use crate::layout::{Listed, list_files};
+use crate::place::Place;
 
 /// Rows that a file stores together; the smallest unit that is read apart from the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +22,7 @@ pub struct RowGroup {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputFile {
     /// Its path.
-    pub path: PathBuf,
+    pub path: Location,
     /// Bytes.
     pub size: u64,
     /// Modification time, nanoseconds since the epoch.
@@ -40,8 +42,10 @@ impl InputFile {
 pub struct TableInput {
     /// The feed's name for the table.
     pub table: String,
-    /// The partition's directory, for messages.
-    pub location: PathBuf,
+    /// Where its files lie.
+    pub storage: Arc<dyn Storage>,
+    /// The partition's directory.
+    pub location: Location,
     /// The day whose rows are read.
     pub load_date: LoadDate,
     /// The columns: those of the files, widened where they differ, then the partition's own column
@@ -67,6 +71,10 @@ pub struct TableInput {
 }
 
 impl TableInput {
+    fn place(&self) -> Place {
+        Place { storage: Arc::clone(&self.storage), at: self.location.clone() }
+    }
+
     /// Estimated bytes of the whole table as Arrow arrays.
     pub fn decoded_bytes(&self) -> u64 {
         self.column_bytes.iter().sum()
@@ -92,7 +100,7 @@ impl Inputs {
     pub fn recheck(&self) -> Result<()> {
         let mut changes = Vec::new();
         for table in &self.tables {
-            let now = list_files(&table.location).map_err(|fault| {
+            let now = list_files(&table.place()).map_err(|fault| {
                 fault.within(format!("failed to look again at the files of table {}", table.table))
             })?;
             let then: Vec<Listed> = table.files.iter().map(InputFile::listed).collect();
@@ -130,9 +138,9 @@ fn differences(then: &[Listed], now: &[Listed]) -> Vec<String> {
         let after = if order.is_ge() { new.next() } else { None };
         match (before, after) {
             (Some(a), Some(b)) if a == b => {}
-            (Some(a), Some(_)) => changes.push(format!("{} was changed", a.path.display())),
-            (Some(a), None) => changes.push(format!("{} was removed", a.path.display())),
-            (None, Some(b)) => changes.push(format!("{} was added", b.path.display())),
+            (Some(a), Some(_)) => changes.push(format!("{} was changed", a.path)),
+            (Some(a), None) => changes.push(format!("{} was removed", a.path)),
+            (None, Some(b)) => changes.push(format!("{} was added", b.path)),
             (None, None) => return changes,
         }
     }

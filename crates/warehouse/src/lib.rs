@@ -7,13 +7,16 @@
 //! Must not know: documents, engines, editions, targets. Text is always `Utf8View`, binary
 //! `BinaryView`, timestamps microseconds without a zone unless the file states one.
 
+mod catalog;
 mod describe;
 mod detect;
+mod directory;
 mod disk;
 mod freeze;
 mod input;
 mod layout;
 mod parquet_file;
+mod place;
 mod problem;
 mod records;
 mod rows;

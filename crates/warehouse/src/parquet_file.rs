@@ -2,13 +2,13 @@
 
 use std::error::Error;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use hivecast_run::{Fault, Result, catch_panic};
+use hivecast_storage::{Location, Storage};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
@@ -35,8 +35,8 @@ pub(crate) struct Footer {
 
 /// Reads a file's footer. `Class::Data` where it is cut off or corrupt, or where two columns differ
 /// in case only.
-pub(crate) fn read_footer(table: &str, path: &Path) -> Result<Footer> {
-    let disk = Disk::open(path)?;
+pub(crate) fn read_footer(table: &str, storage: &dyn Storage, path: &Location) -> Result<Footer> {
+    let disk = Disk::open(storage, path)?;
     let metadata = guarded(table, path, &disk, || load(&disk))?;
     let names = column_names(table, path, metadata.schema())?;
     let groups = metadata.metadata().row_groups();
@@ -69,13 +69,13 @@ fn load(disk: &Disk) -> Result<ArrowReaderMetadata, ParquetError> {
 }
 
 /// The columns' names in lower case, as Hive has them.
-fn column_names(table: &str, path: &Path, schema: &SchemaRef) -> Result<Vec<String>> {
+fn column_names(table: &str, path: &Location, schema: &SchemaRef) -> Result<Vec<String>> {
     let names: Vec<String> = schema.fields().iter().map(|field| field.name().to_lowercase()).collect();
     for (at, name) in names.iter().enumerate() {
         if names[..at].contains(name) {
             return Err(Fault::data(format!(
                 "table {table}: {} has two columns {name}, which Hive does not tell apart",
-                path.display()
+                path
             )));
         }
     }
@@ -116,7 +116,7 @@ enum Slot {
 /// The rows of a file, or of some of its row groups, as batches of the wanted columns.
 pub(crate) struct ParquetRows {
     table: String,
-    path: PathBuf,
+    path: Location,
     disk: Disk,
     reader: ParquetRecordBatchReader,
     slots: Vec<Slot>,
@@ -124,9 +124,13 @@ pub(crate) struct ParquetRows {
 }
 
 /// Opens a file to read the wanted columns from `row_groups`, or from all.
-pub(crate) fn open(reader: &RowReader, path: &Path, row_groups: Option<Range<usize>>) -> Result<ParquetRows> {
-    let RowReader { table, wanted, batch_rows, .. } = reader;
-    let disk = Disk::open(path)?;
+pub(crate) fn open(
+    reader: &RowReader,
+    path: &Location,
+    row_groups: Option<Range<usize>>,
+) -> Result<ParquetRows> {
+    let RowReader { table, wanted, batch_rows, storage, .. } = reader;
+    let disk = Disk::open(&**storage, path)?;
     let metadata = guarded(table, path, &disk, || load(&disk))?;
     let names = column_names(table, path, metadata.schema())?;
     let mut roots: Vec<usize> = Vec::new();
@@ -148,7 +152,7 @@ pub(crate) fn open(reader: &RowReader, path: &Path, row_groups: Option<Range<usi
         wanted.iter().map(|column| Field::new(&column.name, column.data_type.clone(), true)).collect();
     Ok(ParquetRows {
         table: table.clone(),
-        path: path.to_owned(),
+        path: path.clone(),
         disk,
         reader,
         slots,
@@ -216,7 +220,7 @@ impl ParquetRows {
             .collect::<Result<Vec<ArrayRef>>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         RecordBatch::try_new_with_options(Arc::clone(&self.wanted), columns, &options).map_err(|error| {
-            Fault::bug(format!("failed to put together rows of {}", self.path.display())).because(error)
+            Fault::bug(format!("failed to put together rows of {}", self.path)).because(error)
         })
     }
 
@@ -230,7 +234,7 @@ impl ParquetRows {
                 "table {}: a value of column {} in {} does not fit the type {}",
                 self.table,
                 field.name(),
-                self.path.display(),
+                self.path,
                 type_name(field.data_type())
             ))
             .because(error)
@@ -253,7 +257,7 @@ impl Iterator for ParquetRows {
 /// panicked is not used again: a fault ends the scan.
 fn guarded<T, E: Error>(
     table: &str,
-    path: &Path,
+    path: &Location,
     disk: &Disk,
     read: impl FnOnce() -> Result<T, E>,
 ) -> Result<T> {
@@ -262,7 +266,7 @@ fn guarded<T, E: Error>(
         Ok(Err(error)) => error.to_string(),
         Err(panic) => format!("the reader gave up: {panic}"),
     };
-    let what = format!("table {table}: failed to read the Parquet file {}", path.display());
+    let what = format!("table {table}: failed to read the Parquet file {}", path);
     Err(match disk.failure() {
         Some(failure) => Fault::io(what, failure),
         None => Fault::data(what)

@@ -1,10 +1,11 @@
 use std::ops::Range;
-use std::path::Path;
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::DataType;
 use hivecast_feed::{FileFormat, TextLayout};
 use hivecast_run::Result;
+use hivecast_storage::{Location, Storage};
 
 use crate::{parquet_file, text_file};
 
@@ -22,6 +23,8 @@ pub(crate) struct Wanted {
 #[derive(Clone, Debug)]
 pub(crate) struct RowReader {
     pub(crate) table: String,
+    /// Where the files lie.
+    pub(crate) storage: Arc<dyn Storage>,
     pub(crate) format: FileFormat,
     pub(crate) text: TextLayout,
     /// The files' columns by position, for text without a header.
@@ -33,7 +36,7 @@ pub(crate) struct RowReader {
 
 impl RowReader {
     /// Reads a file, or of a Parquet file some of its row groups.
-    pub(crate) fn open(&self, path: &Path, row_groups: Option<Range<usize>>) -> Result<Rows> {
+    pub(crate) fn open(&self, path: &Location, row_groups: Option<Range<usize>>) -> Result<Rows> {
         Ok(match self.format {
             FileFormat::Parquet => Box::new(parquet_file::open(self, path, row_groups)?),
             FileFormat::Text => Box::new(text_file::open(self, path)?),

@@ -1,6 +1,5 @@
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -11,6 +10,7 @@ use arrow_select::filter::filter_record_batch;
 use hivecast_contract::LoadDate;
 use hivecast_feed::FileFormat;
 use hivecast_run::{Fault, Result};
+use hivecast_storage::Location;
 
 use crate::input::TableInput;
 use crate::rows::{RowReader, Rows, Wanted};
@@ -40,7 +40,7 @@ pub struct Scan {
 }
 
 struct Piece {
-    path: PathBuf,
+    path: Location,
     row_groups: Option<Range<usize>>,
 }
 
@@ -129,6 +129,7 @@ impl TableInput {
         Ok(Arc::new(Plan {
             reader: RowReader {
                 table: self.table.clone(),
+                storage: Arc::clone(&self.storage),
                 format: self.format,
                 text: self.text.clone(),
                 file_columns: self.file_columns(),

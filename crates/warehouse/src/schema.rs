@@ -1,15 +1,15 @@
 //! One schema for files that differ: which types stand for which, and how they widen.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_cast::can_cast_types;
 use arrow_schema::{DECIMAL128_MAX_PRECISION, DataType, Field, TimeUnit};
 use hivecast_run::{Fault, Result};
+use hivecast_storage::Location;
 
 /// The columns of one file, and the file's estimated bytes for each.
 pub(crate) struct FileColumns {
-    pub(crate) path: PathBuf,
+    pub(crate) path: Location,
     /// Newer files come first in the table's column order.
     pub(crate) modified_ns: i64,
     /// Names in lower case, types as [`canonical`] gives them.
@@ -111,7 +111,7 @@ pub(crate) fn type_name(data_type: &DataType) -> String {
 pub(crate) fn unite(table: &str, mut files: Vec<FileColumns>) -> Result<Vec<(Field, u64)>> {
     files.sort_by(|a, b| b.modified_ns.cmp(&a.modified_ns).then_with(|| b.path.cmp(&a.path)));
     let mut united: Vec<(Field, u64)> = Vec::new();
-    let mut origins: Vec<PathBuf> = Vec::new();
+    let mut origins: Vec<Location> = Vec::new();
     for file in files {
         for (column, bytes) in file.columns {
             let Some(at) = united.iter().position(|(known, _)| known.name() == column.name()) else {
@@ -132,14 +132,14 @@ pub(crate) fn unite(table: &str, mut files: Vec<FileColumns>) -> Result<Vec<(Fie
     Ok(united)
 }
 
-fn conflict(table: &str, one: (&Field, &Path), other: (&Field, &Path)) -> Fault {
+fn conflict(table: &str, one: (&Field, &Location), other: (&Field, &Location)) -> Fault {
     Fault::data(format!(
         "table {table}: column {} is {} in {} but {} in {}, and neither widens to the other",
         one.0.name(),
         type_name(one.0.data_type()),
-        one.1.display(),
+        one.1,
         type_name(other.0.data_type()),
-        other.1.display(),
+        other.1,
     ))
     .advise("export the partition again with one type for the column")
 }

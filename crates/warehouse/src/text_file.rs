@@ -1,14 +1,14 @@
 //! Text files: their header, and their rows in the table's types.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use hivecast_feed::{Header, TextLayout};
 use hivecast_run::{Fault, Result};
+use hivecast_storage::{Location, Sequential, Storage};
 
+use crate::disk::open_file;
 use crate::records::{Broken, Record, Records};
 use crate::rows::RowReader;
 use crate::schema::type_name;
@@ -16,14 +16,16 @@ use crate::values::{Misfit, Values};
 
 /// Bytes of values after which a batch ends, however few rows it has.
 const BATCH_BYTES: usize = 8 << 20;
+/// Bytes that are read from the store at a time.
+const BLOCK_BYTES: u64 = 1 << 20;
 /// Characters of a value that a message quotes at most.
 const QUOTED_CHARS: usize = 40;
 
 /// The rows of a file as batches of the wanted columns.
 pub(crate) struct TextRows {
     table: String,
-    path: PathBuf,
-    records: Records<File>,
+    path: Location,
+    records: Records<Sequential>,
     record: Record,
     /// Names by position, for messages and to know how many there must be; none for a file of no
     /// bytes at all, which has not even a header.
@@ -35,16 +37,21 @@ pub(crate) struct TextRows {
 }
 
 /// The names of a file's header in lower case; empty for a file of no bytes.
-pub(crate) fn read_header(table: &str, path: &Path, layout: &TextLayout) -> Result<Vec<String>> {
-    let mut records = Records::new(open_file(path)?, layout.clone());
+pub(crate) fn read_header(
+    table: &str,
+    storage: &dyn Storage,
+    path: &Location,
+    layout: &TextLayout,
+) -> Result<Vec<String>> {
+    let mut records = Records::new(open_text(storage, path)?, layout.clone());
     next_header(table, path, &mut records)
 }
 
-fn open_file(path: &Path) -> Result<File> {
-    File::open(path).map_err(|error| Fault::io(format!("failed to open {}", path.display()), error))
+fn open_text(storage: &dyn Storage, path: &Location) -> Result<Sequential> {
+    Ok(Sequential::new(open_file(storage, path)?, 0, BLOCK_BYTES))
 }
 
-fn next_header(table: &str, path: &Path, records: &mut Records<File>) -> Result<Vec<String>> {
+fn next_header(table: &str, path: &Location, records: &mut Records<Sequential>) -> Result<Vec<String>> {
     let mut record = Record::default();
     if !records.read(&mut record).map_err(|broken| malformed(table, path, broken))? {
         return Ok(Vec::new());
@@ -64,9 +71,9 @@ fn next_header(table: &str, path: &Path, records: &mut Records<File>) -> Result<
 }
 
 /// Opens a file to read the wanted columns.
-pub(crate) fn open(reader: &RowReader, path: &Path) -> Result<TextRows> {
+pub(crate) fn open(reader: &RowReader, path: &Location) -> Result<TextRows> {
     let RowReader { table, wanted, .. } = reader;
-    let mut records = Records::new(open_file(path)?, reader.text.clone());
+    let mut records = Records::new(open_text(&*reader.storage, path)?, reader.text.clone());
     let columns = match reader.text.header {
         Header::Present => next_header(table, path, &mut records)?,
         Header::Absent => reader.file_columns.clone(),
@@ -85,7 +92,7 @@ pub(crate) fn open(reader: &RowReader, path: &Path) -> Result<TextRows> {
         wanted.iter().map(|column| Field::new(&column.name, column.data_type.clone(), true)).collect();
     Ok(TextRows {
         table: table.clone(),
-        path: path.to_owned(),
+        path: path.clone(),
         records,
         record: Record::default(),
         columns,
@@ -122,7 +129,7 @@ impl TextRows {
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = RecordBatch::try_new_with_options(Arc::clone(&self.wanted), columns, &options);
         batch.map(Some).map_err(|error| {
-            Fault::bug(format!("failed to put together rows of {}", self.path.display())).because(error)
+            Fault::bug(format!("failed to put together rows of {}", self.path)).because(error)
         })
     }
 
@@ -176,13 +183,13 @@ fn quote_value(value: &[u8]) -> String {
     format!("{head:?}…")
 }
 
-fn fault(table: &str, path: &Path, line: u64, text: &str) -> Fault {
-    Fault::data(format!("table {table}: {} line {line}: {text}", path.display()))
+fn fault(table: &str, path: &Location, line: u64, text: &str) -> Fault {
+    Fault::data(format!("table {table}: {} line {line}: {text}", path))
 }
 
-fn malformed(table: &str, path: &Path, broken: Broken) -> Fault {
+fn malformed(table: &str, path: &Location, broken: Broken) -> Fault {
     match broken {
-        Broken::Disk(error) => Fault::io(format!("table {table}: failed to read {}", path.display()), error),
+        Broken::Disk(error) => Fault::io(format!("table {table}: failed to read {}", path), error),
         Broken::Text { line, why } => fault(table, path, line, &why.to_string()).advise(
             "correct the table's `quote`, `escape` or `delimiter` in the feed, or export the partition again",
         ),

@@ -1,0 +1,58 @@
+//! What knows where tables and their partitions are: a directory in Hive layout, or a metastore.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use hivecast_contract::LoadDate;
+use hivecast_run::{Fault, Result};
+
+use crate::layout::tell_dates;
+use crate::place::Place;
+use crate::problem::Problem;
+use crate::warehouse::Wish;
+
+/// Finds tables.
+pub(crate) trait Catalog: fmt::Debug + Send + Sync {
+    /// The table that is wished for. `Class::Usage` where there is none, with the names that are like it.
+    fn find(&self, wish: &Wish<'_>) -> Result<Box<dyn CatalogTable>>;
+}
+
+/// A table, and its partitions by load_date.
+pub(crate) trait CatalogTable {
+    /// The whole table, where it has no partitions: its load_date can only be a column.
+    fn unpartitioned(&self) -> Option<Partition>;
+
+    /// The table as messages call it: where it lies.
+    fn home(&self) -> String;
+
+    /// The load_dates of its partitions, and a value that is no date, if there is one.
+    fn dates(&self) -> Result<Dates>;
+
+    /// The partition of a day. Pending where there is none.
+    fn partition(&self, date: LoadDate) -> Result<Partition, Problem>;
+}
+
+/// The load_dates of a table's partitions.
+#[derive(Debug, Default)]
+pub(crate) struct Dates {
+    pub(crate) known: BTreeSet<LoadDate>,
+    /// A partition's value that is no date.
+    pub(crate) other: Option<String>,
+}
+
+/// The files of one day, and what the catalog knows of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Partition {
+    pub(crate) place: Place,
+}
+
+/// The table has no partition for what is asked; `lacks` says so.
+pub(crate) fn no_partition(table: &str, home: &str, dates: &Dates, lacks: &str) -> Fault {
+    let other = match &dates.other {
+        Some(value) if dates.known.is_empty() => format!("; {value:?} is no date (YYYY-MM-DD)"),
+        _ => String::new(),
+    };
+    Fault::data(format!("table {table}: {home} {lacks}"))
+        .because(format!("{}{other}", tell_dates(&dates.known)))
+        .advise("choose a load_date that exists, or wait for the export with --wait")
+}
