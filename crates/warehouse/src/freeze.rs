@@ -8,7 +8,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Date32Type;
 use arrow_schema::{DataType, SchemaRef};
 use hivecast_contract::LoadDate;
-use hivecast_feed::Ready;
+use hivecast_feed::{Ready, type_name};
 use hivecast_run::{Class, Context, Fault, Result};
 
 use crate::catalog::{Catalog, CatalogTable, Partition, no_partition};
@@ -17,8 +17,8 @@ use crate::input::TableInput;
 use crate::layout::{Listed, SUCCESS_FILE, has_success_file, list_files, tell_dates};
 use crate::place::Place;
 use crate::problem::Problem;
+use crate::reading::Declared;
 use crate::rows::{RowReader, Wanted};
-use crate::schema::type_name;
 use crate::warehouse::Wish;
 
 /// A file whose time is younger than this may still be written to, in milliseconds.
@@ -43,8 +43,8 @@ pub(crate) fn freeze_table(
     let files = list_files(&place)?;
     check_ready(wish, &place, &files, date)?;
     let newest = files.iter().map(|file| file.modified_ns).max().unwrap_or(i64::MIN);
-    let described =
-        describe(wish, &place, files, dates).map_err(|fault| while_written(fault, newest, context))?;
+    let described = describe(wish, &place, files, dates, Declared::by_feed(wish.layout, wish.zone))
+        .map_err(|fault| while_written(fault, newest, context))?;
     let (rows, date_column) = match dates {
         DateSource::Path => (described.rows, None),
         DateSource::Column => {
@@ -61,7 +61,7 @@ pub(crate) fn freeze_table(
         column_bytes: described.column_bytes,
         files: described.files,
         format: described.format,
-        text: wish.layout.text.clone(),
+        declared: described.declared,
         rows,
         partition_column: described.partition_column,
         date_column,
@@ -100,7 +100,7 @@ fn newest_date(wish: &Wish<'_>, table: &dyn CatalogTable) -> Result<LoadDate> {
 fn describe_any(wish: &Wish<'_>, place: &Place, dates: DateSource) -> Result<Described> {
     let files = list_files(place)?;
     check_any(wish, place, &files).map_err(Problem::into_fault)?;
-    describe(wish, place, files, dates)
+    describe(wish, place, files, dates, Declared::by_feed(wish.layout, wish.zone))
 }
 
 /// The load_dates that a table has.
@@ -170,7 +170,7 @@ fn dates_in_column(wish: &Wish<'_>, home: &Place, described: &Described) -> Resu
         table: wish.name.to_owned(),
         storage: Arc::clone(&home.storage),
         format: described.format,
-        text: wish.layout.text.clone(),
+        declared: Arc::clone(&described.declared),
         file_columns: described.schema.fields().iter().map(|field| field.name().clone()).collect(),
         wanted: vec![Wanted { name: wish.layout.partition.to_lowercase(), data_type }],
         batch_rows: DATE_BATCH_ROWS,

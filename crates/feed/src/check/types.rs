@@ -24,7 +24,7 @@ pub fn type_name(data_type: &DataType) -> String {
         }
         DataType::Date32 | DataType::Date64 => "date".to_owned(),
         DataType::Timestamp(_, None) => "timestamp".to_owned(),
-        DataType::Timestamp(_, Some(zone)) => format!("timestamp in {zone}"),
+        DataType::Timestamp(_, Some(_)) => "timestamp with local time zone".to_owned(),
         DataType::Dictionary(_, values) => type_name(values),
         DataType::List(element)
         | DataType::LargeList(element)
@@ -38,7 +38,13 @@ pub fn type_name(data_type: &DataType) -> String {
                 .collect();
             format!("struct<{}>", inner.join(","))
         }
-        DataType::Map(_, _) => "map".to_owned(),
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(fields) if fields.len() == 2 => {
+                let part = |at: usize| type_name(fields[at].data_type());
+                format!("map<{},{}>", part(0), part(1))
+            }
+            _ => "map".to_owned(),
+        },
         DataType::Time32(_) | DataType::Time64(_) => "time of day".to_owned(),
         DataType::Interval(_) | DataType::Duration(_) => "interval".to_owned(),
         other => other.to_string(),
