@@ -67,9 +67,6 @@ pub(crate) struct Calendars {
 }
 
 impl Calendars {
-    pub(crate) const PROLEPTIC: Calendars =
-        Calendars { dates: Calendar::Proleptic, timestamps: Calendar::Proleptic, zone: Tz::UTC };
-
     /// Dates and timestamps alike.
     pub(crate) fn both(calendar: Calendar) -> Calendars {
         Calendars { dates: calendar, timestamps: calendar, zone: Tz::UTC }

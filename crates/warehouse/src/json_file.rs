@@ -10,7 +10,7 @@ use hivecast_run::{Fault, Result};
 use serde_json::value::RawValue;
 
 use crate::compressed::open_lines;
-use crate::convert::{Trim, trims};
+use crate::convert::Trim;
 use crate::data_file::DataFile;
 use crate::json_value::{Members, Unfit, push};
 use crate::lines::Lines;
@@ -40,15 +40,11 @@ pub(crate) fn open(reader: &RowReader, file: DataFile) -> Result<JsonRows> {
     let columns = reader.wanted.iter().map(|column| {
         Values::new(&column.data_type).ok_or_else(|| unreadable(&reader.table, &column.data_type))
     });
-    let trim = |name: &str| {
-        let declared = reader.declared.columns.as_ref()?;
-        trims(&declared.columns.iter().find(|(known, _)| known == name)?.1)
-    };
     Ok(JsonRows {
         lines: Lines::new(open_lines(&file)?),
         places: reader.wanted.iter().map(|column| column.name.clone()).zip(0..).collect(),
         columns: columns.collect::<Result<_>>()?,
-        trims: reader.wanted.iter().map(|column| trim(&column.name)).collect(),
+        trims: reader.wanted.iter().map(|column| reader.declared.trim_of(&column.name)).collect(),
         wanted: wanted(reader),
         zone: reader.declared.zone,
         batch_rows: reader.batch_rows.max(1),

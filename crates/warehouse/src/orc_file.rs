@@ -1,12 +1,12 @@
 //! ORC files: what their footers say, and their rows in the table's types.
 
 use std::collections::BTreeSet;
-use std::io::{self, Read};
+use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{Field, Schema};
 use bytes::Bytes;
 use hivecast_run::{Fault, Result};
 use hivecast_storage::{ReadAt, Sequential};

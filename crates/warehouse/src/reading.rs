@@ -71,6 +71,12 @@ impl Declared {
         }
     }
 
+    /// What is done to the text of a column that is declared as `char(n)`, or holds such.
+    pub(crate) fn trim_of(&self, name: &str) -> Option<Trim> {
+        let declared = self.columns.as_ref()?;
+        trims(&declared.columns.iter().find(|(known, _)| known == name)?.1)
+    }
+
     /// The names by which the table's columns are found in a file: the file's own, in lower case, or
     /// the declared ones where the file's columns are found by their position.
     pub(crate) fn names_of(&self, file_names: Vec<String>) -> Vec<String> {
@@ -130,10 +136,7 @@ impl Conform {
         read.dedup();
         let slots = reader.wanted.iter().map(|column| Slot {
             from: found(&column.name).and_then(|at| read.binary_search(&at).ok()),
-            trim: reader.declared.columns.as_ref().and_then(|declared| {
-                let column = declared.columns.iter().find(|(name, _)| *name == column.name)?;
-                trims(&column.1)
-            }),
+            trim: reader.declared.trim_of(&column.name),
         });
         let slots = slots.collect();
         (Conform { file: file.clone(), slots, wanted: wanted(reader), zone: reader.declared.zone }, read)

@@ -9,7 +9,7 @@ use hivecast_feed::{Header, TextDialect, TextLayout, type_name};
 use hivecast_run::{Fault, Result};
 
 use crate::compressed::open_lines;
-use crate::convert::{Trim, trims};
+use crate::convert::Trim;
 use crate::data_file::DataFile;
 use crate::hive_text::{HiveRecords, TextValues};
 use crate::reading::{put_together, wanted};
@@ -112,15 +112,14 @@ pub(crate) fn open(reader: &RowReader, file: DataFile) -> Result<TextRows> {
         Header::Absent => reader.file_columns.clone(),
     };
     let slots = reader.wanted.iter().map(|column| {
-        let place = columns.iter().position(|name| *name == column.name);
-        let values = place.map(|place| {
-            let values = Values::new(&column.data_type);
-            let values = values.ok_or_else(|| unreadable(&reader.table, &column.data_type))?;
-            Ok((place, values))
-        });
-        let of = declared.columns.iter().flat_map(|declared| &declared.columns);
-        let of = of.clone().find(|(name, _)| *name == column.name);
-        Ok(Slot { values: values.transpose()?, trim: of.and_then(|(_, of)| trims(of)) })
+        let values = match columns.iter().position(|name| *name == column.name) {
+            Some(place) => {
+                let values = Values::new(&column.data_type);
+                Some((place, values.ok_or_else(|| unreadable(&reader.table, &column.data_type))?))
+            }
+            None => None,
+        };
+        Ok(Slot { values, trim: declared.trim_of(&column.name) })
     });
     let slots = slots.collect::<Result<_>>()?;
     Ok(TextRows {

@@ -96,6 +96,19 @@ pub(super) fn is_leaf(data_type: &DataType) -> bool {
         DataType::Dictionary(_, values) => is_leaf(values),
         DataType::Float16 | DataType::Float32 | DataType::Float64 => true,
         DataType::Timestamp(_, _) | DataType::Time32(_) | DataType::Time64(_) => true,
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            is_leaf(item.data_type())
+        }
+        // An object without fields says nothing, and no file holds one.
+        DataType::Struct(fields) => {
+            !fields.is_empty() && fields.iter().all(|field| is_leaf(field.data_type()))
+        }
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(entry) if entry.len() == 2 => {
+                is_key(entry[0].data_type()) && is_leaf(entry[1].data_type())
+            }
+            _ => false,
+        },
         other => comparable(other).is_some(),
     }
 }

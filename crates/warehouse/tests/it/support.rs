@@ -126,13 +126,7 @@ pub(crate) fn texts(values: &[&str]) -> ArrayRef {
 }
 
 pub(crate) fn plain_text() -> TextLayout {
-    TextLayout {
-        delimiter: b',',
-        header: Header::Absent,
-        quote: Some(b'"'),
-        escape: None,
-        null: "\\N".to_owned(),
-    }
+    TextLayout::default()
 }
 
 /// `name: { source: mdm.name }`.
@@ -163,7 +157,7 @@ pub(crate) fn text_table(name: &str, columns: &[(&str, hivecast_feed::ColumnType
     let mut table = table(name);
     table.layout.format = Some(FileFormat::Text);
     if !columns.is_empty() {
-        table.layout.columns = Some(columns.iter().map(|(name, of)| ((*name).to_owned(), *of)).collect());
+        table.layout.columns = Some(columns.iter().map(|(name, of)| ((*name).to_owned(), of.clone())).collect());
     }
     table
 }
