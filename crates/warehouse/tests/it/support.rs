@@ -9,7 +9,7 @@ use arrow_array::{Array, ArrayRef, Int32Array, RecordBatch, StringArray};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use hivecast_contract::LoadDate;
 use hivecast_feed::{
-    Atomicity, BigIntegers, Chunks, Decimals, Envelope, EnvelopeStyle, Feed, FileFormat, Format, Header,
+    Atomicity, BigIntegers, Chunks, Decimals, Envelope, EnvelopeStyle, Feed, FileFormat, Format,
     Layout, Node, NotANumber, Nulls, Ready, Source, Spanned, Table, TextLayout,
 };
 use hivecast_run::{Cancel, Context, Event, Fault, FixedClock, Sink};
