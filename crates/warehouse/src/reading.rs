@@ -41,7 +41,6 @@ pub(crate) enum Authority {
     /// The feed's `columns`, for files that do not say so themselves.
     Feed,
     /// A metastore, for all files: what they lack is null, what they have more is left out.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the metastore's tables come next"))]
     Metastore,
 }
 

@@ -74,7 +74,10 @@ fn layout(name: &str, expected: &Value) -> Table {
 /// What is wrong with a table; none where all is well.
 fn compare(warehouse: &Warehouse, place: &Place, name: &str, expected: &Value) -> Result<(), String> {
     let chain = |fault: hivecast_run::Fault| fault.chain();
-    let feed = feed([layout(name, expected)]);
+    let mut feed = feed([layout(name, expected)]);
+    if let Some(zone) = expected.get("zone").and_then(Value::as_str) {
+        feed.format.timezone = zone.to_owned();
+    }
     let input = warehouse.freeze(&feed, day(), place.context()).map_err(chain)?.tables.remove(0);
     let columns = input.schema.fields().len() - 1;
     let wanted: Vec<usize> = (0..columns).collect();
