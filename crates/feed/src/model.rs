@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::time::Duration;
 
 /// Bytes of the feed file, for messages.
 pub type Span = Range<usize>;
@@ -110,13 +111,25 @@ pub struct Layout {
     pub ready: Ready,
 }
 
-/// When a partition is whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// When a partition is whole. It must have files whatever is asked besides.
+#[derive(Clone, Debug, PartialEq)]
 pub enum Ready {
     /// `ready: exists`, the default: the partition has files.
     Exists,
     /// `ready: success_file`: a file `_SUCCESS` lies beside them.
     SuccessFile,
+    /// `ready: { parameter: NAME=VALUE }`: the metastore's partition has this parameter.
+    Parameter {
+        /// Its name.
+        name: String,
+        /// Its value; none for any.
+        value: Option<String>,
+    },
+    /// `ready: { unchanged_for: 10m }`: no file is younger than this.
+    UnchangedFor(Duration),
+    /// `ready: { rows_within: 20% }`: it has as many rows as the table's last load_dates have on
+    /// average, give or take this share of them.
+    RowsWithin(f64),
 }
 
 /// A file format.

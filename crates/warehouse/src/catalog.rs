@@ -1,6 +1,6 @@
 //! What knows where tables and their partitions are: a directory in Hive layout, or a metastore.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use hivecast_contract::LoadDate;
@@ -43,7 +43,19 @@ pub(crate) struct Dates {
 /// The files of one day, and what the catalog knows of them.
 #[derive(Clone, Debug)]
 pub(crate) struct Partition {
+    /// Their directory.
     pub(crate) place: Place,
+    /// Parameters of the partition; none where the catalog keeps none.
+    pub(crate) parameters: Option<BTreeMap<String, String>>,
+    /// Rows, where somebody counted them.
+    pub(crate) rows: Option<u64>,
+}
+
+impl Partition {
+    /// Files in a directory, of which nothing else is known.
+    pub(crate) fn at(place: &Place) -> Partition {
+        Partition { place: place.clone(), parameters: None, rows: None }
+    }
 }
 
 /// The table has no partition for what is asked; `lacks` says so.

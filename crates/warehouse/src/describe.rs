@@ -6,6 +6,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use hivecast_feed::{ColumnType, FileFormat, Header};
 use hivecast_run::{Fault, Result};
 
+use crate::catalog::Partition;
 use crate::detect::format_of;
 use crate::input::{InputFile, RowGroup};
 use crate::layout::Listed;
@@ -41,10 +42,11 @@ pub(crate) struct Described {
 /// Reads what the files say. `Class::Usage` where the feed describes the table badly.
 pub(crate) fn describe(
     wish: &Wish<'_>,
-    place: &Place,
+    partition: &Partition,
     files: Vec<Listed>,
     dates: DateSource,
 ) -> Result<Described> {
+    let place = &partition.place;
     let format = format_of(wish.name, &*place.storage, wish.layout.format, &files)?;
     let (mut columns, files) = match format {
         FileFormat::Parquet => describe_parquet(wish, place, files)?,

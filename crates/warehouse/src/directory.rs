@@ -38,7 +38,7 @@ struct DirectoryTable {
 
 impl CatalogTable for DirectoryTable {
     fn unpartitioned(&self) -> Option<Partition> {
-        self.partitions.is_empty().then(|| Partition { place: self.home.clone() })
+        self.partitions.is_empty().then(|| Partition::at(&self.home))
     }
 
     fn home(&self) -> String {
@@ -55,7 +55,7 @@ impl CatalogTable for DirectoryTable {
     fn partition(&self, date: LoadDate) -> Result<Partition, Problem> {
         let mut found = self.partitions.iter().filter(|dir| dir.date() == Some(date));
         match (found.next(), found.next()) {
-            (Some(one), None) => Ok(Partition { place: one.place.clone() }),
+            (Some(one), None) => Ok(Partition::at(&one.place)),
             (Some(one), Some(other)) => Err(Fault::data(format!(
                 "table {}: both {} and {} are load_date {date}",
                 self.name, one.place, other.place

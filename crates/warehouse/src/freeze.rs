@@ -8,15 +8,15 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Date32Type;
 use arrow_schema::{DataType, SchemaRef};
 use hivecast_contract::LoadDate;
-use hivecast_feed::Ready;
 use hivecast_run::{Class, Context, Fault, Result};
 
 use crate::catalog::{Catalog, CatalogTable, Partition, no_partition};
 use crate::describe::{DateSource, Described, describe};
 use crate::input::TableInput;
-use crate::layout::{Listed, SUCCESS_FILE, has_success_file, list_files, tell_dates};
+use crate::layout::{list_files, tell_dates};
 use crate::place::Place;
 use crate::problem::Problem;
+use crate::ready::{Candidate, check_any};
 use crate::rows::{RowReader, Wanted};
 use crate::schema::type_name;
 use crate::warehouse::Wish;
@@ -39,12 +39,14 @@ pub(crate) fn freeze_table(
         Some(whole) => (whole, DateSource::Column),
         None => (table.partition(date)?, DateSource::Path),
     };
-    let Partition { place } = partition;
-    let files = list_files(&place)?;
-    check_ready(wish, &place, &files, date)?;
+    let files = list_files(&partition.place)?;
+    let candidate = Candidate { wish, table: &*table, partition: &partition, files: &files, date };
+    candidate.check_marked(context)?;
     let newest = files.iter().map(|file| file.modified_ns).max().unwrap_or(i64::MIN);
-    let described =
-        describe(wish, &place, files, dates).map_err(|fault| while_written(fault, newest, context))?;
+    let described = describe(wish, &partition, files.clone(), dates)
+        .map_err(|fault| while_written(fault, newest, context))?;
+    candidate.check_rows(described.rows, context)?;
+    let place = partition.place;
     let (rows, date_column) = match dates {
         DateSource::Path => (described.rows, None),
         DateSource::Column => {
@@ -75,17 +77,17 @@ pub(crate) fn table_schema(
     date: Option<LoadDate>,
 ) -> Result<SchemaRef> {
     let table = catalog.find(wish)?;
-    if let Some(Partition { place }) = table.unpartitioned() {
-        let described = describe_any(wish, &place, DateSource::Column)?;
-        date_column_type(wish, &place, &described)?;
+    if let Some(whole) = table.unpartitioned() {
+        let described = describe_any(wish, &whole, DateSource::Column)?;
+        date_column_type(wish, &whole.place, &described)?;
         return Ok(described.schema);
     }
     let date = match date {
         Some(date) => date,
         None => newest_date(wish, &*table)?,
     };
-    let Partition { place } = table.partition(date).map_err(Problem::into_fault)?;
-    Ok(describe_any(wish, &place, DateSource::Path)?.schema)
+    let partition = table.partition(date).map_err(Problem::into_fault)?;
+    Ok(describe_any(wish, &partition, DateSource::Path)?.schema)
 }
 
 fn newest_date(wish: &Wish<'_>, table: &dyn CatalogTable) -> Result<LoadDate> {
@@ -97,38 +99,18 @@ fn newest_date(wish: &Wish<'_>, table: &dyn CatalogTable) -> Result<LoadDate> {
 }
 
 /// What the files of a directory say, of which there must be some.
-fn describe_any(wish: &Wish<'_>, place: &Place, dates: DateSource) -> Result<Described> {
-    let files = list_files(place)?;
-    check_any(wish, place, &files).map_err(Problem::into_fault)?;
-    describe(wish, place, files, dates)
+fn describe_any(wish: &Wish<'_>, partition: &Partition, dates: DateSource) -> Result<Described> {
+    let files = list_files(&partition.place)?;
+    check_any(wish, &partition.place, &files).map_err(Problem::into_fault)?;
+    describe(wish, partition, files, dates)
 }
 
 /// The load_dates that a table has.
 pub(crate) fn table_dates(catalog: &dyn Catalog, wish: &Wish<'_>) -> Result<BTreeSet<LoadDate>> {
     let table = catalog.find(wish)?;
-    let Some(Partition { place }) = table.unpartitioned() else { return Ok(table.dates()?.known) };
-    let described = describe_any(wish, &place, DateSource::Column)?;
-    Ok(dates_in_column(wish, &place, &described)?.into_keys().collect())
-}
-
-/// Fails while the partition is empty or not marked as whole.
-fn check_ready(wish: &Wish<'_>, location: &Place, files: &[Listed], date: LoadDate) -> Result<(), Problem> {
-    if wish.layout.ready == Ready::SuccessFile && !has_success_file(location)? {
-        let fault = Fault::infrastructure(format!(
-            "table {}: load_date {date} is not whole yet: no {SUCCESS_FILE} in {}",
-            wish.name, location
-        ));
-        return Err(Problem::Pending(fault.advise("wait for the export with --wait 2h")));
-    }
-    check_any(wish, location, files)
-}
-
-fn check_any(wish: &Wish<'_>, location: &Place, files: &[Listed]) -> Result<(), Problem> {
-    if !files.is_empty() {
-        return Ok(());
-    }
-    let fault = Fault::data(format!("table {}: no files in {}", wish.name, location));
-    Err(Problem::Pending(fault.advise("export the partition again, or wait for the export with --wait")))
+    let Some(whole) = table.unpartitioned() else { return Ok(table.dates()?.known) };
+    let described = describe_any(wish, &whole, DateSource::Column)?;
+    Ok(dates_in_column(wish, &whole.place, &described)?.into_keys().collect())
 }
 
 /// A file that can't be read may be half written, if it was written to a moment ago.

@@ -18,6 +18,7 @@ mod layout;
 mod parquet_file;
 mod place;
 mod problem;
+mod ready;
 mod records;
 mod rows;
 mod scan;

@@ -1,9 +1,10 @@
 use crate::diagnostic::Mistakes;
-use crate::feed_settings::{LAYOUT_SETTINGS, TABLE, TEXT_SETTINGS};
+use crate::feed_settings::{LAYOUT_SETTINGS, READY, TABLE, TEXT_SETTINGS};
 use crate::model::{ColumnType, FileFormat, Header, Layout, Ready, Source, Spanned, Table, TextLayout};
 use crate::scalars;
 use crate::section::{self, Section};
-use crate::tree::{Entry, Node};
+use crate::tree::{Data, Entry, Node};
+use crate::words::ReadyWord;
 
 /// Hive's text for null.
 const DEFAULT_NULL: &str = r"\N";
@@ -79,8 +80,35 @@ fn layout(section: &Section<'_>, mistakes: &mut Mistakes) -> Layout {
         text: text_layout(section, mistakes),
         columns: section.get("columns").and_then(|node| columns(node, mistakes)),
         partition: partition.unwrap_or_else(|| DEFAULT_PARTITION.to_owned()),
-        ready: section.word("ready", mistakes).unwrap_or(Ready::Exists),
+        ready: ready(section, mistakes).unwrap_or(Ready::Exists),
     }
+}
+
+fn ready(section: &Section<'_>, mistakes: &mut Mistakes) -> Option<Ready> {
+    let node = section.get("ready")?;
+    if !matches!(node.data, Data::Mapping(_)) {
+        return section.word("ready", mistakes).map(|word| match word {
+            ReadyWord::Exists => Ready::Exists,
+            ReadyWord::SuccessFile => Ready::SuccessFile,
+        });
+    }
+    let inner = Section::open(node, &READY, mistakes)?;
+    let parameter = inner.parsed("parameter", parameter, mistakes);
+    let unchanged = inner.parsed("unchanged_for", scalars::duration, mistakes).map(Ready::UnchangedFor);
+    let rows = inner.parsed("rows_within", scalars::percentage, mistakes).map(Ready::RowsWithin);
+    parameter.or(unchanged).or(rows)
+}
+
+/// `NAME=VALUE`, or `NAME` for any value.
+fn parameter(text: &str) -> Result<Ready, String> {
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name.trim(), Some(value.trim().to_owned())),
+        None => (text.trim(), None),
+    };
+    if name.is_empty() {
+        return Err(format!("must be NAME=VALUE or NAME, and is `{text}`"));
+    }
+    Ok(Ready::Parameter { name: name.to_owned(), value })
 }
 
 /// A directory `name=value` or a column: no path may come out of it.

@@ -142,7 +142,7 @@ fn table(choices: &mut Choices, name: String, schema: &Schema) -> Table {
             text,
             columns: is_text.then(columns),
             partition: "load_date".to_owned(),
-            ready: *choices.pick(&[Ready::Exists, Ready::SuccessFile]),
+            ready: choices.pick(&[Ready::Exists, Ready::SuccessFile]).clone(),
         },
     }
 }
