@@ -33,4 +33,4 @@ pub use names::{DEFAULT_PARTITION, escape_path_name, partition_name, unescape_pa
 pub use statistics::Statistics;
 pub use table::{Column, Database, Partition, Storage, Table, TableKind};
 pub use types::{HiveType, StructField};
-pub use write::{Created, Dropped, NewDatabase, NewPartition, NewTable, Serialization};
+pub use write::{Created, Dropped};

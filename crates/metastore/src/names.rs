@@ -53,7 +53,7 @@ pub fn unescape_path_name(text: &str) -> String {
 
 /// The name of a partition, such as `load_date=2026-11-22/country=NL`, from its columns' names and
 /// its values, both in the table's order.
-pub fn partition_name<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+pub fn partition_name<'a, 'b>(pairs: impl IntoIterator<Item = (&'a str, &'b str)>) -> String {
     let parts: Vec<String> = pairs
         .into_iter()
         .map(|(column, value)| format!("{}={}", escape_path_name(&fold(column)), escape_path_name(value)))

@@ -45,8 +45,12 @@ mod tests {
 
     #[test]
     fn only_counts_are_believed() {
-        let found =
-            of(&[("numRows", "-1"), ("rawDataSize", "9e9"), ("totalSize", " 12 "), ("numFiles", "99999999999999999999")]);
+        let found = of(&[
+            ("numRows", "-1"),
+            ("rawDataSize", "9e9"),
+            ("totalSize", " 12 "),
+            ("numFiles", "99999999999999999999"),
+        ]);
         assert_eq!(found, Statistics { total_bytes: Some(12), ..Statistics::default() });
     }
 

@@ -108,9 +108,9 @@ impl Table {
     /// Whether its files are those of Hive's transactions (full ACID, or insert-only), which nobody
     /// can read without asking which of them are valid.
     pub fn is_transactional(&self) -> bool {
-        self.parameters
-            .iter()
-            .any(|(name, value)| name.eq_ignore_ascii_case("transactional") && value.eq_ignore_ascii_case("true"))
+        self.parameters.iter().any(|(name, value)| {
+            name.eq_ignore_ascii_case("transactional") && value.eq_ignore_ascii_case("true")
+        })
     }
 
     /// Whether it is a query, kept or not, and no export.
