@@ -80,6 +80,26 @@ pub(crate) static TABLE: Group = Group {
         optional("escape", Kind::Text, "For text: one character, or `none`, the default."),
         optional("null", Kind::Text, "For text: what stands for null, `\\N` by default."),
         optional(
+            "collection",
+            Kind::Text,
+            "For text: what stands between an array's items, a map's entries and a struct's fields; `\\002` by default.",
+        ),
+        optional(
+            "map_key",
+            Kind::Text,
+            "For text: what stands between a map's key and its value; `\\003` by default.",
+        ),
+        optional(
+            "skip_header_lines",
+            SKIPPED_LINES,
+            "For text and JSON: lines at the start of each file that are left out; 0 by default.",
+        ),
+        optional(
+            "skip_footer_lines",
+            SKIPPED_LINES,
+            "For text and JSON: lines at the end of each file that are left out; 0 by default.",
+        ),
+        optional(
             "columns",
             Kind::MapOf(&Kind::Text),
             "Names and Hive types, in order, for files that carry none.",
@@ -118,10 +138,31 @@ pub(crate) static READY: Group = Group {
 };
 
 /// What says how files lie, and so has no place beside `sql`.
-pub(crate) const LAYOUT_SETTINGS: [&str; 9] =
-    ["format", "delimiter", "header", "quote", "escape", "null", "columns", "partition", "ready"];
+pub(crate) const LAYOUT_SETTINGS: [&str; 13] = [
+    "format",
+    "delimiter",
+    "header",
+    "quote",
+    "escape",
+    "null",
+    "collection",
+    "map_key",
+    "skip_header_lines",
+    "skip_footer_lines",
+    "columns",
+    "partition",
+    "ready",
+];
 /// What only delimited text has.
-pub(crate) const TEXT_SETTINGS: [&str; 5] = ["delimiter", "header", "quote", "escape", "null"];
+pub(crate) const TEXT_SETTINGS: [&str; 7] =
+    ["delimiter", "header", "quote", "escape", "null", "collection", "map_key"];
+/// What only files of lines have.
+pub(crate) const LINE_SETTINGS: [&str; 2] = ["skip_header_lines", "skip_footer_lines"];
+/// Most lines that may be left out at either end: those at the end are held back in memory, and Hive's
+/// own limit is no higher.
+pub(crate) const MAX_SKIPPED_LINES: u64 = 100;
+
+const SKIPPED_LINES: Kind = Kind::Integer { min: 0, max: MAX_SKIPPED_LINES };
 
 const ON: Kind = Kind::AnyOf(&[Kind::Text, Kind::MapOf(&Kind::Text)]);
 

@@ -29,6 +29,9 @@ impl Word for ReadyWord {
 impl Word for FileFormat {
     const WORDS: &'static [(&'static str, Self, &'static str)] = &[
         ("parquet", FileFormat::Parquet, "Apache Parquet"),
+        ("orc", FileFormat::Orc, "Apache ORC"),
+        ("avro", FileFormat::Avro, "Apache Avro's object container files"),
+        ("json", FileFormat::Json, "one JSON object a line"),
         ("text", FileFormat::Text, "delimited text, CSV included"),
     ];
 }

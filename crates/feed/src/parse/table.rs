@@ -1,13 +1,12 @@
+use crate::column_type::ColumnType;
 use crate::diagnostic::Mistakes;
-use crate::feed_settings::{LAYOUT_SETTINGS, READY, TABLE, TEXT_SETTINGS};
-use crate::model::{ColumnType, FileFormat, Header, Layout, Ready, Source, Spanned, Table, TextLayout};
+use crate::feed_settings::{LAYOUT_SETTINGS, LINE_SETTINGS, MAX_SKIPPED_LINES, READY, TABLE, TEXT_SETTINGS};
+use crate::model::{FileFormat, Header, Layout, Ready, Source, Spanned, Table, TextDialect, TextLayout};
 use crate::scalars;
 use crate::section::{self, Section};
 use crate::tree::{Data, Entry, Node};
 use crate::words::ReadyWord;
 
-/// Hive's text for null.
-const DEFAULT_NULL: &str = r"\N";
 /// The directory or column that holds the load_date where the table does not say.
 const DEFAULT_PARTITION: &str = "load_date";
 /// The word for "no such character".
@@ -69,11 +68,7 @@ fn warehouse(text: &Spanned<String>, mistakes: &mut Mistakes) -> Option<Source> 
 
 fn layout(section: &Section<'_>, mistakes: &mut Mistakes) -> Layout {
     let format: Option<FileFormat> = section.word("format", mistakes);
-    if format == Some(FileFormat::Parquet) {
-        for setting in TEXT_SETTINGS.into_iter().filter(|name| section.has(name)) {
-            mistakes.add(&section.place(setting), format!("only `format: text` has `{setting}`"));
-        }
-    }
+    tell_misplaced(section, format, mistakes);
     let partition = section.parsed("partition", partition, mistakes);
     Layout {
         format,
@@ -111,6 +106,20 @@ fn parameter(text: &str) -> Result<Ready, String> {
     Ok(Ready::Parameter { name: name.to_owned(), value })
 }
 
+/// What says how text lies has no place where the files are not text.
+fn tell_misplaced(section: &Section<'_>, format: Option<FileFormat>, mistakes: &mut Mistakes) {
+    let Some(format) = format.filter(|format| *format != FileFormat::Text) else { return };
+    for setting in TEXT_SETTINGS.into_iter().filter(|name| section.has(name)) {
+        mistakes.add(&section.place(setting), format!("only `format: text` has `{setting}`"));
+    }
+    if format != FileFormat::Json {
+        for setting in LINE_SETTINGS.into_iter().filter(|name| section.has(name)) {
+            let message = format!("only `format: text` and `format: json` have `{setting}`");
+            mistakes.add(&section.place(setting), message);
+        }
+    }
+}
+
 /// A directory `name=value` or a column: no path may come out of it.
 fn partition(text: &str) -> Result<String, String> {
     if is_name(text) {
@@ -124,13 +133,34 @@ fn text_layout(section: &Section<'_>, mistakes: &mut Mistakes) -> TextLayout {
     let optional = |name: &str, or: Option<u8>, mistakes: &mut Mistakes| {
         section.parsed(name, optional_byte, mistakes).unwrap_or(or)
     };
-    let layout = TextLayout {
-        delimiter: section.parsed("delimiter", scalars::byte, mistakes).unwrap_or(b','),
-        header: section.word("header", mistakes).unwrap_or(Header::Absent),
-        quote: optional("quote", Some(b'"'), mistakes),
-        escape: optional("escape", None, mistakes),
-        null: section.exact_text("null", mistakes).map_or_else(|| DEFAULT_NULL.to_owned(), |text| text.value),
+    let or = TextLayout::default();
+    let lines = |name: &str, mistakes: &mut Mistakes| {
+        let count = section.parsed(name, scalars::integer(0, MAX_SKIPPED_LINES), mistakes);
+        count.map_or(0, |count| count as u32)
     };
+    let layout = TextLayout {
+        dialect: TextDialect::Strict,
+        delimiter: section.parsed("delimiter", scalars::byte, mistakes).unwrap_or(or.delimiter),
+        header: section.word("header", mistakes).unwrap_or(Header::Absent),
+        quote: optional("quote", or.quote, mistakes),
+        escape: optional("escape", or.escape, mistakes),
+        null: section.exact_text("null", mistakes).map_or(or.null, |text| text.value),
+        collection: section.parsed("collection", scalars::byte, mistakes).unwrap_or(or.collection),
+        map_key: section.parsed("map_key", scalars::byte, mistakes).unwrap_or(or.map_key),
+        skip_header_lines: lines("skip_header_lines", mistakes),
+        skip_footer_lines: lines("skip_footer_lines", mistakes),
+    };
+    if layout.collection == layout.map_key {
+        for name in ["collection", "map_key"].into_iter().filter(|name| section.has(name)) {
+            mistakes
+                .add(&section.place(name), "`collection` and `map_key` are the same character".to_owned());
+        }
+    }
+    for (name, byte) in [("collection", layout.collection), ("map_key", layout.map_key)] {
+        if section.has(name) && byte == layout.delimiter {
+            mistakes.add(&section.place(name), format!("`{name}` is the same character as `delimiter`"));
+        }
+    }
     for (name, byte) in [("quote", layout.quote), ("escape", layout.escape)] {
         if section.has(name) && byte == Some(layout.delimiter) {
             mistakes.add(&section.place(name), format!("`{name}` is the same character as `delimiter`"));
@@ -148,7 +178,7 @@ fn columns(node: &Node, mistakes: &mut Mistakes) -> Option<Vec<(String, ColumnTy
     let column = |entry: &Entry, mistakes: &mut Mistakes| {
         let what = format!("column `{}`", entry.name);
         let text = section::text(&entry.value, &what, mistakes)?;
-        match scalars::column_type(&text.value) {
+        match ColumnType::parse(&text.value) {
             Ok(kind) => Some((entry.name.clone(), kind)),
             Err(error) => {
                 mistakes.add(&text.span, format!("{what} {error}"));
