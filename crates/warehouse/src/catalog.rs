@@ -10,6 +10,7 @@ use crate::layout::tell_dates;
 use crate::place::Place;
 use crate::problem::Problem;
 use crate::warehouse::Wish;
+use crate::written::Written;
 
 /// Finds tables.
 pub(crate) trait Catalog: fmt::Debug + Send + Sync {
@@ -20,7 +21,7 @@ pub(crate) trait Catalog: fmt::Debug + Send + Sync {
 /// A table, and its partitions by load_date.
 pub(crate) trait CatalogTable {
     /// The whole table, where it has no partitions: its load_date can only be a column.
-    fn unpartitioned(&self) -> Option<Partition>;
+    fn unpartitioned(&self) -> Result<Option<Partition>>;
 
     /// The table as messages call it: where it lies.
     fn home(&self) -> String;
@@ -49,12 +50,14 @@ pub(crate) struct Partition {
     pub(crate) parameters: Option<BTreeMap<String, String>>,
     /// Rows, where somebody counted them.
     pub(crate) rows: Option<u64>,
+    /// How its files are written; none where only the feed and the files themselves say.
+    pub(crate) written: Option<Written>,
 }
 
 impl Partition {
     /// Files in a directory, of which nothing else is known.
     pub(crate) fn at(place: &Place) -> Partition {
-        Partition { place: place.clone(), parameters: None, rows: None }
+        Partition { place: place.clone(), parameters: None, rows: None, written: None }
     }
 }
 

@@ -37,8 +37,8 @@ struct DirectoryTable {
 }
 
 impl CatalogTable for DirectoryTable {
-    fn unpartitioned(&self) -> Option<Partition> {
-        self.partitions.is_empty().then(|| Partition::at(&self.home))
+    fn unpartitioned(&self) -> Result<Option<Partition>> {
+        Ok(self.partitions.is_empty().then(|| Partition::at(&self.home)))
     }
 
     fn home(&self) -> String {

@@ -35,7 +35,7 @@ pub(crate) fn freeze_table(
     context: Context<'_>,
 ) -> Result<TableInput, Problem> {
     let table = catalog.find(wish)?;
-    let (partition, dates) = match table.unpartitioned() {
+    let (partition, dates) = match table.unpartitioned()? {
         Some(whole) => (whole, DateSource::Column),
         None => (table.partition(date)?, DateSource::Path),
     };
@@ -77,7 +77,7 @@ pub(crate) fn table_schema(
     date: Option<LoadDate>,
 ) -> Result<SchemaRef> {
     let table = catalog.find(wish)?;
-    if let Some(whole) = table.unpartitioned() {
+    if let Some(whole) = table.unpartitioned()? {
         let described = describe_any(wish, &whole, DateSource::Column)?;
         date_column_type(wish, &whole.place, &described)?;
         return Ok(described.schema);
@@ -108,7 +108,7 @@ fn describe_any(wish: &Wish<'_>, partition: &Partition, dates: DateSource) -> Re
 /// The load_dates that a table has.
 pub(crate) fn table_dates(catalog: &dyn Catalog, wish: &Wish<'_>) -> Result<BTreeSet<LoadDate>> {
     let table = catalog.find(wish)?;
-    let Some(whole) = table.unpartitioned() else { return Ok(table.dates()?.known) };
+    let Some(whole) = table.unpartitioned()? else { return Ok(table.dates()?.known) };
     let described = describe_any(wish, &whole, DateSource::Column)?;
     Ok(dates_in_column(wish, &whole.place, &described)?.into_keys().collect())
 }

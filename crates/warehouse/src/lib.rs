@@ -13,6 +13,7 @@ mod detect;
 mod directory;
 mod disk;
 mod freeze;
+mod hive;
 mod input;
 mod layout;
 mod parquet_file;
@@ -27,6 +28,7 @@ mod text_file;
 mod values;
 mod wait;
 mod warehouse;
+mod written;
 
 pub use input::{InputFile, Inputs, RowGroup, TableInput};
 pub use scan::{Part, Scan};

@@ -5,17 +5,19 @@ use std::sync::Arc;
 use arrow_schema::SchemaRef;
 use hivecast_contract::LoadDate;
 use hivecast_feed::{Feed, Layout, Source, Table};
+use hivecast_metastore::Metastore;
 use hivecast_run::{Context, Fault, Result};
 use hivecast_storage::{Kind, Location, Stores};
 
 use crate::catalog::Catalog;
 use crate::directory::Directory;
 use crate::freeze::{freeze_table, table_dates, table_schema};
+use crate::hive::Hive;
 use crate::input::Inputs;
 use crate::place::Place;
 use crate::problem::{Problem, combine};
 
-/// Where exports lie: a directory in Hive layout.
+/// Where exports lie: a directory in Hive layout, or a metastore that says where.
 #[derive(Clone, Debug)]
 pub struct Warehouse {
     catalog: Arc<dyn Catalog>,
@@ -113,6 +115,12 @@ impl Warehouse {
             }
             None => Err(Fault::usage(format!("there is no warehouse directory {root}")).advise(advice)),
         }
+    }
+
+    /// The tables of a metastore, in whatever stores they lie. Nothing is asked yet.
+    pub fn of_metastore(metastore: Metastore, stores: Stores) -> Warehouse {
+        let catalog = Hive { metastore: Arc::new(metastore), stores: Arc::new(stores) };
+        Warehouse { catalog: Arc::new(catalog) }
     }
 
     /// The load_dates that a table has, oldest first; none for a table that is a query. Reads one
