@@ -10,10 +10,12 @@ mod local;
 mod location;
 mod read;
 mod stores;
+mod windows;
 
 pub use location::{Location, Scheme};
 pub use read::{ReadAt, Sequential};
 pub use stores::{S3Settings, Settings, Stores};
+pub use windows::Windows;
 
 use std::fmt;
 use std::io;
