@@ -67,11 +67,6 @@ fn comparison(column: &Column) -> Comparison {
     }
 }
 
-/// Whether the order of a column's values is that of their text.
-pub(crate) fn sorts_as_text(column: &Column) -> bool {
-    comparison(column) != Comparison::Number
-}
-
 /// Sorts values of a column, the greatest first.
 pub(crate) fn sort_descending(column: &Column, values: &mut [String]) {
     match comparison(column) {
