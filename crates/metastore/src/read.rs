@@ -26,7 +26,6 @@ pub(crate) const GET_PARTITIONS_BY_NAMES: Call = Call {
     throws: &[Exception::Meta, Exception::NoSuchObject, Exception::InvalidObject],
 };
 const GET_PARTITIONS_BY_FILTER: Call = Call { name: "get_partitions_by_filter", throws: META_FIRST };
-const GET_PARTITIONS_PS: Call = Call { name: "get_partitions_ps", throws: META_FIRST };
 
 /// How many partitions are asked for at once. Each comes with all its columns, so that this bounds an
 /// answer's size, and a server's time for it.
@@ -138,7 +137,7 @@ pub(crate) fn of_table(table: &Table) -> Fields {
     Fields::new().text(1, &table.database).text(2, &table.name)
 }
 
-fn get_partition_names(operation: &Operation<'_>, table: &Table) -> Result<Vec<String>, Failures> {
+pub(crate) fn get_partition_names(operation: &Operation<'_>, table: &Table) -> Result<Vec<String>, Failures> {
     let found = operation.read(GET_PARTITION_NAMES, of_table(table).short(3, ALL), texts);
     found.map(Option::unwrap_or_default)
 }
@@ -156,23 +155,15 @@ pub(crate) fn get_partitions(
     Ok(found)
 }
 
+/// At most `most` of the partitions that a filter picks.
 pub(crate) fn get_partitions_by_filter(
     operation: &Operation<'_>,
     table: &Table,
     filter: &str,
+    most: i16,
 ) -> Result<Vec<Partition>, Failures> {
-    let arguments = of_table(table).text(3, filter).short(4, ALL);
+    let arguments = of_table(table).text(3, filter).short(4, most);
     operation.read(GET_PARTITIONS_BY_FILTER, arguments, partitions).map(Option::unwrap_or_default)
-}
-
-/// Partitions whose values are these; an empty one stands for any.
-pub(crate) fn get_partitions_like(
-    operation: &Operation<'_>,
-    table: &Table,
-    values: &[&str],
-) -> Result<Vec<Partition>, Failures> {
-    let arguments = of_table(table).texts(3, values.iter().copied()).short(4, ALL);
-    none_if_missing(operation.read(GET_PARTITIONS_PS, arguments, partitions)).map(Option::unwrap_or_default)
 }
 
 /// Servers can order partitions, but not by numbers, not for every column, and not everywhere alike; and

@@ -121,7 +121,7 @@ impl Metastore {
     pub fn drop_partition(&self, table: &Table, values: &[String]) -> Result<Dropped> {
         let name = name_of(table, values)?;
         let operation = self.operation(format!("to drop partition {name} of table {}", table.full_name()));
-        drop(&operation, table, &name, values).map_err(|failures| operation.fault(failures))
+        drop_once(&operation, table, &name, values).map_err(|failures| operation.fault(failures))
     }
 }
 
@@ -220,7 +220,7 @@ fn alter(
     }
 }
 
-fn drop(
+fn drop_once(
     operation: &Operation<'_>,
     table: &Table,
     name: &str,

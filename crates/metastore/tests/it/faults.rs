@@ -1,6 +1,6 @@
 //! Servers that are dead, slow, or die.
 
-use crate::support::{Mode, Proxy, Server, at, database, hasty, on_both, table};
+use crate::support::{LATER, Mode, Proxy, SOON, Server, at, database, hasty, on_both, table};
 use hivecast_metastore::{Address, Metastore, Retries, Timeouts, User};
 use hivecast_run::{Class, Fault};
 use std::net::TcpListener;
@@ -48,7 +48,7 @@ fn the_first_of_two_is_dead(server: Server) {
 
 fn the_second_takes_over(server: Server) {
     let (one, two) = (Proxy::before(&server.address()), Proxy::before(&server.address()));
-    let metastore = hasty(&[one.address.clone(), two.address.clone()]);
+    let metastore = hasty(&[one.address.clone(), two.address.clone()], LATER);
     one.set(Mode::SwallowAnswers);
     metastore.databases().unwrap();
     assert_eq!(two.calls(), ["get_all_databases"]);
@@ -64,16 +64,13 @@ fn the_second_takes_over(server: Server) {
 
 fn a_server_that_stalls(server: Server) {
     let proxy = Proxy::before(&server.address());
-    let metastore = hasty(std::slice::from_ref(&proxy.address));
+    let metastore = hasty(std::slice::from_ref(&proxy.address), LATER);
     metastore.databases().unwrap();
     proxy.set(Mode::SwallowAnswers);
     let started = Instant::now();
     let fault = metastore.tables("default").unwrap_err();
-    says(
-        &fault,
-        &[&proxy.address.to_string(), "for the tables of database default", "no answer within 0.3 s"],
-    );
-    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    says(&fault, &[&proxy.address.to_string(), "for the tables of database default", "no answer within 3 s"]);
+    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
     // The late answers must not be taken for those of other calls.
     proxy.set(Mode::Forward);
     assert!(metastore.databases().unwrap().contains(&"default".to_owned()));
@@ -83,14 +80,14 @@ fn a_server_that_stalls(server: Server) {
 fn nobody_listens() {
     let (one, two) = (nobody(), nobody());
     let started = Instant::now();
-    let fault = hasty(&[one.clone(), two.clone()]).table("MDM", "Accounts").unwrap_err();
+    let fault = hasty(&[one.clone(), two.clone()], SOON).table("MDM", "Accounts").unwrap_err();
     says(&fault, &[&one.to_string(), &two.to_string(), "for table mdm.accounts", "refused"]);
-    assert!(started.elapsed() < Duration::from_secs(2));
+    assert!(started.elapsed() < Duration::from_secs(3));
 }
 
 #[test]
 fn a_name_that_is_not_known() {
-    let fault = hasty(&[Address::new("no-such-host.invalid", 9083)]).databases().unwrap_err();
+    let fault = hasty(&[Address::new("no-such-host.invalid", 9083)], LATER).databases().unwrap_err();
     says(&fault, &["no-such-host.invalid:9083", "for its databases", "no connection"]);
 }
 
@@ -105,7 +102,7 @@ fn a_server_that_never_answers_is_given_up_within_the_whole_time() {
         answer: Duration::from_secs(60),
         operation: Duration::from_millis(700),
     };
-    let metastore = Metastore::new(&[address.clone()], timeouts, User::named("tester")).unwrap();
+    let metastore = Metastore::new(std::slice::from_ref(&address), timeouts, User::named("tester")).unwrap();
     let metastore = metastore.with_retries(Retries { rounds: 1_000, pause: Duration::ZERO });
     let started = Instant::now();
     let fault = metastore.databases().unwrap_err();

@@ -4,7 +4,7 @@ use crate::support::{Proxy, Server, at, database, on_both, table, values};
 use hivecast_metastore::{Metastore, Partition, Table, Wanted};
 use std::time::Instant;
 
-on_both!(seven_of_five_thousand);
+on_both!(seven_of_five_thousand, more_than_a_filter_may_pick);
 
 const SOME: usize = 7;
 
@@ -55,6 +55,7 @@ fn seven_of_five_thousand(server: Server) {
         assert!(newest.0.iter().eq(days.iter().rev().take(SOME)), "{:?}", newest.0);
         for dates in [1, SOME] {
             let wanted: Vec<&str> = days.iter().step_by(61).take(dates).map(String::as_str).collect();
+            proxy.calls();
             let (found, bytes) = measure(&proxy, "by value", || {
                 metastore.partitions_matching(&table, &[Wanted::any_of("load_date", wanted.clone())]).unwrap()
             });
@@ -63,6 +64,22 @@ fn seven_of_five_thousand(server: Server) {
             assert!(bytes < 10_000, "{bytes} bytes were received for {dates} dates");
         }
     }
+}
+
+/// All of a country's days: that they come in several answers is not seen.
+fn more_than_a_filter_may_pick(server: Server) {
+    let directory = tempfile::tempdir().unwrap();
+    let proxy = Proxy::before(&server.address());
+    let metastore = at(std::slice::from_ref(&proxy.address));
+    let database = database(&metastore, "country", directory.path());
+    let columns = [("load_date", "string"), ("country", "string")];
+    let table = table(&metastore, &database, directory.path(), &columns);
+    fill(&metastore, &table, "string", 2_100);
+    proxy.calls();
+    let found = metastore.partitions_matching(&table, &[Wanted::any_of("country", ["BE"])]).unwrap();
+    assert_eq!(found.len(), 1_050);
+    let by_names = ["get_partitions_by_names"; 3];
+    assert_eq!(proxy.calls(), [&["get_partitions_by_filter", "get_partition_names"], &by_names[..]].concat());
 }
 
 fn measure<T>(proxy: &Proxy, what: &str, ask: impl FnOnce() -> T) -> (T, u64) {

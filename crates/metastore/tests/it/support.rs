@@ -64,16 +64,18 @@ pub(crate) fn at(hosts: &[Address]) -> Metastore {
     metastore.with_retries(Retries { rounds: 2, pause: Duration::from_millis(50) })
 }
 
-/// A client that gives up soon.
-pub(crate) fn hasty(hosts: &[Address]) -> Metastore {
-    let timeouts = Timeouts {
-        connect: Duration::from_millis(500),
-        answer: Duration::from_millis(300),
-        operation: Duration::from_secs(5),
-    };
+/// A client that gives up when a server says nothing for `answer`.
+pub(crate) fn hasty(hosts: &[Address], answer: Duration) -> Metastore {
+    let operation = answer * 10;
+    let timeouts = Timeouts { connect: Duration::from_secs(2), answer, operation };
     let metastore = Metastore::new(hosts, timeouts, User::named("tester")).expect("hosts");
     metastore.with_retries(Retries { rounds: 2, pause: Duration::from_millis(50) })
 }
+
+/// When nobody answers at all.
+pub(crate) const SOON: Duration = Duration::from_millis(300);
+/// When a real server on a loaded machine has answered for certain.
+pub(crate) const LATER: Duration = Duration::from_secs(3);
 
 /// A name that no other test, run or process uses.
 pub(crate) fn unique(name: &str) -> String {

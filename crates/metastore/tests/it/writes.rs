@@ -1,4 +1,4 @@
-use crate::support::{Mode, Proxy, Server, add, at, database, hasty, on_both, table, texts};
+use crate::support::{LATER, Mode, Proxy, Server, add, at, database, hasty, on_both, table, texts};
 use hivecast_metastore::{Created, Database, Dropped, Metastore, Partition, Table, TableKind};
 use hivecast_run::{Class, Fault};
 use std::fs;
@@ -127,7 +127,7 @@ fn what_was_not_done_is_not_repeated(server: Server) {
     let day = texts(&["2026-11-22"]);
     add(&metastore, &table, &[&["2026-11-22"]]);
     let proxy = Proxy::before(&server.address());
-    let through = hasty(std::slice::from_ref(&proxy.address));
+    let through = hasty(std::slice::from_ref(&proxy.address), LATER);
     proxy.set_for("drop_partition", Mode::LoseCall);
     let fault = through.drop_partition(&table, &day).unwrap_err();
     assert_eq!(fault.class(), Class::Infrastructure);
@@ -136,7 +136,7 @@ fn what_was_not_done_is_not_repeated(server: Server) {
         text.contains(&proxy.address.to_string()) && text.contains("to drop partition load_date=2026-11-22"),
         "{text}"
     );
-    assert!(text.contains("no answer within 0.3 s"), "{text}");
+    assert!(text.contains("no answer within 3 s"), "{text}");
     assert_eq!(proxy.calls().iter().filter(|call| *call == "drop_partition").count(), 1);
     assert_eq!(metastore.partition_names(&table).unwrap().len(), 1);
 }
@@ -158,9 +158,12 @@ fn what_the_server_refuses(server: Server) {
     assert!(matches!(class, Class::Usage | Class::Data), "{}", fault.chain());
     is(fault, class, "to create table no_such_database.t");
 
-    let mut odd = table.clone();
-    odd.name = "a b/c;d".to_owned();
-    is(metastore.create_table(&odd).unwrap_err(), Class::Usage, "to create table");
+    // Hive 4 takes such names.
+    if server == Server::Hive3 {
+        let mut odd = table.clone();
+        odd.name = "a b/c;d".to_owned();
+        is(metastore.create_table(&odd).unwrap_err(), Class::Usage, "to create table");
+    }
 
     let fault = metastore.drop_partition(&table, &texts(&["a", "b"])).unwrap_err();
     assert_eq!(fault.class(), Class::Usage);
