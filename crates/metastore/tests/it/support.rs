@@ -158,8 +158,8 @@ pub(crate) enum Mode {
     SwallowAnswers,
     /// The server gets the call, and its answer ends the connection.
     CutAtAnswer,
-    /// The call does not reach the server.
-    LoseCall,
+    /// The call does not reach the server, and ends the connection.
+    CutAtCall,
 }
 
 /// Stands between a client and a server.
@@ -245,7 +245,7 @@ impl Shared {
             if let Some((call, _)) = head(&buffer[..count]) {
                 self.calls.lock().unwrap().push(call);
             }
-            if self.mode_now() != Mode::LoseCall && to.write_all(&buffer[..count]).is_err() {
+            if self.mode_now() == Mode::CutAtCall || to.write_all(&buffer[..count]).is_err() {
                 break;
             }
         }
@@ -258,7 +258,7 @@ impl Shared {
             self.received.fetch_add(count as u64, Ordering::SeqCst);
             match self.mode_now() {
                 Mode::Forward if to.write_all(&buffer[..count]).is_ok() => {}
-                Mode::SwallowAnswers | Mode::LoseCall => {}
+                Mode::SwallowAnswers => {}
                 _ => break,
             }
         }

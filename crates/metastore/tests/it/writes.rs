@@ -1,4 +1,4 @@
-use crate::support::{LATER, Mode, Proxy, Server, add, at, database, hasty, on_both, table, texts};
+use crate::support::{Mode, Proxy, Server, add, at, database, on_both, table, texts};
 use hivecast_metastore::{Created, Database, Dropped, Metastore, Partition, Table, TableKind};
 use hivecast_run::{Class, Fault};
 use std::fs;
@@ -127,8 +127,8 @@ fn what_was_not_done_is_not_repeated(server: Server) {
     let day = texts(&["2026-11-22"]);
     add(&metastore, &table, &[&["2026-11-22"]]);
     let proxy = Proxy::before(&server.address());
-    let through = hasty(std::slice::from_ref(&proxy.address), LATER);
-    proxy.set_for("drop_partition", Mode::LoseCall);
+    let through = at(std::slice::from_ref(&proxy.address));
+    proxy.set_for("drop_partition", Mode::CutAtCall);
     let fault = through.drop_partition(&table, &day).unwrap_err();
     assert_eq!(fault.class(), Class::Infrastructure);
     let text = fault.chain();
@@ -136,7 +136,7 @@ fn what_was_not_done_is_not_repeated(server: Server) {
         text.contains(&proxy.address.to_string()) && text.contains("to drop partition load_date=2026-11-22"),
         "{text}"
     );
-    assert!(text.contains("no answer within 3 s"), "{text}");
+    assert!(text.contains("closed the connection"), "{text}");
     assert_eq!(proxy.calls().iter().filter(|call| *call == "drop_partition").count(), 1);
     assert_eq!(metastore.partition_names(&table).unwrap().len(), 1);
 }
