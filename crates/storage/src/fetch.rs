@@ -34,7 +34,8 @@ where
 
 /// The fewest ranges that have all of these in them and little else: sorted, and apart.
 fn spans(ranges: &[Range<u64>]) -> Vec<Range<u64>> {
-    let mut sorted: Vec<Range<u64>> = ranges.iter().filter(|range| range.start < range.end).cloned().collect();
+    let mut sorted: Vec<Range<u64>> =
+        ranges.iter().filter(|range| range.start < range.end).cloned().collect();
     sorted.sort_by_key(|range| range.start);
     let mut spans: Vec<Range<u64>> = Vec::new();
     for range in sorted {

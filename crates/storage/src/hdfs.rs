@@ -167,7 +167,8 @@ impl Storage for Hdfs {
             io::Error::new(error.kind(), format!("failed to read {}: {error}", from.display()))
         };
         let mut source = File::open(from).map_err(unreadable)?;
-        let dir = to.parent().ok_or_else(|| failed(ErrorKind::InvalidInput, to, "it is no name of a file"))?;
+        let dir =
+            to.parent().ok_or_else(|| failed(ErrorKind::InvalidInput, to, "it is no name of a file"))?;
         // Whether it is still free is decided by the rename; this only saves sending what can't be kept.
         if existing == Existing::Refuse && self.stat(to).is_ok() {
             return Err(failed(ErrorKind::AlreadyExists, to, "it is there already"));
@@ -281,4 +282,3 @@ impl ReadAt for HdfsFile {
         read.ok_or(ErrorKind::TimedOut)?.map_err(|error| self.explained(error))
     }
 }
-

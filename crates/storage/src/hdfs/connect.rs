@@ -114,7 +114,8 @@ impl Connection {
         drop(sender);
         let deadline = Instant::now() + self.to_connect;
         let mut results: Vec<Option<io::Result<()>>> = self.nodes.nodes.iter().map(|_| None).collect();
-        while let Ok((n, result)) = receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        while let Ok((n, result)) = receiver.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+        {
             results[n] = Some(result);
         }
         let (mut reached, silent): (Vec<_>, Vec<_>) =
@@ -127,7 +128,11 @@ impl Connection {
         Ok(reached.into_iter().chain(silent).map(|(node, _)| node.clone()).collect())
     }
 
-    fn unreachable(&self, at: &Location, silent: Vec<(&(String, String), Option<io::Result<()>>)>) -> io::Error {
+    fn unreachable(
+        &self,
+        at: &Location,
+        silent: Vec<(&(String, String), Option<io::Result<()>>)>,
+    ) -> io::Error {
         let mut kind = ErrorKind::TimedOut;
         let reasons: Vec<String> = silent
             .into_iter()

@@ -21,7 +21,10 @@ fn impatient() -> Settings {
 }
 
 fn as_user(user: &str) -> Settings {
-    Settings { hdfs: HdfsLogin { user: Some(user.to_owned()), ..HdfsLogin::default() }, ..Settings::default() }
+    Settings {
+        hdfs: HdfsLogin { user: Some(user.to_owned()), ..HdfsLogin::default() },
+        ..Settings::default()
+    }
 }
 
 #[test]
@@ -33,7 +36,10 @@ fn a_dead_name_node_is_named_within_seconds() {
     assert!(took < SOON, "{took:?}");
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused, "{error}");
     let text = error.to_string();
-    assert!(text.contains(&format!("hdfs://{address}/warehouse")) && text.contains(&format!("({address}: ")), "{text}");
+    assert!(
+        text.contains(&format!("hdfs://{address}/warehouse")) && text.contains(&format!("({address}: ")),
+        "{text}"
+    );
 }
 
 #[test]
@@ -145,7 +151,11 @@ fn write_site(dir: &Path, properties: &[(&str, &str)]) {
         .iter()
         .map(|(name, value)| format!("<property><name>{name}</name><value>{value}</value></property>\n"))
         .collect();
-    std::fs::write(dir.join("hdfs-site.xml"), format!("<configuration>\n{}</configuration>\n", lines.concat())).unwrap();
+    std::fs::write(
+        dir.join("hdfs-site.xml"),
+        format!("<configuration>\n{}</configuration>\n", lines.concat()),
+    )
+    .unwrap();
 }
 
 fn pair(dir: &Path, first: &str, second: &str) {
@@ -164,7 +174,8 @@ fn pair(dir: &Path, first: &str, second: &str) {
 fn an_unknown_name_service_is_a_mistake_that_says_what_there_is() {
     let dir = tempfile::tempdir().unwrap();
     pair(dir.path(), "127.0.0.1:1", "127.0.0.1:2");
-    let stores = Stores::new(Settings { hadoop_conf_dir: Some(dir.path().to_owned()), ..Settings::default() });
+    let stores =
+        Stores::new(Settings { hadoop_conf_dir: Some(dir.path().to_owned()), ..Settings::default() });
     let fault = stores.of(&Location::parse("hdfs://no-such-service/x").unwrap()).unwrap_err();
     assert_eq!(fault.class(), Class::Usage);
     let text = fault.chain();
@@ -174,7 +185,8 @@ fn an_unknown_name_service_is_a_mistake_that_says_what_there_is() {
     let fault = Stores::default().of(&Location::parse("hdfs:///x").unwrap()).unwrap_err();
     assert_eq!(fault.class(), Class::Usage);
     let empty = tempfile::tempdir().unwrap();
-    let stores = Stores::new(Settings { hadoop_conf_dir: Some(empty.path().to_owned()), ..Settings::default() });
+    let stores =
+        Stores::new(Settings { hadoop_conf_dir: Some(empty.path().to_owned()), ..Settings::default() });
     let fault = stores.of(&Location::parse("hdfs://127.0.0.1:1/x").unwrap()).unwrap_err();
     assert_eq!(fault.class(), Class::Usage);
     assert!(fault.chain().contains(empty.path().to_str().unwrap()), "{}", fault.chain());
@@ -209,10 +221,8 @@ fn the_second_name_node_of_a_pair_answers_for_the_first() {
 
 #[test]
 fn the_default_file_system_and_hadoops_own_files() {
-    let settings = Settings {
-        hadoop_conf_dir: Some(variable("HIVECAST_TEST_HDFS_CONF").into()),
-        ..Settings::default()
-    };
+    let settings =
+        Settings { hadoop_conf_dir: Some(variable("HIVECAST_TEST_HDFS_CONF").into()), ..Settings::default() };
     let place = Place::at(&format!("hdfs:///it/{}", unique()), settings);
     let at = place.put("file", b"default");
     assert_eq!(place.read(&at), "default".as_bytes());
