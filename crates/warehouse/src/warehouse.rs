@@ -20,7 +20,7 @@ use crate::problem::{Problem, combine};
 /// Where exports lie: a directory in Hive layout, or a metastore that says where.
 #[derive(Clone, Debug)]
 pub struct Warehouse {
-    catalog: Arc<dyn Catalog>,
+    pub(crate) catalog: Arc<dyn Catalog>,
 }
 
 /// A table of the warehouse as the feed names and describes it.
@@ -34,7 +34,7 @@ pub(crate) struct Wish<'a> {
 
 impl<'a> Wish<'a> {
     /// None for a table that is a query.
-    fn of(table: &'a Table) -> Option<Wish<'a>> {
+    pub(crate) fn of(table: &'a Table) -> Option<Wish<'a>> {
         match &table.source {
             Source::Warehouse { database, table: source } => Some(Wish {
                 name: &table.name,
@@ -47,7 +47,7 @@ impl<'a> Wish<'a> {
     }
 }
 
-fn wishes(feed: &Feed) -> impl Iterator<Item = Wish<'_>> {
+pub(crate) fn wishes(feed: &Feed) -> impl Iterator<Item = Wish<'_>> {
     feed.tables.iter().filter_map(Wish::of)
 }
 
@@ -197,7 +197,7 @@ impl Warehouse {
 }
 
 /// Asks something of every table of the warehouse; all answers, or all problems in one fault.
-fn each_table<T>(feed: &Feed, ask: impl Fn(&Wish<'_>) -> Result<T>) -> Result<Vec<(String, T)>> {
+pub(crate) fn each_table<T>(feed: &Feed, ask: impl Fn(&Wish<'_>) -> Result<T>) -> Result<Vec<(String, T)>> {
     let (mut answers, mut problems) = (Vec::new(), Vec::new());
     for wish in wishes(feed) {
         match ask(&wish) {
