@@ -219,6 +219,10 @@ impl Metastore {
             if age == Age::Kept && repeat == Repeat::Always && failure.is_broken_connection() {
                 continue;
             }
+            if age == Age::Kept {
+                // That was this host's turn.
+                turns.next();
+            }
             let again = repeat == Repeat::Always && failure.may_pass();
             failures.push(&self.hosts[state.host], failure);
             if !again {

@@ -265,8 +265,8 @@ fn at_once(failure: Failure) -> Failure {
     match failure {
         Failure::Lost(error) if ends.contains(&error.kind()) => Failure::Lost(io::Error::new(
             error.kind(),
-            "it closed the connection before it answered anything; it may want SASL (Kerberos) or TLS, which are \
-             not supported for metastores, or be none",
+            "it closed the connection before it answered anything; it may want SASL (Kerberos), TLS or frames, \
+             which are not supported for metastores, or be none",
         )),
         other => other,
     }

@@ -82,8 +82,7 @@ fn set<T>(field: &mut T, value: Result<T>) -> Result<Read> {
 }
 
 pub(crate) fn database(input: &mut Input<'_>) -> Result<Database> {
-    let mut found =
-        Database { name: String::new(), description: None, location: None, parameters: BTreeMap::new() };
+    let mut found = Database::new("");
     structure(input, |input, id, kind| match (id, kind) {
         (1, TType::String) => set(&mut found.name, input.read_string()),
         (2, TType::String) => set(&mut found.description, input.read_string().map(Some)),
@@ -142,17 +141,7 @@ fn storage(input: &mut Input<'_>) -> Result<(Vec<Column>, Storage)> {
 }
 
 pub(crate) fn table(input: &mut Input<'_>) -> Result<Table> {
-    let mut found = Table {
-        database: String::new(),
-        name: String::new(),
-        kind: TableKind::Managed,
-        owner: None,
-        columns: Arc::from([]),
-        partition_columns: Vec::new(),
-        storage: Storage::default(),
-        parameters: BTreeMap::new(),
-        view_text: None,
-    };
+    let mut found = Table::new("", "", TableKind::Managed);
     structure(input, |input, id, kind| match (id, kind) {
         (1, TType::String) => set(&mut found.name, input.read_string()),
         (2, TType::String) => set(&mut found.database, input.read_string()),

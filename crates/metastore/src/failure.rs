@@ -82,7 +82,12 @@ impl Failure {
 
     /// Whether the server said that what was asked for is not there.
     pub(crate) fn is_no_such_object(&self) -> bool {
-        matches!(self, Failure::Refused { exception: Exception::NoSuchObject, .. })
+        match self {
+            Failure::Refused { exception: Exception::NoSuchObject, .. } => true,
+            // Hive 4 says it so in some calls.
+            Failure::Refused { message, .. } => message.contains(" table not found"),
+            _ => false,
+        }
     }
 
     /// Why, in words.
@@ -106,7 +111,7 @@ impl Failure {
             Failure::Refused { message, .. } | Failure::Unexpected(message) if is_denial(message) => {
                 Class::Denied
             }
-            Failure::Refused { exception: Exception::NoSuchObject, .. } => Class::Data,
+            _ if self.is_no_such_object() => Class::Data,
             Failure::Refused { exception: Exception::AlreadyExists, .. } => Class::Conflict,
             Failure::Refused {
                 exception: Exception::InvalidObject | Exception::InvalidOperation, ..

@@ -1,9 +1,9 @@
 //! Partitions by the values of some of their columns, without listing all.
 
 use crate::client::{Metastore, Operation};
-use crate::failure::Failures;
-use crate::names::{fold, partition_name};
-use crate::read::{BATCH, get_partitions, get_partitions_by_filter, get_partitions_like};
+use crate::failure::{Failure, Failures};
+use crate::names::{fold, partition_name, values_of_name};
+use crate::read::{get_partition_names, get_partitions, get_partitions_by_filter};
 use crate::table::{Column, Partition, Table};
 use crate::types::HiveType;
 use hivecast_run::{Fault, Result};
@@ -30,6 +30,8 @@ impl Wanted {
 const MAX_COMBINATIONS: usize = 10_000;
 /// How many combinations stand in one filter: servers parse it recursively.
 const FILTER_TERMS: usize = 50;
+/// How many partitions a filter may pick: they come in one answer, each with all its columns.
+const FILTER_MOST: i16 = 1_000;
 
 impl Metastore {
     /// The partitions that have one of the wanted values in each of the columns that `wanted` names;
@@ -65,11 +67,6 @@ fn comparison(column: &Column) -> Comparison {
         Ok(HiveType::TinyInt | HiveType::SmallInt | HiveType::Int | HiveType::BigInt) => Comparison::Number,
         _ => Comparison::Other,
     }
-}
-
-/// Whether the order of a column's values is that of their text.
-pub(crate) fn sorts_as_text(column: &Column) -> bool {
-    comparison(column) != Comparison::Number
 }
 
 /// Sorts values of a column, the greatest first.
@@ -116,15 +113,21 @@ impl<'a> Question<'a> {
         Ok(Question { table, comparisons: table.partition_columns.iter().map(comparison).collect(), values })
     }
 
+    /// All columns' values make names, which servers find at once. Else a filter picks partitions; where
+    /// it can't, or picks very many, the names of all are looked through.
     fn ask(&self, operation: &Operation<'_>) -> Result<Vec<Partition>, Failures> {
         let combinations = self.combinations();
-        let mut found = if self.values.iter().all(Option::is_some) && !self.has_numbers() {
-            get_partitions(operation, self.table, &self.names(&combinations))?
+        let found = if self.values.iter().all(Option::is_some) && !self.has_numbers() {
+            Some(get_partitions(operation, self.table, &self.names(&combinations))?)
         } else {
             self.by_filter(operation, &combinations)?
         };
-        // Servers match with LIKE, and numbers with texts; what they send is looked at once more.
-        found.retain(|partition| self.is_wanted(partition));
+        let mut found = match found {
+            Some(found) => found,
+            None => self.by_listing(operation)?,
+        };
+        // Servers compare numbers with texts, and texts as their databases do.
+        found.retain(|partition| self.is_wanted(&partition.values));
         Ok(found)
     }
 
@@ -148,25 +151,32 @@ impl<'a> Question<'a> {
         combinations.iter().map(|values| partition_name(columns().zip(values.iter().copied()))).collect()
     }
 
+    /// `None` where the values can't be written in a filter, the server does not take it, or it picks
+    /// more than one answer should hold.
     fn by_filter(
         &self,
         operation: &Operation<'_>,
         combinations: &[Vec<&str>],
-    ) -> Result<Vec<Partition>, Failures> {
+    ) -> Result<Option<Vec<Partition>>, Failures> {
         let terms: Option<Vec<String>> = combinations.iter().map(|values| self.term(values)).collect();
-        let Some(terms) = terms else { return self.one_by_one(operation, combinations) };
+        let Some(terms) = terms else { return Ok(None) };
         let mut found = Vec::new();
-        for some in terms.chunks(FILTER_TERMS.min(BATCH)) {
-            match get_partitions_by_filter(operation, self.table, &some.join(" or ")) {
-                Ok(more) => found.extend(more),
+        for some in terms.chunks(FILTER_TERMS) {
+            match get_partitions_by_filter(operation, self.table, &some.join(" or "), FILTER_MOST) {
+                Ok(more) if more.len() < FILTER_MOST.unsigned_abs().into() => found.extend(more),
+                Ok(_) => return Ok(None),
                 // Servers differ in which columns they filter by, and in how they are set up.
-                Err(failures) if failures.last().is_some_and(|failure| failure.keeps_step()) => {
-                    return self.one_by_one(operation, combinations);
-                }
+                Err(failures) if failures.last().is_some_and(Failure::keeps_step) => return Ok(None),
                 Err(failures) => return Err(failures),
             }
         }
-        Ok(found)
+        Ok(Some(found))
+    }
+
+    fn by_listing(&self, operation: &Operation<'_>) -> Result<Vec<Partition>, Failures> {
+        let mut names = get_partition_names(operation, self.table)?;
+        names.retain(|name| self.is_wanted(&values_of_name(name)));
+        get_partitions(operation, self.table, &names)
     }
 
     /// A combination as a term of a filter; `None` where some value can't be written in one.
@@ -183,27 +193,13 @@ impl<'a> Question<'a> {
         factors.filter(|factors| !factors.is_empty()).map(|factors| format!("({})", factors.join(" and ")))
     }
 
-    fn one_by_one(
-        &self,
-        operation: &Operation<'_>,
-        combinations: &[Vec<&str>],
-    ) -> Result<Vec<Partition>, Failures> {
-        let mut found = Vec::new();
-        for values in combinations {
-            found.extend(get_partitions_like(operation, self.table, values)?);
-        }
-        Ok(found)
-    }
-
-    fn is_wanted(&self, partition: &Partition) -> bool {
-        partition.values.len() == self.values.len()
-            && self.values.iter().zip(&self.comparisons).zip(&partition.values).all(
-                |((wanted, comparison), value)| {
-                    wanted
-                        .as_ref()
-                        .is_none_or(|wanted| wanted.iter().any(|wanted| is_equal(*comparison, wanted, value)))
-                },
-            )
+    fn is_wanted(&self, values: &[String]) -> bool {
+        values.len() == self.values.len()
+            && self.values.iter().zip(&self.comparisons).zip(values).all(|((wanted, comparison), value)| {
+                wanted
+                    .as_ref()
+                    .is_none_or(|wanted| wanted.iter().any(|wanted| is_equal(*comparison, wanted, value)))
+            })
     }
 }
 

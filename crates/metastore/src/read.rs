@@ -2,12 +2,13 @@
 
 use crate::client::{Metastore, Operation};
 use crate::connection::Call;
-use crate::decode::{database, list, partitions, structure, table, texts, wrapped};
+use crate::decode::{database, partitions, table, texts, wrapped};
 use crate::encode::Fields;
 use crate::failure::{Exception, Failure, Failures};
+use crate::matching::sort_descending;
 use crate::names::{DEFAULT_PARTITION, fold, values_of_name};
-use crate::table::{Column, Database, Partition, Table};
-use hivecast_run::Result;
+use crate::table::{Database, Partition, Table};
+use hivecast_run::{Fault, Result};
 use thrift::protocol::TType;
 
 const META_FIRST: &[Exception] = &[Exception::Meta, Exception::NoSuchObject];
@@ -19,10 +20,12 @@ const GET_ALL_TABLES: Call = Call { name: "get_all_tables", throws: &[Exception:
 const GET_TABLE_REQ: Call = Call { name: "get_table_req", throws: META_FIRST };
 const GET_TABLE: Call = Call { name: "get_table", throws: META_FIRST };
 const GET_PARTITION_NAMES: Call = Call { name: "get_partition_names", throws: &[Exception::Meta] };
-const GET_PARTITION_VALUES: Call = Call { name: "get_partition_values", throws: META_FIRST };
-const GET_PARTITIONS_BY_NAMES: Call = Call { name: "get_partitions_by_names", throws: META_FIRST };
+pub(crate) const GET_PARTITIONS_BY_NAMES: Call = Call {
+    name: "get_partitions_by_names",
+    // The last since Hive 4.
+    throws: &[Exception::Meta, Exception::NoSuchObject, Exception::InvalidObject],
+};
 const GET_PARTITIONS_BY_FILTER: Call = Call { name: "get_partitions_by_filter", throws: META_FIRST };
-const GET_PARTITIONS_PS: Call = Call { name: "get_partitions_ps", throws: META_FIRST };
 
 /// How many partitions are asked for at once. Each comes with all its columns, so that this bounds an
 /// answer's size, and a server's time for it.
@@ -80,13 +83,13 @@ impl Metastore {
     }
 
     /// The greatest different values of a partition column, as text, greatest first, at most `limit`;
-    /// without those of null. The server sends no more than these where it can.
+    /// without that of null. One call for the names of all partitions, some 30 bytes a partition.
     pub fn newest_values(&self, table: &Table, column: &str, limit: usize) -> Result<Vec<String>> {
         let action = format!("for the newest {} of table {}", fold(column), table.full_name());
         let operation = self.operation(action);
         let Some(index) = table.partition_columns.iter().position(|known| known.name == fold(column)) else {
             let text = format!("table {} is not partitioned by {}", table.full_name(), fold(column));
-            return Err(hivecast_run::Fault::usage(text));
+            return Err(Fault::usage(text));
         };
         newest(&operation, table, index, limit).map_err(|failures| operation.fault(failures))
     }
@@ -134,7 +137,7 @@ pub(crate) fn of_table(table: &Table) -> Fields {
     Fields::new().text(1, &table.database).text(2, &table.name)
 }
 
-fn get_partition_names(operation: &Operation<'_>, table: &Table) -> Result<Vec<String>, Failures> {
+pub(crate) fn get_partition_names(operation: &Operation<'_>, table: &Table) -> Result<Vec<String>, Failures> {
     let found = operation.read(GET_PARTITION_NAMES, of_table(table).short(3, ALL), texts);
     found.map(Option::unwrap_or_default)
 }
@@ -152,80 +155,31 @@ pub(crate) fn get_partitions(
     Ok(found)
 }
 
+/// At most `most` of the partitions that a filter picks.
 pub(crate) fn get_partitions_by_filter(
     operation: &Operation<'_>,
     table: &Table,
     filter: &str,
+    most: i16,
 ) -> Result<Vec<Partition>, Failures> {
-    let arguments = of_table(table).text(3, filter).short(4, ALL);
+    let arguments = of_table(table).text(3, filter).short(4, most);
     operation.read(GET_PARTITIONS_BY_FILTER, arguments, partitions).map(Option::unwrap_or_default)
 }
 
-/// Partitions whose values are these; an empty one stands for any.
-pub(crate) fn get_partitions_like(
-    operation: &Operation<'_>,
-    table: &Table,
-    values: &[&str],
-) -> Result<Vec<Partition>, Failures> {
-    let arguments = of_table(table).texts(3, values.iter().copied()).short(4, ALL);
-    none_if_missing(operation.read(GET_PARTITIONS_PS, arguments, partitions)).map(Option::unwrap_or_default)
-}
-
-/// Servers order partitions by their names. For the first partition column that is the order of its
-/// values, if those are texts.
+/// Servers can order partitions, but not by numbers, not for every column, and not everywhere alike; and
+/// it takes them longer than to name all.
 fn newest(
     operation: &Operation<'_>,
     table: &Table,
     index: usize,
     limit: usize,
 ) -> Result<Vec<String>, Failures> {
-    let column = &table.partition_columns[index];
-    if index == 0 && crate::matching::sorts_as_text(column) {
-        match newest_by_server(operation, table, column, limit) {
-            Err(failures) if failures.last().is_some_and(|failure| failure.keeps_step()) => {}
-            found => return found,
-        }
-    }
-    let mut values: Vec<String> = get_partition_names(operation, table)?
-        .iter()
-        .filter_map(|name| values_of_name(name).into_iter().nth(index))
-        .filter(|value| value != DEFAULT_PARTITION)
-        .collect();
-    crate::matching::sort_descending(column, &mut values);
+    let names = get_partition_names(operation, table)?;
+    let mut values: Vec<String> =
+        names.iter().filter_map(|name| values_of_name(name).into_iter().nth(index)).collect();
+    sort_descending(&table.partition_columns[index], &mut values);
+    values.retain(|value| value != DEFAULT_PARTITION);
     values.dedup();
     values.truncate(limit);
     Ok(values)
-}
-
-fn newest_by_server(
-    operation: &Operation<'_>,
-    table: &Table,
-    column: &Column,
-    limit: usize,
-) -> Result<Vec<String>, Failures> {
-    // The value of null comes first in this order, and is no date.
-    let most = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
-    let arguments = Fields::new().structure(1, |request| {
-        request
-            .text(1, &table.database)
-            .text(2, &table.name)
-            .structures(3, std::slice::from_ref(column), crate::write::column)
-            .flag(4, true)
-            .flag(7, false)
-            .long(8, most)
-    });
-    let row = |input: &mut crate::decode::Input<'_>| wrapped(input, (1, TType::List), texts);
-    let rows = operation.read(GET_PARTITION_VALUES, arguments, |input| {
-        let mut rows = Vec::new();
-        structure(input, |input, id, kind| {
-            if (id, kind) != (1, TType::List) {
-                return Ok(crate::decode::Read::Unknown);
-            }
-            rows = list(input, TType::Struct, row)?;
-            Ok(crate::decode::Read::Done)
-        })?;
-        Ok(rows)
-    })?;
-    let values = rows.into_iter().flatten().flatten().filter_map(|row| row.into_iter().next());
-    Ok(values.filter(|value| value != DEFAULT_PARTITION).take(limit).collect())
 }

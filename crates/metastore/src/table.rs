@@ -28,6 +28,13 @@ pub struct Column {
     pub comment: Option<String>,
 }
 
+impl Database {
+    /// A database without comment or properties, which lies where the server decides.
+    pub fn new(name: impl Into<String>) -> Database {
+        Database { name: name.into(), description: None, location: None, parameters: BTreeMap::new() }
+    }
+}
+
 impl Column {
     /// A column without a comment.
     pub fn new(name: impl Into<String>, type_text: impl Into<String>) -> Column {
@@ -100,6 +107,21 @@ pub struct Table {
 }
 
 impl Table {
+    /// A table without columns or properties, to be filled in; nothing is asked of a server.
+    pub fn new(database: impl Into<String>, name: impl Into<String>, kind: TableKind) -> Table {
+        Table {
+            database: database.into(),
+            name: name.into(),
+            kind,
+            owner: None,
+            columns: Arc::from([]),
+            partition_columns: Vec::new(),
+            storage: Storage::default(),
+            parameters: BTreeMap::new(),
+            view_text: None,
+        }
+    }
+
     /// `database.name`.
     pub fn full_name(&self) -> String {
         format!("{}.{}", self.database, self.name)
@@ -139,6 +161,12 @@ pub struct Partition {
 }
 
 impl Partition {
+    /// A partition with the columns and formats of its table, to be added to it.
+    pub fn new(values: Vec<String>, location: impl Into<String>) -> Partition {
+        let storage = Storage { location: Some(location.into()), ..Storage::default() };
+        Partition { values, columns: Arc::from([]), storage, parameters: BTreeMap::new() }
+    }
+
     /// What was counted of this partition.
     pub fn statistics(&self) -> Statistics {
         Statistics::of(&self.parameters)

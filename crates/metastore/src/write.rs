@@ -8,7 +8,7 @@ use crate::encode::Fields;
 use crate::failure::{Exception, Failure, Failures};
 use crate::names::partition_name;
 use crate::raw::Raw;
-use crate::read::{BATCH, get_database, get_partitions, get_table, of_table};
+use crate::read::{BATCH, GET_PARTITIONS_BY_NAMES, get_database, get_partitions, get_table, of_table};
 use crate::table::{Column, Database, Partition, Storage, Table, TableKind};
 use hivecast_run::{Fault, Result};
 use std::collections::{BTreeMap, HashSet};
@@ -32,8 +32,6 @@ const ALTER_PARTITION: Call = Call {
 };
 const DROP_PARTITION: Call =
     Call { name: "drop_partition", throws: &[Exception::NoSuchObject, Exception::Meta] };
-const GET_PARTITIONS_BY_NAMES: Call =
-    Call { name: "get_partitions_by_names", throws: &[Exception::Meta, Exception::NoSuchObject] };
 
 /// What came of something that was to be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +121,7 @@ impl Metastore {
     pub fn drop_partition(&self, table: &Table, values: &[String]) -> Result<Dropped> {
         let name = name_of(table, values)?;
         let operation = self.operation(format!("to drop partition {name} of table {}", table.full_name()));
-        drop(&operation, table, &name, values).map_err(|failures| operation.fault(failures))
+        drop_once(&operation, table, &name, values).map_err(|failures| operation.fault(failures))
     }
 }
 
@@ -222,7 +220,7 @@ fn alter(
     }
 }
 
-fn drop(
+fn drop_once(
     operation: &Operation<'_>,
     table: &Table,
     name: &str,
@@ -245,7 +243,7 @@ fn drop(
     }
 }
 
-pub(crate) fn column(fields: Fields, column: &Column) -> Fields {
+fn column_fields(fields: Fields, column: &Column) -> Fields {
     fields.text(1, &column.name).text(2, &column.type_text).optional_text(3, column.comment.as_deref())
 }
 
@@ -254,7 +252,7 @@ const NO_BUCKETS: i32 = -1;
 
 fn storage_fields(fields: Fields, columns: &[Column], storage: &Storage, formats: &Storage) -> Fields {
     fields
-        .structures(1, columns, column)
+        .structures(1, columns, column_fields)
         .optional_text(2, storage.location.as_deref())
         .text(3, &formats.input_format)
         .text(4, &formats.output_format)
@@ -262,7 +260,7 @@ fn storage_fields(fields: Fields, columns: &[Column], storage: &Storage, formats
         .int(6, NO_BUCKETS)
         .structure(7, |serde| serde.text(2, &formats.serde_library).map(3, &formats.serde_parameters))
         .texts(8, [].into_iter())
-        .structures::<Column>(9, &[], column)
+        .structures::<Column>(9, &[], column_fields)
         .map(10, &storage.parameters)
 }
 
@@ -282,7 +280,7 @@ fn table_fields(fields: Fields, table: &Table) -> Fields {
         .text(2, &table.database)
         .optional_text(3, table.owner.as_deref())
         .structure(7, |fields| storage_fields(fields, &table.columns, &table.storage, &table.storage))
-        .structures(8, &table.partition_columns, column)
+        .structures(8, &table.partition_columns, column_fields)
         .map(9, &parameters)
         .optional_text(10, table.view_text.as_deref())
         .optional_text(11, table.view_text.as_deref())
