@@ -113,6 +113,22 @@ pub struct Layout {
     pub ready: Ready,
 }
 
+/// The directory or column that holds the load_date, where a table does not say.
+pub(crate) const DEFAULT_PARTITION: &str = "load_date";
+
+impl Default for Layout {
+    /// What is taken of a table of which a feed says nothing.
+    fn default() -> Self {
+        Layout {
+            format: None,
+            text: TextLayout::default(),
+            columns: None,
+            partition: DEFAULT_PARTITION.to_owned(),
+            ready: Ready::Exists,
+        }
+    }
+}
+
 /// When a partition is whole. It must have files whatever is asked besides.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ready {

@@ -10,12 +10,27 @@ use crate::layout::tell_dates;
 use crate::place::Place;
 use crate::problem::Problem;
 use crate::reading::Declared;
+use crate::retention::OldPartition;
 use crate::warehouse::Wish;
 
 /// Finds tables.
 pub(crate) trait Catalog: fmt::Debug + Send + Sync {
     /// The table that is wished for. `Class::Usage` where there is none, with the names that are like it.
     fn find(&self, wish: &Wish<'_>) -> Result<Box<dyn CatalogTable>>;
+
+    /// What it is, for messages: a directory, or the hosts of a metastore.
+    fn name(&self) -> String;
+
+    /// Every table there is, by database.
+    fn list(&self) -> Result<Vec<Shelf>>;
+}
+
+/// A database, and its tables' names: or why they can't be told.
+#[derive(Debug)]
+pub(crate) struct Shelf {
+    /// None for tables that are in no database.
+    pub(crate) database: Option<String>,
+    pub(crate) tables: Result<Vec<String>>,
 }
 
 /// A table, and its partitions by load_date.
@@ -31,6 +46,13 @@ pub(crate) trait CatalogTable {
 
     /// The partition of a day. Pending where there is none.
     fn partition(&self, date: LoadDate) -> Result<Partition, Problem>;
+
+    /// The table's directory, where it has one.
+    fn location(&self) -> Option<String>;
+
+    /// The partitions whose load_dates are old, and what an earlier run left of such, oldest first.
+    /// `Class::Data` where one can't be removed without touching what is not its own.
+    fn old_partitions(&self, is_old: &dyn Fn(LoadDate) -> bool) -> Result<Vec<OldPartition>>;
 }
 
 /// The load_dates of a table's partitions.

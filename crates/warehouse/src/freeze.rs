@@ -8,7 +8,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Date32Type;
 use arrow_schema::{DataType, SchemaRef};
 use hivecast_contract::LoadDate;
-use hivecast_feed::type_name;
+use hivecast_feed::{Ready, type_name};
 use hivecast_run::{Class, Context, Fault, Result};
 
 use crate::catalog::{Catalog, CatalogTable, Partition, no_partition};
@@ -70,6 +70,30 @@ pub(crate) fn freeze_table(
     })
 }
 
+/// Fails while a table's day is not whole, as the feed asks. Files are opened only where their rows have
+/// to be counted for that.
+pub(crate) fn check_ready(
+    table: &dyn CatalogTable,
+    wish: &Wish<'_>,
+    date: LoadDate,
+    context: Context<'_>,
+) -> Result<(), Problem> {
+    let (partition, dates) = match table.unpartitioned()? {
+        Some(whole) => (whole, DateSource::Column),
+        None => (table.partition(date)?, DateSource::Path),
+    };
+    let files = list_files(&partition.place)?;
+    let candidate = Candidate { wish, table, partition: &partition, files: &files, date };
+    candidate.check_marked(context)?;
+    if !matches!(wish.layout.ready, Ready::RowsWithin(_)) {
+        return Ok(());
+    }
+    let newest = files.iter().map(|file| file.modified_ns).max().unwrap_or(i64::MIN);
+    let described = describe(wish, &partition, files.clone(), dates)
+        .map_err(|fault| while_written(fault, newest, context))?;
+    candidate.check_rows(described.rows, context)
+}
+
 /// A table's columns on a day, or on its newest day, whether or not that day is whole.
 pub(crate) fn table_schema(
     catalog: &dyn Catalog,
@@ -107,14 +131,18 @@ fn describe_any(wish: &Wish<'_>, partition: &Partition, dates: DateSource) -> Re
 
 /// The load_dates that a table has.
 pub(crate) fn table_dates(catalog: &dyn Catalog, wish: &Wish<'_>) -> Result<BTreeSet<LoadDate>> {
-    let table = catalog.find(wish)?;
+    dates_of(&*catalog.find(wish)?, wish)
+}
+
+/// As [`table_dates`], of a table that is found.
+pub(crate) fn dates_of(table: &dyn CatalogTable, wish: &Wish<'_>) -> Result<BTreeSet<LoadDate>> {
     let Some(whole) = table.unpartitioned()? else { return Ok(table.dates()?.known) };
     let described = describe_any(wish, &whole, DateSource::Column)?;
     Ok(dates_in_column(wish, &whole.place, &described)?.into_keys().collect())
 }
 
 /// A file that can't be read may be half written, if it was written to a moment ago.
-fn while_written(fault: Fault, newest_ns: i64, context: Context<'_>) -> Problem {
+pub(crate) fn while_written(fault: Fault, newest_ns: i64, context: Context<'_>) -> Problem {
     let age_ms = context.clock.now_ms().saturating_sub(newest_ns / NANOS_PER_MILLI);
     if fault.class() == Class::Data && (0..STILL_WRITTEN_MS).contains(&age_ms) {
         return Problem::Pending(fault);
@@ -146,7 +174,11 @@ fn rows_of_date(
 }
 
 /// The load_dates in the files' own column, with the rows of each. What is no date is left out.
-fn dates_in_column(wish: &Wish<'_>, home: &Place, described: &Described) -> Result<BTreeMap<LoadDate, u64>> {
+pub(crate) fn dates_in_column(
+    wish: &Wish<'_>,
+    home: &Place,
+    described: &Described,
+) -> Result<BTreeMap<LoadDate, u64>> {
     let data_type = date_column_type(wish, home, described)?;
     let reader = RowReader {
         table: wish.name.to_owned(),

@@ -9,11 +9,12 @@ use hivecast_metastore::{self as metastore, HiveType, Metastore, Table, TableKin
 use hivecast_run::{Fault, Result};
 use hivecast_storage::{Location, Stores};
 
-use crate::catalog::{Catalog, CatalogTable, Dates, Partition, no_partition};
+use crate::catalog::{Catalog, CatalogTable, Dates, Partition, Shelf, no_partition};
 use crate::layout::no_table;
 use crate::place::Place;
 use crate::problem::Problem;
 use crate::reading::Declared;
+use crate::retention::{OldPartition, Registered};
 use crate::warehouse::Wish;
 use crate::written::written;
 
@@ -43,9 +44,18 @@ impl Catalog for Hive {
             name: wish.name.to_owned(),
             layout,
             zone: wish.zone,
-            table,
+            table: Arc::new(table),
             key,
         }))
+    }
+
+    fn name(&self) -> String {
+        format!("the metastore {}", hosts(&self.metastore))
+    }
+
+    fn list(&self) -> Result<Vec<Shelf>> {
+        let shelf = |name: String| Shelf { tables: self.metastore.tables(&name), database: Some(name) };
+        Ok(self.metastore.databases()?.into_iter().map(shelf).collect())
     }
 }
 
@@ -62,6 +72,11 @@ impl Hive {
             databases => format!("there is no database {database}; there are {}", databases.join(", ")),
         }))
     }
+}
+
+fn hosts(metastore: &Metastore) -> String {
+    let hosts: Vec<String> = metastore.hosts().iter().map(|host| host.to_string()).collect();
+    hosts.join(", ")
 }
 
 /// Fails for what is no plain table of files.
@@ -127,7 +142,7 @@ struct HiveTable {
     name: String,
     layout: Layout,
     zone: Tz,
-    table: Table,
+    table: Arc<Table>,
     key: Option<usize>,
 }
 
@@ -173,8 +188,7 @@ impl HiveTable {
     }
 
     fn hosts(&self) -> String {
-        let hosts: Vec<String> = self.metastore.hosts().iter().map(|host| host.to_string()).collect();
-        hosts.join(", ")
+        hosts(&self.metastore)
     }
 
     fn key_name(&self) -> &str {
@@ -222,6 +236,22 @@ impl CatalogTable for HiveTable {
 
     fn home(&self) -> String {
         format!("{} in the metastore {}", self.table.full_name(), self.hosts())
+    }
+
+    fn location(&self) -> Option<String> {
+        self.table.storage.location.clone()
+    }
+
+    fn old_partitions(&self, is_old: &dyn Fn(LoadDate) -> bool) -> Result<Vec<OldPartition>> {
+        if self.key.is_none() {
+            return Ok(Vec::new());
+        }
+        let home = self.place(self.table.storage.location.as_deref(), &self.table.full_name())?;
+        let registered = Registered { metastore: &self.metastore, table: &self.table, home: &home };
+        registered.old_partitions(&|values| {
+            let date = values.get(self.key.unwrap_or(0)).and_then(|value| self.date_of(value));
+            date.filter(|date| is_old(*date))
+        })
     }
 
     fn dates(&self) -> Result<Dates> {

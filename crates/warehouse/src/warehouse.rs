@@ -21,7 +21,7 @@ use crate::problem::{Problem, combine};
 /// Where exports lie: a directory in Hive layout, or a metastore that says where.
 #[derive(Clone, Debug)]
 pub struct Warehouse {
-    catalog: Arc<dyn Catalog>,
+    pub(crate) catalog: Arc<dyn Catalog>,
 }
 
 /// A table of the warehouse as the feed names and describes it.
@@ -37,7 +37,7 @@ pub(crate) struct Wish<'a> {
 
 impl<'a> Wish<'a> {
     /// None for a table that is a query.
-    fn of(table: &'a Table, zone: Tz) -> Option<Wish<'a>> {
+    pub(crate) fn of(table: &'a Table, zone: Tz) -> Option<Wish<'a>> {
         match &table.source {
             Source::Warehouse { database, table: source } => Some(Wish {
                 name: &table.name,
@@ -51,7 +51,7 @@ impl<'a> Wish<'a> {
     }
 }
 
-fn wishes(feed: &Feed) -> impl Iterator<Item = Wish<'_>> {
+pub(crate) fn wishes(feed: &Feed) -> impl Iterator<Item = Wish<'_>> {
     // What is no zone is told by those who write timestamps.
     let zone = feed.format.timezone.parse().unwrap_or(Tz::UTC);
     feed.tables.iter().filter_map(move |table| Wish::of(table, zone))
@@ -204,7 +204,7 @@ impl Warehouse {
 }
 
 /// Asks something of every table of the warehouse; all answers, or all problems in one fault.
-fn each_table<T>(feed: &Feed, ask: impl Fn(&Wish<'_>) -> Result<T>) -> Result<Vec<(String, T)>> {
+pub(crate) fn each_table<T>(feed: &Feed, ask: impl Fn(&Wish<'_>) -> Result<T>) -> Result<Vec<(String, T)>> {
     let (mut answers, mut problems) = (Vec::new(), Vec::new());
     for wish in wishes(feed) {
         match ask(&wish) {

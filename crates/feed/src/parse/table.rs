@@ -1,14 +1,14 @@
 use crate::column_type::ColumnType;
 use crate::diagnostic::Mistakes;
 use crate::feed_settings::{LAYOUT_SETTINGS, MAX_SKIPPED_LINES, READY, TABLE, TEXT_SETTINGS};
-use crate::model::{FileFormat, Header, Layout, Ready, Source, Spanned, Table, TextDialect, TextLayout};
+use crate::model::{
+    DEFAULT_PARTITION, FileFormat, Header, Layout, Ready, Source, Spanned, Table, TextDialect, TextLayout,
+};
 use crate::scalars;
 use crate::section::{self, Section};
 use crate::tree::{Data, Entry, Node};
 use crate::words::ReadyWord;
 
-/// The directory or column that holds the load_date where the table does not say.
-const DEFAULT_PARTITION: &str = "load_date";
 /// The word for "no such character".
 const NONE: &str = "none";
 
