@@ -6,11 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use hivecast_edition::Store;
-use hivecast_feed::{self as feed, Diagnostics, Environment, Setting, Unfit, parse_project};
+use hivecast_feed::{self as feed, Diagnostics, Environment, Setting, StoreSettings, Unfit, parse_project};
 use hivecast_kafka::{KafkaTarget, Settings};
+use hivecast_metastore::{Address, Metastore, Timeouts, User};
 use hivecast_publish::Target;
 use hivecast_publish::dir::{DirTarget, random_topic_id};
 use hivecast_run::{Fault, Result};
+use hivecast_storage::{self as storage, Location, S3Settings, Stores};
 use hivecast_warehouse::Warehouse;
 
 use crate::args::Global;
@@ -76,17 +78,46 @@ impl Project {
         }
     }
 
-    /// The warehouse's directory.
-    pub(crate) fn warehouse_dir(&self) -> Result<PathBuf> {
-        match &self.environment.warehouse {
-            feed::Warehouse::Directory(dir) if has_scheme(dir) => Err(no_directory("warehouse")),
-            feed::Warehouse::Directory(dir) => Ok(self.join(dir)),
-            feed::Warehouse::Metastore(_) => Err(no_directory("warehouse")),
+    /// Where exports lie. A metastore is not asked yet.
+    pub(crate) fn open_warehouse(&self) -> Result<Warehouse> {
+        match self.exports()? {
+            Exports::Directory(root) => Warehouse::open(&root),
+            Exports::Url(root) => Warehouse::at(&root, &self.stores()),
+            Exports::Metastore(metastore) => Ok(Warehouse::of_metastore(metastore, self.stores())),
         }
     }
 
-    pub(crate) fn open_warehouse(&self) -> Result<Warehouse> {
-        Warehouse::open(&self.warehouse_dir()?)
+    /// Where exports lie, as the environment says.
+    pub(crate) fn exports(&self) -> Result<Exports> {
+        Ok(match &self.environment.warehouse {
+            feed::Warehouse::Directory(url) if has_scheme(url) => Exports::Url(Location::parse(url)?),
+            feed::Warehouse::Directory(dir) => Exports::Directory(self.join(dir)),
+            feed::Warehouse::Metastore(addresses) => Exports::Metastore(metastore(addresses)?),
+        })
+    }
+
+    /// How HDFS and S3-compatible stores are reached. Nothing is connected yet.
+    pub(crate) fn stores(&self) -> Stores {
+        let StoreSettings {
+            hadoop_conf_dir,
+            hadoop,
+            s3_endpoint,
+            s3_region,
+            s3_access_key_id,
+            s3_secret_access_key,
+        } = &self.environment.stores;
+        let exposed =
+            |secret: &Option<feed::Secret>| secret.as_ref().map(|secret| secret.expose().to_owned());
+        Stores::new(storage::Settings {
+            hadoop_conf_dir: hadoop_conf_dir.as_ref().map(|dir| self.join(dir)),
+            hadoop: hadoop.clone(),
+            s3: S3Settings {
+                endpoint: s3_endpoint.clone(),
+                region: s3_region.clone(),
+                access_key_id: exposed(s3_access_key_id),
+                secret_access_key: exposed(s3_secret_access_key),
+            },
+        })
     }
 
     /// The store's directory.
@@ -127,6 +158,24 @@ impl Project {
     }
 }
 
+/// Where exports lie.
+pub(crate) enum Exports {
+    /// A directory of this machine.
+    Directory(PathBuf),
+    /// A directory of another store.
+    Url(Location),
+    /// Where a metastore says.
+    Metastore(Metastore),
+}
+
+fn metastore(addresses: &[String]) -> Result<Metastore> {
+    let mut hosts = Vec::new();
+    for address in addresses {
+        hosts.extend(Address::parse_list(address)?);
+    }
+    Metastore::new(&hosts, Timeouts::default(), User::current())
+}
+
 fn kafka_settings(kafka: &feed::KafkaSettings) -> Result<Settings> {
     let exposed = |(name, value): (&String, &feed::Property)| (name.clone(), value.expose().to_owned());
     let mut properties: BTreeMap<String, String> = kafka.properties.iter().map(exposed).collect();
@@ -143,13 +192,13 @@ fn unfit(environment: &Environment) -> Vec<Unfit> {
         found.push(Unfit { setting, message, help: help.to_owned() });
     };
     match &environment.warehouse {
-        feed::Warehouse::Metastore(_) => {
-            let message = "this version reads no Hive Metastore".to_owned();
-            tell(Setting::Warehouse, message, "name the directory in which the tables lie");
+        feed::Warehouse::Metastore(addresses) => {
+            tell_fault(&mut tell, Setting::Warehouse, metastore(addresses).err());
         }
-        feed::Warehouse::Directory(dir) => {
-            tell_scheme(&mut tell, Setting::Warehouse, "warehouse", dir);
+        feed::Warehouse::Directory(url) if has_scheme(url) => {
+            tell_fault(&mut tell, Setting::Warehouse, Location::parse(url).err());
         }
+        feed::Warehouse::Directory(_) => {}
     }
     if let feed::Engine::Spark(_) = environment.engine {
         let message = "this version does not build with Spark".to_owned();
@@ -159,12 +208,16 @@ fn unfit(environment: &Environment) -> Vec<Unfit> {
     match &environment.target {
         feed::Target::Dir(dir) => tell_scheme(&mut tell, Setting::Target, "dir", &dir.to_string_lossy()),
         feed::Target::Kafka(kafka) => {
-            if let Err(fault) = kafka_settings(kafka) {
-                tell(Setting::Target, fault.chain(), fault.advice().unwrap_or("correct the property"));
-            }
+            tell_fault(&mut tell, Setting::Target, kafka_settings(kafka).err());
         }
     }
     found
+}
+
+fn tell_fault(tell: &mut dyn FnMut(Setting, String, &str), setting: Setting, fault: Option<Fault>) {
+    if let Some(fault) = fault {
+        tell(setting, fault.chain(), fault.advice().unwrap_or("correct it"));
+    }
 }
 
 /// The address is not repeated: it may hold a password.

@@ -75,7 +75,7 @@ pub(crate) fn input_files(inputs: &Inputs) -> Vec<InputDescription> {
     files
         .map(|(table, file)| InputDescription {
             table: table.table.clone(),
-            path: file.path.strip_prefix(&table.location).unwrap_or(&file.path).display().to_string(),
+            path: file.path.name().to_owned(),
             size: file.size,
             modified_ns: file.modified_ns,
         })

@@ -1,10 +1,10 @@
 //! Every setting of a feed file.
 
 use crate::model::{
-    Atomicity, BigIntegers, Decimals, EnvelopeStyle, FileFormat, Header, Mask, NotANumber, Nulls, Ready,
-    Severity,
+    Atomicity, BigIntegers, Decimals, EnvelopeStyle, FileFormat, Header, Mask, NotANumber, Nulls, Severity,
 };
 use crate::settings::{Group, Kind, Setting, optional, required, words};
+use crate::words::ReadyWord;
 
 /// Most partitions of a topic.
 pub(crate) const MAX_PARTITIONS: u64 = 100_000;
@@ -80,6 +80,26 @@ pub(crate) static TABLE: Group = Group {
         optional("escape", Kind::Text, "For text: one character, or `none`, the default."),
         optional("null", Kind::Text, "For text: what stands for null, `\\N` by default."),
         optional(
+            "collection",
+            Kind::Text,
+            "For text: what stands between an array's items, a map's entries and a struct's fields; `\\002` by default.",
+        ),
+        optional(
+            "map_key",
+            Kind::Text,
+            "For text: what stands between a map's key and its value; `\\003` by default.",
+        ),
+        optional(
+            "skip_header_lines",
+            SKIPPED_LINES,
+            "For text: lines at the start of each file that are left out; 0 by default.",
+        ),
+        optional(
+            "skip_footer_lines",
+            SKIPPED_LINES,
+            "For text: records at the end of each file that are left out; 0 by default.",
+        ),
+        optional(
             "columns",
             Kind::MapOf(&Kind::Text),
             "Names and Hive types, in order, for files that carry none.",
@@ -91,18 +111,65 @@ pub(crate) static TABLE: Group = Group {
         ),
         optional(
             "ready",
-            Kind::Words(words::<Ready>),
+            Kind::AnyOf(&[Kind::Words(words::<ReadyWord>), Kind::Group(&READY)]),
             "What must be there before the partition is read; `exists` by default.",
         ),
     ],
     exactly_one: &["source", "sql"],
 };
 
+pub(crate) static READY: Group = Group {
+    id: "ready",
+    title: "`ready`",
+    settings: &[
+        optional(
+            "parameter",
+            Kind::Text,
+            "A parameter of the metastore's partition: `NAME=VALUE`, or `NAME` for any value.",
+        ),
+        optional("unchanged_for", Kind::Duration, "No file is younger than this."),
+        optional(
+            "rows_within",
+            Kind::Percentage,
+            "As many rows as the last 7 load_dates have on average, give or take this share.",
+        ),
+    ],
+    exactly_one: &["parameter", "unchanged_for", "rows_within"],
+};
+
 /// What says how files lie, and so has no place beside `sql`.
-pub(crate) const LAYOUT_SETTINGS: [&str; 9] =
-    ["format", "delimiter", "header", "quote", "escape", "null", "columns", "partition", "ready"];
+pub(crate) const LAYOUT_SETTINGS: [&str; 13] = [
+    "format",
+    "delimiter",
+    "header",
+    "quote",
+    "escape",
+    "null",
+    "collection",
+    "map_key",
+    "skip_header_lines",
+    "skip_footer_lines",
+    "columns",
+    "partition",
+    "ready",
+];
 /// What only delimited text has.
-pub(crate) const TEXT_SETTINGS: [&str; 5] = ["delimiter", "header", "quote", "escape", "null"];
+pub(crate) const TEXT_SETTINGS: [&str; 9] = [
+    "delimiter",
+    "header",
+    "quote",
+    "escape",
+    "null",
+    "collection",
+    "map_key",
+    "skip_header_lines",
+    "skip_footer_lines",
+];
+/// Most lines that may be left out at either end: those at the end are held back in memory, and Hive's
+/// own limit is no higher.
+pub(crate) const MAX_SKIPPED_LINES: u64 = 100;
+
+const SKIPPED_LINES: Kind = Kind::Integer { min: 0, max: MAX_SKIPPED_LINES };
 
 const ON: Kind = Kind::AnyOf(&[Kind::Text, Kind::MapOf(&Kind::Text)]);
 

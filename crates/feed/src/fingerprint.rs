@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::model::{Element, Feed, Field, Gate, Node, Rule, Severity, Shape, Source, Table};
+use crate::model::{Element, Feed, Field, Gate, Node, Rule, Severity, Shape, Source, Table, TextLayout};
 use crate::settings::Word;
 
 /// Changes when the canonical form does, so that no two forms are taken for each other.
@@ -77,6 +77,21 @@ fn table(table: &Table) -> Value {
     };
     let layout = &table.layout;
     let text = &layout.text;
+    let mut text_form = vec![
+        json!(text.delimiter),
+        json!(text.header.word()),
+        json!(text.quote),
+        json!(text.escape),
+        json!(text.null),
+    ];
+    // What came later is in the form only where it is used: feeds without it keep their fingerprint.
+    let or = TextLayout::default();
+    if (text.collection, text.map_key) != (or.collection, or.map_key) {
+        text_form.push(json!(["nested", text.collection, text.map_key]));
+    }
+    if (text.skip_header_lines, text.skip_footer_lines) != (0, 0) {
+        text_form.push(json!(["skip", text.skip_header_lines, text.skip_footer_lines]));
+    }
     let columns = layout.columns.as_ref().map(|columns| {
         columns.iter().map(|(name, kind)| json!([name, format!("{kind:?}")])).collect::<Vec<_>>()
     });
@@ -85,13 +100,7 @@ fn table(table: &Table) -> Value {
         source,
         table.filter.as_ref().map(|sql| squeezed(&sql.value)),
         layout.format.map(Word::word),
-        [
-            json!(text.delimiter),
-            json!(text.header.word()),
-            json!(text.quote),
-            json!(text.escape),
-            json!(text.null)
-        ],
+        text_form,
         columns,
         layout.partition,
     ])

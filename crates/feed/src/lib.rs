@@ -11,6 +11,7 @@ pub mod schema;
 
 mod binder;
 mod check;
+mod column_type;
 mod diagnostic;
 mod feed_settings;
 mod fingerprint;
@@ -26,6 +27,7 @@ mod words;
 
 pub use binder::{BindError, Binder};
 pub use check::{Checked, check, type_name};
+pub use column_type::ColumnType;
 pub use diagnostic::{Color, Diagnostic, Diagnostics};
 pub use fingerprint::{fingerprint, gates_fingerprint};
 pub use model::*;
@@ -35,6 +37,6 @@ pub use parse::{
 };
 pub use project::{
     DEFAULT_LEDGER, Engine, Environment, KafkaSettings, LOCAL_ENVIRONMENT, Project, Property, Secret,
-    Secrets, Setting, Target, Unfit, Warehouse, parse_project,
+    Secrets, Setting, StoreSettings, Target, Unfit, Warehouse, parse_project,
 };
 pub use source::SourceText;

@@ -3,6 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::time::Duration;
+
+use crate::column_type::ColumnType;
 
 /// Bytes of the feed file, for messages.
 pub type Span = Range<usize>;
@@ -110,13 +113,41 @@ pub struct Layout {
     pub ready: Ready,
 }
 
-/// When a partition is whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The directory or column that holds the load_date, where a table does not say.
+pub(crate) const DEFAULT_PARTITION: &str = "load_date";
+
+impl Default for Layout {
+    /// What is taken of a table of which a feed says nothing.
+    fn default() -> Self {
+        Layout {
+            format: None,
+            text: TextLayout::default(),
+            columns: None,
+            partition: DEFAULT_PARTITION.to_owned(),
+            ready: Ready::Exists,
+        }
+    }
+}
+
+/// When a partition is whole. It must have files whatever is asked besides.
+#[derive(Clone, Debug, PartialEq)]
 pub enum Ready {
     /// `ready: exists`, the default: the partition has files.
     Exists,
     /// `ready: success_file`: a file `_SUCCESS` lies beside them.
     SuccessFile,
+    /// `ready: { parameter: NAME=VALUE }`: the metastore's partition has this parameter.
+    Parameter {
+        /// Its name.
+        name: String,
+        /// Its value; none for any.
+        value: Option<String>,
+    },
+    /// `ready: { unchanged_for: 10m }`: no file is younger than this.
+    UnchangedFor(Duration),
+    /// `ready: { rows_within: 20% }`: it has as many rows as the table's last load_dates have on
+    /// average, give or take this share of them.
+    RowsWithin(f64),
 }
 
 /// A file format.
@@ -124,13 +155,28 @@ pub enum Ready {
 pub enum FileFormat {
     /// Apache Parquet.
     Parquet,
+    /// Apache ORC.
+    Orc,
+    /// Apache Avro's object container files.
+    Avro,
+    /// One JSON object a line.
+    Json,
     /// Delimited text, CSV included.
     Text,
+}
+
+impl FileFormat {
+    /// Whether a file says itself which columns of which types it has.
+    pub fn describes_itself(self) -> bool {
+        matches!(self, FileFormat::Parquet | FileFormat::Orc | FileFormat::Avro)
+    }
 }
 
 /// How delimited text is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextLayout {
+    /// Whose rules of quoting, escaping and missing fields hold.
+    pub dialect: TextDialect,
     /// `delimiter`: one byte; `,` by default.
     pub delimiter: u8,
     /// `header`: whether the first line of each file names the columns.
@@ -141,6 +187,52 @@ pub struct TextLayout {
     pub escape: Option<u8>,
     /// `null`: the text that stands for null; `\N` by default.
     pub null: String,
+    /// `collection`: what stands between the items of an array, the entries of a map and the fields of
+    /// a struct; Hive's control-B by default.
+    pub collection: u8,
+    /// `map_key`: what stands between a map's key and its value; Hive's control-C by default.
+    pub map_key: u8,
+    /// `skip_header_lines`: lines of each file that are left out, before a header that names columns.
+    pub skip_header_lines: u32,
+    /// `skip_footer_lines`: records at the end of each file that are left out.
+    pub skip_footer_lines: u32,
+}
+
+/// Whose rules delimited text follows where they differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextDialect {
+    /// A feed's `format: text`: every record has a field for every column, and a quoted field may hold
+    /// line breaks.
+    Strict,
+    /// Hive's `LazySimpleSerDe`: a line is a record, missing fields are null, further ones are ignored.
+    Hive,
+    /// Hive's `OpenCSVSerde`: as Hive, with quotes; nothing but a missing field is null.
+    OpenCsv,
+}
+
+impl Default for TextLayout {
+    /// What a feed's `format: text` means without further settings.
+    fn default() -> Self {
+        TextLayout {
+            dialect: TextDialect::Strict,
+            delimiter: b',',
+            header: Header::Absent,
+            quote: Some(b'"'),
+            escape: None,
+            null: r"\N".to_owned(),
+            collection: 2,
+            map_key: 3,
+            skip_header_lines: 0,
+            skip_footer_lines: 0,
+        }
+    }
+}
+
+impl TextLayout {
+    /// What a Hive table without serde properties means.
+    pub fn hive() -> Self {
+        TextLayout { dialect: TextDialect::Hive, delimiter: 1, quote: None, ..TextLayout::default() }
+    }
 }
 
 /// Whether text files name their columns.
@@ -150,35 +242,6 @@ pub enum Header {
     Present,
     /// Columns are found by their position.
     Absent,
-}
-
-/// A column's type, as Hive names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ColumnType {
-    /// `boolean`
-    Boolean,
-    /// `tinyint`
-    TinyInt,
-    /// `smallint`
-    SmallInt,
-    /// `int`
-    Int,
-    /// `bigint`
-    BigInt,
-    /// `float`
-    Float,
-    /// `double`
-    Double,
-    /// `decimal(precision, scale)`
-    Decimal(u8, i8),
-    /// `string`, `varchar(n)`, `char(n)`
-    String,
-    /// `date`
-    Date,
-    /// `timestamp`, without a zone
-    Timestamp,
-    /// `binary`
-    Binary,
 }
 
 /// A level of the document: one table, and the fields made of each of its rows.

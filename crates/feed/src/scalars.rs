@@ -1,10 +1,7 @@
-//! Quantities as text: percentages, bytes, durations, column types. Each error completes a sentence
+//! Quantities as text: percentages, bytes, durations. Each error completes a sentence
 //! that begins with the setting's name.
 
 use std::time::Duration;
-
-use crate::model::ColumnType;
-use crate::nearest::nearest;
 
 const UNITS: [(&str, u64); 7] = [
     ("KiB", 1 << 10),
@@ -94,63 +91,6 @@ pub(crate) fn byte(text: &str) -> Result<u8, String> {
     }
 }
 
-const SIMPLE_TYPES: [(&str, ColumnType); 13] = [
-    ("boolean", ColumnType::Boolean),
-    ("tinyint", ColumnType::TinyInt),
-    ("smallint", ColumnType::SmallInt),
-    ("int", ColumnType::Int),
-    ("integer", ColumnType::Int),
-    ("bigint", ColumnType::BigInt),
-    ("float", ColumnType::Float),
-    ("double", ColumnType::Double),
-    ("string", ColumnType::String),
-    ("date", ColumnType::Date),
-    ("timestamp", ColumnType::Timestamp),
-    ("binary", ColumnType::Binary),
-    ("decimal", ColumnType::Decimal(10, 0)),
-];
-
-/// Most digits of a decimal, in Hive as in Arrow's 128-bit form.
-const MAX_PRECISION: u8 = 38;
-
-/// A Hive type: `int`, `decimal(10,2)`, `varchar(20)`.
-pub(crate) fn column_type(text: &str) -> Result<ColumnType, String> {
-    let lower = text.to_ascii_lowercase();
-    let (name, arguments) = match lower.split_once('(') {
-        Some((name, rest)) => (name.trim_end(), rest.strip_suffix(')')),
-        None => (lower.as_str(), None),
-    };
-    let numbers: Option<Vec<u8>> =
-        arguments.map(|list| list.split(',').map_while(|number| number.trim().parse().ok()).collect());
-    let count = arguments.map_or(0, |list| list.split(',').count());
-    let simple = SIMPLE_TYPES.iter().find(|(simple, _)| *simple == name).map(|(_, kind)| *kind);
-    match (name, simple, numbers.as_deref()) {
-        (_, Some(kind), None) if !lower.contains('(') => Ok(kind),
-        ("decimal", _, Some(&[precision])) if count == 1 => decimal(precision, 0),
-        ("decimal", _, Some(&[precision, scale])) if count == 2 => decimal(precision, scale),
-        // A varchar may be longer than a byte counts, so its length is only looked at.
-        ("varchar" | "char", ..) if arguments.is_some_and(|length| length.trim().parse::<u32>().is_ok()) => {
-            Ok(ColumnType::String)
-        }
-        _ => {
-            let names = SIMPLE_TYPES.iter().map(|(name, _)| *name).chain(["varchar(100)", "decimal(10,2)"]);
-            let hint = nearest(&lower, names).map(|near| format!("; did you mean `{near}`?"));
-            Err(format!("has no type `{text}`{}", hint.unwrap_or_default()))
-        }
-    }
-}
-
-fn decimal(precision: u8, scale: u8) -> Result<ColumnType, String> {
-    if !(1..=MAX_PRECISION).contains(&precision) || scale > precision {
-        return Err(format!(
-            "has a decimal of 1 to {MAX_PRECISION} digits, not more of them after the point than in all; \
-             it is `decimal({precision},{scale})`"
-        ));
-    }
-    // At most 38, so that it fits.
-    Ok(ColumnType::Decimal(precision, scale as i8))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,19 +116,6 @@ mod tests {
         }
         assert!(share("100%").is_ok());
         assert!(share("100.1%").is_err());
-    }
-
-    #[test]
-    fn hive_types() {
-        assert_eq!(column_type("INT"), Ok(ColumnType::Int));
-        assert_eq!(column_type("decimal(10, 2)"), Ok(ColumnType::Decimal(10, 2)));
-        assert_eq!(column_type("decimal"), Ok(ColumnType::Decimal(10, 0)));
-        assert_eq!(column_type("varchar(65535)"), Ok(ColumnType::String));
-        for wrong in ["decimal(39,2)", "decimal(2,3)", "decimal(1,x)", "decimal(1,2,3)", "int(3)", "varchar"]
-        {
-            assert!(column_type(wrong).is_err(), "{wrong}");
-        }
-        assert!(column_type("strin").is_err_and(|error| error.contains("`string`")));
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! How the words of the model are written.
 
 use crate::model::{
-    Atomicity, BigIntegers, Decimals, EnvelopeStyle, FileFormat, Header, Mask, NotANumber, Nulls, Ready,
-    Severity,
+    Atomicity, BigIntegers, Decimals, EnvelopeStyle, FileFormat, Header, Mask, NotANumber, Nulls, Severity,
 };
 use crate::settings::Word;
 
@@ -13,16 +12,26 @@ impl Word for Atomicity {
     ];
 }
 
-impl Word for Ready {
+/// What `ready` may be in one word.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum ReadyWord {
+    Exists,
+    SuccessFile,
+}
+
+impl Word for ReadyWord {
     const WORDS: &'static [(&'static str, Self, &'static str)] = &[
-        ("exists", Ready::Exists, "the partition has files"),
-        ("success_file", Ready::SuccessFile, "a file `_SUCCESS` lies beside the partition's files"),
+        ("exists", ReadyWord::Exists, "the partition has files"),
+        ("success_file", ReadyWord::SuccessFile, "a file `_SUCCESS` lies beside the partition's files"),
     ];
 }
 
 impl Word for FileFormat {
     const WORDS: &'static [(&'static str, Self, &'static str)] = &[
         ("parquet", FileFormat::Parquet, "Apache Parquet"),
+        ("orc", FileFormat::Orc, "Apache ORC"),
+        ("avro", FileFormat::Avro, "Apache Avro's object container files"),
+        ("json", FileFormat::Json, "one JSON object a line"),
         ("text", FileFormat::Text, "delimited text, CSV included"),
     ];
 }

@@ -17,10 +17,12 @@ mod runtime;
 mod s3;
 mod stores;
 mod unique;
+mod windows;
 
 pub use location::{Location, Scheme};
 pub use read::{ReadAt, Sequential};
 pub use stores::{HdfsLogin, S3Settings, Settings, Stores, Timeouts};
+pub use windows::Windows;
 
 use std::fmt;
 use std::io;

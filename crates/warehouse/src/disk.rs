@@ -1,33 +1,29 @@
-use std::fs::File;
-use std::io::{self, BufReader, Read};
-use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::io::{self, BufReader};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use hivecast_run::{Fault, Result};
+use hivecast_storage::{Location, ReadAt, Sequential, Storage};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 
-/// A file for the Parquet reader that reads at offsets, so that nothing depends on a shared cursor,
-/// and that remembers a failed read of the disk: the Parquet reader turns every error into text, by
-/// which a broken disk could not be told from a broken file.
-#[derive(Clone)]
+/// Bytes that are read ahead where a reader asks for a stream.
+const STREAM_BYTES: u64 = 64 << 10;
+
+/// A file for readers that turn every error into text, by which a broken disk could not be told from a
+/// broken file: it remembers a failed read of its store.
+#[derive(Clone, Debug)]
 pub(crate) struct Disk {
-    file: Arc<File>,
-    size: u64,
+    file: Arc<dyn ReadAt>,
     failure: Arc<OnceLock<(io::ErrorKind, String)>>,
 }
 
 impl Disk {
-    pub(crate) fn open(path: &Path) -> Result<Disk> {
-        let failed = |error| Fault::io(format!("failed to open {}", path.display()), error);
-        let file = File::open(path).map_err(failed)?;
-        let size = file.metadata().map_err(failed)?.len();
-        Ok(Disk { file: Arc::new(file), size, failure: Arc::default() })
+    pub(crate) fn open(storage: &dyn Storage, path: &Location) -> Result<Disk> {
+        Ok(Disk { file: open_file(storage, path)?, failure: Arc::default() })
     }
 
-    /// The failed read of the disk, if there was one.
+    /// The failed read of the store, if there was one.
     pub(crate) fn failure(&self) -> Option<io::Error> {
         self.failure.get().map(|(kind, text)| io::Error::new(*kind, text.clone()))
     }
@@ -38,44 +34,47 @@ impl Disk {
     }
 }
 
+/// Opens a file of a partition.
+pub(crate) fn open_file(storage: &dyn Storage, path: &Location) -> Result<Arc<dyn ReadAt>> {
+    storage.open(path).map_err(|error| Fault::io(format!("failed to open {path}"), error))
+}
+
+impl ReadAt for Disk {
+    fn len(&self) -> u64 {
+        self.file.len()
+    }
+
+    fn read_at(&self, range: std::ops::Range<u64>) -> io::Result<Bytes> {
+        self.file.read_at(range).map_err(|error| self.note(error))
+    }
+
+    fn read_ranges(&self, ranges: &[std::ops::Range<u64>]) -> io::Result<Vec<Bytes>> {
+        self.file.read_ranges(ranges).map_err(|error| self.note(error))
+    }
+}
+
 impl Length for Disk {
     fn len(&self) -> u64 {
-        self.size
+        self.file.len()
     }
 }
 
 impl ChunkReader for Disk {
-    type T = BufReader<DiskReader>;
+    type T = BufReader<Sequential>;
 
     fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
-        Ok(BufReader::new(DiskReader { disk: self.clone(), at: start }))
+        Ok(BufReader::new(Sequential::new(Arc::new(self.clone()), start, STREAM_BYTES)))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
         // Lengths come from the file: believed only as far as the file goes.
-        let fits = start.checked_add(length as u64).is_some_and(|end| end <= self.size);
-        if !fits {
+        let end = start.checked_add(length as u64).filter(|end| *end <= self.file.len());
+        let Some(end) = end else {
             return Err(ParquetError::EOF(format!(
                 "{length} bytes at {start} lie beyond the file's end at {}",
-                self.size
+                self.file.len()
             )));
-        }
-        let mut buffer = vec![0; length];
-        self.file.read_exact_at(&mut buffer, start).map_err(|error| self.note(error))?;
-        Ok(buffer.into())
-    }
-}
-
-/// Reads on from an offset.
-pub(crate) struct DiskReader {
-    disk: Disk,
-    at: u64,
-}
-
-impl Read for DiskReader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.disk.file.read_at(buffer, self.at).map_err(|error| self.disk.note(error))?;
-        self.at += count as u64;
-        Ok(count)
+        };
+        Ok(self.read_at(start..end)?)
     }
 }

@@ -1,24 +1,24 @@
 //! One table: from the feed's words for it to a frozen list of files with one schema.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Date32Type;
 use arrow_schema::{DataType, SchemaRef};
 use hivecast_contract::LoadDate;
-use hivecast_feed::Ready;
+use hivecast_feed::{Ready, type_name};
 use hivecast_run::{Class, Context, Fault, Result};
 
+use crate::catalog::{Catalog, CatalogTable, Partition, no_partition};
 use crate::describe::{DateSource, Described, describe};
 use crate::input::TableInput;
-use crate::layout::{
-    Listed, PartitionDir, SUCCESS_FILE, find_table, has_success_file, list_files, partition_dirs, tell_dates,
-};
+use crate::layout::{list_files, tell_dates};
+use crate::place::Place;
 use crate::problem::Problem;
+use crate::ready::{Candidate, check_any};
 use crate::rows::{RowReader, Wanted};
-use crate::schema::type_name;
 use crate::warehouse::Wish;
 
 /// A file whose time is younger than this may still be written to, in milliseconds.
@@ -29,156 +29,120 @@ const NANOS_PER_MILLI: i64 = 1_000_000;
 
 /// The partition's rows, frozen. `Pending` where the export may still be coming.
 pub(crate) fn freeze_table(
-    root: &Path,
+    catalog: &dyn Catalog,
     wish: &Wish<'_>,
     date: LoadDate,
     context: Context<'_>,
 ) -> Result<TableInput, Problem> {
-    let home = find_table(root, wish.database, wish.table)?;
-    let directories = date_directories(&home, wish)?;
-    let (location, dates) = if directories.is_empty() {
-        (home, DateSource::Column)
-    } else {
-        (partition_of(wish, &home, &directories, date)?, DateSource::Path)
+    let table = catalog.find(wish)?;
+    let (partition, dates) = match table.unpartitioned()? {
+        Some(whole) => (whole, DateSource::Column),
+        None => (table.partition(date)?, DateSource::Path),
     };
-    let files = list_files(&location)?;
-    check_ready(wish, &location, &files, date)?;
+    let files = list_files(&partition.place)?;
+    let candidate = Candidate { wish, table: &*table, partition: &partition, files: &files, date };
+    candidate.check_marked(context)?;
     let newest = files.iter().map(|file| file.modified_ns).max().unwrap_or(i64::MIN);
-    let described = describe(wish, files, dates).map_err(|fault| while_written(fault, newest, context))?;
+    let described = describe(wish, &partition, files.clone(), dates)
+        .map_err(|fault| while_written(fault, newest, context))?;
+    candidate.check_rows(described.rows, context)?;
+    let place = partition.place;
     let (rows, date_column) = match dates {
         DateSource::Path => (described.rows, None),
         DateSource::Column => {
             let column = wish.layout.partition.to_lowercase();
-            (Some(rows_of_date(wish, &location, &described, date)?), Some(column))
+            (Some(rows_of_date(wish, &place, &described, date)?), Some(column))
         }
     };
     Ok(TableInput {
         table: wish.name.to_owned(),
-        location,
+        storage: place.storage,
+        location: place.at,
         load_date: date,
         schema: described.schema,
         column_bytes: described.column_bytes,
         files: described.files,
         format: described.format,
-        text: wish.layout.text.clone(),
+        declared: described.declared,
         rows,
         partition_column: described.partition_column,
         date_column,
     })
 }
 
+/// Fails while a table's day is not whole, as the feed asks. Files are opened only where their rows have
+/// to be counted for that.
+pub(crate) fn check_ready(
+    table: &dyn CatalogTable,
+    wish: &Wish<'_>,
+    date: LoadDate,
+    context: Context<'_>,
+) -> Result<(), Problem> {
+    let (partition, dates) = match table.unpartitioned()? {
+        Some(whole) => (whole, DateSource::Column),
+        None => (table.partition(date)?, DateSource::Path),
+    };
+    let files = list_files(&partition.place)?;
+    let candidate = Candidate { wish, table, partition: &partition, files: &files, date };
+    candidate.check_marked(context)?;
+    if !matches!(wish.layout.ready, Ready::RowsWithin(_)) {
+        return Ok(());
+    }
+    let newest = files.iter().map(|file| file.modified_ns).max().unwrap_or(i64::MIN);
+    let described = describe(wish, &partition, files.clone(), dates)
+        .map_err(|fault| while_written(fault, newest, context))?;
+    candidate.check_rows(described.rows, context)
+}
+
 /// A table's columns on a day, or on its newest day, whether or not that day is whole.
-pub(crate) fn table_schema(root: &Path, wish: &Wish<'_>, date: Option<LoadDate>) -> Result<SchemaRef> {
-    let home = find_table(root, wish.database, wish.table)?;
-    let directories = date_directories(&home, wish)?;
-    if directories.is_empty() {
-        let files = list_files(&home)?;
-        check_any(wish, &home, &files).map_err(Problem::into_fault)?;
-        let described = describe(wish, files, DateSource::Column)?;
-        date_column_type(wish, &home, &described)?;
+pub(crate) fn table_schema(
+    catalog: &dyn Catalog,
+    wish: &Wish<'_>,
+    date: Option<LoadDate>,
+) -> Result<SchemaRef> {
+    let table = catalog.find(wish)?;
+    if let Some(whole) = table.unpartitioned()? {
+        let described = describe_any(wish, &whole, DateSource::Column)?;
+        date_column_type(wish, &whole.place, &described)?;
         return Ok(described.schema);
     }
-    let newest = directories.iter().filter_map(PartitionDir::date).max();
-    let Some(date) = date.or(newest) else {
-        return Err(no_partition(wish, &home, &directories, "has no partition that is a date"));
+    let date = match date {
+        Some(date) => date,
+        None => newest_date(wish, &*table)?,
     };
-    let location = partition_of(wish, &home, &directories, date).map_err(Problem::into_fault)?;
-    let files = list_files(&location)?;
-    check_any(wish, &location, &files).map_err(Problem::into_fault)?;
-    Ok(describe(wish, files, DateSource::Path)?.schema)
+    let partition = table.partition(date).map_err(Problem::into_fault)?;
+    Ok(describe_any(wish, &partition, DateSource::Path)?.schema)
+}
+
+fn newest_date(wish: &Wish<'_>, table: &dyn CatalogTable) -> Result<LoadDate> {
+    let dates = table.dates()?;
+    match dates.known.last() {
+        Some(newest) => Ok(*newest),
+        None => Err(no_partition(wish.name, &table.home(), &dates, "has no partition that is a date")),
+    }
+}
+
+/// What the files of a directory say, of which there must be some.
+fn describe_any(wish: &Wish<'_>, partition: &Partition, dates: DateSource) -> Result<Described> {
+    let files = list_files(&partition.place)?;
+    check_any(wish, &partition.place, &files).map_err(Problem::into_fault)?;
+    describe(wish, partition, files, dates)
 }
 
 /// The load_dates that a table has.
-pub(crate) fn table_dates(root: &Path, wish: &Wish<'_>) -> Result<BTreeSet<LoadDate>> {
-    let home = find_table(root, wish.database, wish.table)?;
-    let directories = date_directories(&home, wish)?;
-    if !directories.is_empty() {
-        return Ok(directories.iter().filter_map(PartitionDir::date).collect());
-    }
-    let files = list_files(&home)?;
-    check_any(wish, &home, &files).map_err(Problem::into_fault)?;
-    let described = describe(wish, files, DateSource::Column)?;
-    Ok(dates_in_column(wish, &home, &described)?.into_keys().collect())
+pub(crate) fn table_dates(catalog: &dyn Catalog, wish: &Wish<'_>) -> Result<BTreeSet<LoadDate>> {
+    dates_of(&*catalog.find(wish)?, wish)
 }
 
-/// The table's partition directories; empty where its load_dates can only be in a column.
-fn date_directories(home: &Path, wish: &Wish<'_>) -> Result<Vec<PartitionDir>> {
-    let (ours, others): (Vec<_>, Vec<_>) = partition_dirs(home)?
-        .into_iter()
-        .partition(|dir| dir.name.eq_ignore_ascii_case(&wish.layout.partition));
-    match others.first() {
-        Some(other) => Err(Fault::data(format!(
-            "table {}: {} is partitioned by {}, not by {}",
-            wish.name,
-            home.display(),
-            other.name,
-            wish.layout.partition
-        ))
-        .advise("name the partition that holds the load_date in the table's `partition` in the feed")),
-        None => Ok(ours),
-    }
-}
-
-fn partition_of(
-    wish: &Wish<'_>,
-    home: &Path,
-    directories: &[PartitionDir],
-    date: LoadDate,
-) -> Result<PathBuf, Problem> {
-    let mut found = directories.iter().filter(|dir| dir.date() == Some(date));
-    match (found.next(), found.next()) {
-        (Some(one), None) => Ok(one.path.clone()),
-        (Some(one), Some(other)) => Err(Fault::data(format!(
-            "table {}: both {} and {} are load_date {date}",
-            wish.name,
-            one.path.display(),
-            other.path.display()
-        ))
-        .into()),
-        (None, _) => Err(Problem::Pending(no_partition(
-            wish,
-            home,
-            directories,
-            &format!("has no partition {}={date}", wish.layout.partition),
-        ))),
-    }
-}
-
-fn no_partition(wish: &Wish<'_>, home: &Path, directories: &[PartitionDir], lacks: &str) -> Fault {
-    let dates: BTreeSet<LoadDate> = directories.iter().filter_map(PartitionDir::date).collect();
-    let other = directories.iter().find(|dir| dir.date().is_none());
-    let other = match other {
-        Some(dir) if dates.is_empty() => format!("; {:?} is no date (YYYY-MM-DD)", dir.value),
-        _ => String::new(),
-    };
-    Fault::data(format!("table {}: {} {lacks}", wish.name, home.display()))
-        .because(format!("{}{other}", tell_dates(&dates)))
-        .advise("choose a load_date that exists, or wait for the export with --wait")
-}
-
-/// Fails while the partition is empty or not marked as whole.
-fn check_ready(wish: &Wish<'_>, location: &Path, files: &[Listed], date: LoadDate) -> Result<(), Problem> {
-    if wish.layout.ready == Ready::SuccessFile && !has_success_file(location)? {
-        let fault = Fault::infrastructure(format!(
-            "table {}: load_date {date} is not whole yet: no {SUCCESS_FILE} in {}",
-            wish.name,
-            location.display()
-        ));
-        return Err(Problem::Pending(fault.advise("wait for the export with --wait 2h")));
-    }
-    check_any(wish, location, files)
-}
-
-fn check_any(wish: &Wish<'_>, location: &Path, files: &[Listed]) -> Result<(), Problem> {
-    if !files.is_empty() {
-        return Ok(());
-    }
-    let fault = Fault::data(format!("table {}: no files in {}", wish.name, location.display()));
-    Err(Problem::Pending(fault.advise("export the partition again, or wait for the export with --wait")))
+/// As [`table_dates`], of a table that is found.
+pub(crate) fn dates_of(table: &dyn CatalogTable, wish: &Wish<'_>) -> Result<BTreeSet<LoadDate>> {
+    let Some(whole) = table.unpartitioned()? else { return Ok(table.dates()?.known) };
+    let described = describe_any(wish, &whole, DateSource::Column)?;
+    Ok(dates_in_column(wish, &whole.place, &described)?.into_keys().collect())
 }
 
 /// A file that can't be read may be half written, if it was written to a moment ago.
-fn while_written(fault: Fault, newest_ns: i64, context: Context<'_>) -> Problem {
+pub(crate) fn while_written(fault: Fault, newest_ns: i64, context: Context<'_>) -> Problem {
     let age_ms = context.clock.now_ms().saturating_sub(newest_ns / NANOS_PER_MILLI);
     if fault.class() == Class::Data && (0..STILL_WRITTEN_MS).contains(&age_ms) {
         return Problem::Pending(fault);
@@ -186,7 +150,12 @@ fn while_written(fault: Fault, newest_ns: i64, context: Context<'_>) -> Problem 
     Problem::Lasting(fault)
 }
 
-fn rows_of_date(wish: &Wish<'_>, home: &Path, described: &Described, date: LoadDate) -> Result<u64, Problem> {
+fn rows_of_date(
+    wish: &Wish<'_>,
+    home: &Place,
+    described: &Described,
+    date: LoadDate,
+) -> Result<u64, Problem> {
     let dates = dates_in_column(wish, home, described)?;
     match dates.get(&date) {
         Some(rows) => Ok(*rows),
@@ -194,9 +163,7 @@ fn rows_of_date(wish: &Wish<'_>, home: &Path, described: &Described, date: LoadD
             let exist = tell_dates(&dates.into_keys().collect());
             let fault = Fault::data(format!(
                 "table {}: no row in {} has {} {date}",
-                wish.name,
-                home.display(),
-                wish.layout.partition
+                wish.name, home, wish.layout.partition
             ))
             .because(exist);
             Err(Problem::Pending(
@@ -207,12 +174,17 @@ fn rows_of_date(wish: &Wish<'_>, home: &Path, described: &Described, date: LoadD
 }
 
 /// The load_dates in the files' own column, with the rows of each. What is no date is left out.
-fn dates_in_column(wish: &Wish<'_>, home: &Path, described: &Described) -> Result<BTreeMap<LoadDate, u64>> {
+pub(crate) fn dates_in_column(
+    wish: &Wish<'_>,
+    home: &Place,
+    described: &Described,
+) -> Result<BTreeMap<LoadDate, u64>> {
     let data_type = date_column_type(wish, home, described)?;
     let reader = RowReader {
         table: wish.name.to_owned(),
+        storage: Arc::clone(&home.storage),
         format: described.format,
-        text: wish.layout.text.clone(),
+        declared: Arc::clone(&described.declared),
         file_columns: described.schema.fields().iter().map(|field| field.name().clone()).collect(),
         wanted: vec![Wanted { name: wish.layout.partition.to_lowercase(), data_type }],
         batch_rows: DATE_BATCH_ROWS,
@@ -246,13 +218,12 @@ fn date_of(days: i32) -> Option<LoadDate> {
 }
 
 /// The type of the column that holds the load_date, which must be text or a date.
-fn date_column_type(wish: &Wish<'_>, home: &Path, described: &Described) -> Result<DataType> {
+fn date_column_type(wish: &Wish<'_>, home: &Place, described: &Described) -> Result<DataType> {
     let name = wish.layout.partition.to_lowercase();
     let Ok(field) = described.schema.field_with_name(&name) else {
         return Err(Fault::data(format!(
             "table {}: {} has neither directories {name}=YYYY-MM-DD nor a column {name} in its files",
-            wish.name,
-            home.display()
+            wish.name, home
         ))
         .advise(
             "name the directory or column that holds the load_date in the table's `partition` in the feed",
@@ -263,7 +234,7 @@ fn date_column_type(wish: &Wish<'_>, home: &Path, described: &Described) -> Resu
         other => Err(Fault::data(format!(
             "table {}: column {name} in {} is {}, where the load_date must be string or date",
             wish.name,
-            home.display(),
+            home,
             type_name(other)
         ))),
     }

@@ -1,11 +1,14 @@
-use std::path::PathBuf;
+use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 use hivecast_contract::LoadDate;
-use hivecast_feed::{FileFormat, TextLayout};
+use hivecast_feed::FileFormat;
 use hivecast_run::{Fault, Result};
+use hivecast_storage::{Location, Storage};
 
 use crate::layout::{Listed, list_files};
+use crate::place::Place;
+use crate::reading::Declared;
 
 /// Rows that a file stores together; the smallest unit that is read apart from the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,12 +23,12 @@ pub struct RowGroup {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputFile {
     /// Its path.
-    pub path: PathBuf,
+    pub path: Location,
     /// Bytes.
     pub size: u64,
     /// Modification time, nanoseconds since the epoch.
     pub modified_ns: i64,
-    /// As the file's footer lists them; none for text, which has no footer.
+    /// As the file's footer lists them, an ORC file's stripes too; none for files without a footer.
     pub row_groups: Vec<RowGroup>,
 }
 
@@ -40,8 +43,10 @@ impl InputFile {
 pub struct TableInput {
     /// The feed's name for the table.
     pub table: String,
-    /// The partition's directory, for messages.
-    pub location: PathBuf,
+    /// Where its files lie.
+    pub storage: Arc<dyn Storage>,
+    /// The partition's directory.
+    pub location: Location,
     /// The day whose rows are read.
     pub load_date: LoadDate,
     /// The columns: those of the files, widened where they differ, then the partition's own column
@@ -54,8 +59,8 @@ pub struct TableInput {
     pub files: Vec<InputFile>,
     /// How they are read.
     pub format: FileFormat,
-    /// For text.
-    pub text: TextLayout,
+    /// How their columns become the table's.
+    pub(crate) declared: Arc<Declared>,
     /// Rows of the load_date: where the files' own footers say, or where they had to be counted
     /// because the load_date is a column of the files.
     pub rows: Option<u64>,
@@ -67,6 +72,10 @@ pub struct TableInput {
 }
 
 impl TableInput {
+    fn place(&self) -> Place {
+        Place { storage: Arc::clone(&self.storage), at: self.location.clone() }
+    }
+
     /// Estimated bytes of the whole table as Arrow arrays.
     pub fn decoded_bytes(&self) -> u64 {
         self.column_bytes.iter().sum()
@@ -92,7 +101,7 @@ impl Inputs {
     pub fn recheck(&self) -> Result<()> {
         let mut changes = Vec::new();
         for table in &self.tables {
-            let now = list_files(&table.location).map_err(|fault| {
+            let now = list_files(&table.place()).map_err(|fault| {
                 fault.within(format!("failed to look again at the files of table {}", table.table))
             })?;
             let then: Vec<Listed> = table.files.iter().map(InputFile::listed).collect();
@@ -130,9 +139,9 @@ fn differences(then: &[Listed], now: &[Listed]) -> Vec<String> {
         let after = if order.is_ge() { new.next() } else { None };
         match (before, after) {
             (Some(a), Some(b)) if a == b => {}
-            (Some(a), Some(_)) => changes.push(format!("{} was changed", a.path.display())),
-            (Some(a), None) => changes.push(format!("{} was removed", a.path.display())),
-            (None, Some(b)) => changes.push(format!("{} was added", b.path.display())),
+            (Some(a), Some(_)) => changes.push(format!("{} was changed", a.path)),
+            (Some(a), None) => changes.push(format!("{} was removed", a.path)),
+            (None, Some(b)) => changes.push(format!("{} was added", b.path)),
             (None, None) => return changes,
         }
     }

@@ -1,13 +1,13 @@
 //! Hive's directory layout: where a table lies, its partition directories, its files.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use hivecast_contract::LoadDate;
 use hivecast_run::{Fault, Result};
+use hivecast_storage::{Kind, Location};
+
+use crate::catalog::Shelf;
+use crate::place::Place;
 
 /// The file that marks a directory as whole; Hadoop's output committers write it last.
 pub(crate) const SUCCESS_FILE: &str = "_SUCCESS";
@@ -23,7 +23,7 @@ const LISTED_DATES: usize = 10;
 /// A file as the directory lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Listed {
-    pub(crate) path: PathBuf,
+    pub(crate) path: Location,
     pub(crate) size: u64,
     pub(crate) modified_ns: i64,
 }
@@ -33,7 +33,7 @@ pub(crate) struct Listed {
 pub(crate) struct PartitionDir {
     pub(crate) name: String,
     pub(crate) value: String,
-    pub(crate) path: PathBuf,
+    pub(crate) place: Place,
 }
 
 impl PartitionDir {
@@ -44,41 +44,49 @@ impl PartitionDir {
 
 /// The directory of a Hive table (`Class::Usage` where there is none): under the database's directory as Hive names it (`mdm.db`), as
 /// people name it (`mdm`), or at the root.
-pub(crate) fn find_table(root: &Path, database: Option<&str>, table: &str) -> Result<PathBuf> {
+pub(crate) fn find_table(root: &Place, database: Option<&str>, table: &str) -> Result<Place> {
     let mut places = Vec::new();
     if let Some(database) = database {
-        places.push(root.join(format!("{database}.db")).join(table));
+        places.push(root.join(&format!("{database}.db")).join(table));
         places.push(root.join(database).join(table));
     }
     places.push(root.join(table));
     for place in &places {
-        match fs::metadata(place) {
-            Ok(found) if found.is_dir() => return Ok(place.clone()),
-            Ok(_) => {}
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
-            Err(error) => return Err(Fault::io(format!("failed to look at {}", place.display()), error)),
+        if place.look()?.is_some_and(|found| found.kind == Kind::Directory) {
+            return Ok(place.clone());
         }
     }
+    let looked: Vec<String> = places.iter().map(Place::to_string).collect();
+    Err(no_table(database, table, &table_names(root), || {
+        format!(
+            "looked for {}; name the table in `source` as `database.table`, or correct the environment's `warehouse`",
+            looked.join(", ")
+        )
+    }))
+}
+
+/// There is no such table: the fault names those that are like it, or else gives the advice.
+pub(crate) fn no_table(
+    database: Option<&str>,
+    table: &str,
+    names: &[String],
+    advice: impl FnOnce() -> String,
+) -> Fault {
     let wanted = match database {
         Some(database) => format!("{database}.{table}"),
         None => table.to_owned(),
     };
     let fault = Fault::usage(format!("no table `{wanted}` in the warehouse"));
-    let near = near_names(&wanted, &table_names(root));
-    Err(if near.is_empty() {
-        let looked: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
-        fault.advise(format!(
-            "looked for {}; name the table in `source` as `database.table`, or correct the environment's `warehouse`",
-            looked.join(", ")
-        ))
+    let near: Vec<String> = near_names(&wanted, names).into_iter().map(|name| format!("`{name}`")).collect();
+    if near.is_empty() {
+        fault.advise(advice())
     } else {
-        let near: Vec<String> = near.iter().map(|name| format!("`{name}`")).collect();
         fault.advise(format!("did you mean {}?", near.join(" or ")))
-    })
+    }
 }
 
 /// Every table of the warehouse as a feed would name it. A directory that can't be read has none.
-fn table_names(root: &Path) -> Vec<String> {
+pub(crate) fn table_names(root: &Place) -> Vec<String> {
     let mut names = Vec::new();
     for top in directories(root) {
         let database = top.strip_suffix(".db");
@@ -96,16 +104,35 @@ fn table_names(root: &Path) -> Vec<String> {
     names
 }
 
-fn directories(dir: &Path) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
-    let mut names: Vec<String> = entries
-        .flatten()
-        .filter(|entry| entry.path().is_dir())
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| !is_hidden(name))
-        .collect();
-    names.sort();
-    names
+/// Every table of the warehouse, by database. A directory that ends in `.db`, or that holds other
+/// directories than partitions, is a database; any other is a table of none.
+pub(crate) fn shelves(root: &Place) -> Result<Vec<Shelf>> {
+    let (mut shelves, mut alone) = (Vec::new(), Vec::new());
+    for top in visible_directories(root)? {
+        let database = top.strip_suffix(".db");
+        let tables = visible_directories(&root.join(&top)).map(|mut inside| {
+            inside.retain(|name| !name.contains('='));
+            inside
+        });
+        match (database, &tables) {
+            (None, Ok(tables)) if tables.is_empty() => alone.push(top),
+            _ => shelves.push(Shelf { database: Some(database.unwrap_or(&top).to_owned()), tables }),
+        }
+    }
+    if !alone.is_empty() {
+        shelves.push(Shelf { database: None, tables: Ok(alone) });
+    }
+    Ok(shelves)
+}
+
+fn visible_directories(dir: &Place) -> Result<Vec<String>> {
+    let entries = dir.list()?.into_iter();
+    let visible = entries.filter(|entry| entry.kind == Kind::Directory && !is_hidden(&entry.name));
+    Ok(visible.map(|entry| entry.name).collect())
+}
+
+fn directories(dir: &Place) -> Vec<String> {
+    visible_directories(dir).unwrap_or_default()
 }
 
 fn near_names(wanted: &str, names: &[String]) -> Vec<String> {
@@ -124,18 +151,20 @@ fn is_hidden(name: &str) -> bool {
 }
 
 /// The `name=value` directories right below a table, sorted by path.
-pub(crate) fn partition_dirs(table: &Path) -> Result<Vec<PartitionDir>> {
+pub(crate) fn partition_dirs(table: &Place) -> Result<Vec<PartitionDir>> {
     let mut found = Vec::new();
-    for entry in read_dir(table)? {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if is_hidden(&name) || !entry.path().is_dir() {
+    for entry in table.list()? {
+        if is_hidden(&entry.name) || entry.kind != Kind::Directory {
             continue;
         }
-        if let Some((key, value)) = name.split_once('=') {
-            found.push(PartitionDir { name: unescape(key), value: unescape(value), path: entry.path() });
+        if let Some((key, value)) = entry.name.split_once('=') {
+            found.push(PartitionDir {
+                name: unescape(key),
+                value: unescape(value),
+                place: table.join(&entry.name),
+            });
         }
     }
-    found.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(found)
 }
 
@@ -163,53 +192,32 @@ fn unescape(text: &str) -> String {
 
 /// The data files of a directory, sorted by path. A directory inside is refused, since Hive would
 /// read it only for a table that is declared so, and leaving it out would lose rows.
-pub(crate) fn list_files(dir: &Path) -> Result<Vec<Listed>> {
+pub(crate) fn list_files(dir: &Place) -> Result<Vec<Listed>> {
     let mut files = Vec::new();
-    for entry in read_dir(dir)? {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if is_hidden(&name) {
+    for entry in dir.list()? {
+        if is_hidden(&entry.name) {
             continue;
         }
-        let path = entry.path();
-        // Follows links, as an export may consist of them.
-        let found = fs::metadata(&path)
-            .map_err(|error| Fault::io(format!("failed to look at {}", path.display()), error))?;
-        if found.is_dir() {
-            return Err(nested_directory(dir, &name));
+        if entry.kind == Kind::Directory {
+            return Err(nested_directory(dir, &entry.name));
         }
-        files.push(Listed { size: found.len(), modified_ns: modified_ns(&found, &path)?, path });
+        let path = dir.at.join(&entry.name);
+        files.push(Listed { size: entry.size, modified_ns: entry.modified_ns, path });
     }
-    files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)
 }
 
-fn nested_directory(dir: &Path, name: &str) -> Fault {
+fn nested_directory(dir: &Place, name: &str) -> Fault {
     let text = match name.split_once('=') {
-        Some((key, _)) => format!("{} is partitioned further, by {key}, which is not read", dir.display()),
-        None => format!("{} holds a directory {name}, where only files are read", dir.display()),
+        Some((key, _)) => format!("{dir} is partitioned further, by {key}, which is not read"),
+        None => format!("{dir} holds a directory {name}, where only files are read"),
     };
     Fault::data(text).advise("export the table with one directory of files a load_date")
 }
 
-fn modified_ns(found: &fs::Metadata, path: &Path) -> Result<i64> {
-    let time = found
-        .modified()
-        .map_err(|error| Fault::io(format!("failed to read the time of {}", path.display()), error))?;
-    Ok(match time.duration_since(UNIX_EPOCH) {
-        Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
-        Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |ns| -ns),
-    })
-}
-
 /// Whether the directory is marked as whole.
-pub(crate) fn has_success_file(dir: &Path) -> Result<bool> {
-    let path = dir.join(SUCCESS_FILE);
-    path.try_exists().map_err(|error| Fault::io(format!("failed to look for {}", path.display()), error))
-}
-
-fn read_dir(dir: &Path) -> Result<Vec<fs::DirEntry>> {
-    let failed = |error| Fault::io(format!("failed to list {}", dir.display()), error);
-    fs::read_dir(dir).map_err(failed)?.collect::<Result<_, _>>().map_err(failed)
+pub(crate) fn has_success_file(dir: &Place) -> Result<bool> {
+    Ok(dir.join(SUCCESS_FILE).look()?.is_some())
 }
 
 /// "the load_dates that exist are …", newest first.

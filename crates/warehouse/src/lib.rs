@@ -7,23 +7,54 @@
 //! Must not know: documents, engines, editions, targets. Text is always `Utf8View`, binary
 //! `BinaryView`, timestamps microseconds without a zone unless the file states one.
 
+mod avro_decode;
+mod avro_file;
+mod avro_schema;
+mod calendar;
+mod catalog;
+mod compressed;
+mod convert;
+mod data_file;
 mod describe;
 mod detect;
+mod directory;
 mod disk;
 mod freeze;
+mod hive;
+mod hive_text;
 mod input;
+mod json_file;
+mod json_value;
+mod latest;
 mod layout;
+mod leaves;
+mod lines;
+mod orc_file;
+mod orc_lengths;
+mod orc_tail;
 mod parquet_file;
+mod parquet_time;
+mod parse;
+mod place;
 mod problem;
+mod reading;
+mod ready;
 mod records;
+mod retention;
 mod rows;
 mod scan;
 mod schema;
+mod survey;
 mod text_file;
 mod values;
 mod wait;
 mod warehouse;
+mod written;
+mod zone;
 
 pub use input::{InputFile, Inputs, RowGroup, TableInput};
+pub use latest::Newest;
+pub use retention::{OldPartition, Remains};
 pub use scan::{Part, Scan};
+pub use survey::{DaySurvey, LoadDates, StoreProbe, TableSurvey};
 pub use warehouse::{Found, Warehouse};

@@ -1,20 +1,27 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
+use chrono_tz::Tz;
 use hivecast_contract::LoadDate;
 use hivecast_feed::{Feed, Layout, Source, Table};
+use hivecast_metastore::Metastore;
 use hivecast_run::{Context, Fault, Result};
+use hivecast_storage::{Kind, Location, Stores};
 
+use crate::catalog::Catalog;
+use crate::directory::Directory;
 use crate::freeze::{freeze_table, table_dates, table_schema};
+use crate::hive::Hive;
 use crate::input::Inputs;
+use crate::place::Place;
 use crate::problem::{Problem, combine};
 
-/// A directory in Hive layout.
+/// Where exports lie: a directory in Hive layout, or a metastore that says where.
 #[derive(Clone, Debug)]
 pub struct Warehouse {
-    root: PathBuf,
+    pub(crate) catalog: Arc<dyn Catalog>,
 }
 
 /// A table of the warehouse as the feed names and describes it.
@@ -24,25 +31,30 @@ pub(crate) struct Wish<'a> {
     pub(crate) database: Option<&'a str>,
     pub(crate) table: &'a str,
     pub(crate) layout: &'a Layout,
+    /// Where its wall clocks stand.
+    pub(crate) zone: Tz,
 }
 
 impl<'a> Wish<'a> {
     /// None for a table that is a query.
-    fn of(table: &'a Table) -> Option<Wish<'a>> {
+    pub(crate) fn of(table: &'a Table, zone: Tz) -> Option<Wish<'a>> {
         match &table.source {
             Source::Warehouse { database, table: source } => Some(Wish {
                 name: &table.name,
                 database: database.as_deref(),
                 table: source,
                 layout: &table.layout,
+                zone,
             }),
             Source::Query(_) => None,
         }
     }
 }
 
-fn wishes(feed: &Feed) -> impl Iterator<Item = Wish<'_>> {
-    feed.tables.iter().filter_map(Wish::of)
+pub(crate) fn wishes(feed: &Feed) -> impl Iterator<Item = Wish<'_>> {
+    // What is no zone is told by those who write timestamps.
+    let zone = feed.format.timezone.parse().unwrap_or(Tz::UTC);
+    feed.tables.iter().filter_map(move |table| Wish::of(table, zone))
 }
 
 /// What keeps a feed's tables from being frozen, one problem a table.
@@ -89,27 +101,40 @@ impl Found {
 }
 
 impl Warehouse {
-    /// A warehouse in a directory. `Class::Usage` where there is no such directory.
+    /// A warehouse in a directory of this machine. As [`Warehouse::at`].
     pub fn open(root: &Path) -> Result<Warehouse> {
+        let root = std::path::absolute(root)
+            .map_err(|error| Fault::io(format!("failed to find {}", root.display()), error))?;
+        Warehouse::at(&Location::local(&root)?, &Stores::default())
+    }
+
+    /// A warehouse in a directory. `Class::Usage` where there is no such directory.
+    pub fn at(root: &Location, stores: &Stores) -> Result<Warehouse> {
         let advice = "correct the environment's `warehouse` in the project file";
-        match fs::metadata(root) {
-            Ok(found) if found.is_dir() => Ok(Warehouse { root: root.to_owned() }),
-            Ok(_) => {
-                Err(Fault::usage(format!("the warehouse {} is no directory", root.display())).advise(advice))
+        let root = Place { storage: stores.of(root)?, at: root.clone() };
+        let found =
+            root.look().map_err(|fault| fault.within(format!("failed to open the warehouse {root}")))?;
+        match found.map(|found| found.kind) {
+            Some(Kind::Directory) => Ok(Warehouse { catalog: Arc::new(Directory { root }) }),
+            Some(Kind::File) => {
+                Err(Fault::usage(format!("the warehouse {root} is no directory")).advise(advice))
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Err(Fault::usage(format!("there is no warehouse directory {}", root.display()))
-                    .advise(advice))
-            }
-            Err(error) => Err(Fault::io(format!("failed to open the warehouse {}", root.display()), error)),
+            None => Err(Fault::usage(format!("there is no warehouse directory {root}")).advise(advice)),
         }
+    }
+
+    /// The tables of a metastore, in whatever stores they lie. Nothing is asked yet.
+    pub fn of_metastore(metastore: Metastore, stores: Stores) -> Warehouse {
+        let catalog = Hive { metastore: Arc::new(metastore), stores: Arc::new(stores) };
+        Warehouse { catalog: Arc::new(catalog) }
     }
 
     /// The load_dates that a table has, oldest first; none for a table that is a query. Reads one
     /// column of all files where the load_date is a column.
     pub fn load_dates(&self, table: &Table) -> Result<Vec<LoadDate>> {
-        match Wish::of(table) {
-            Some(wish) => Ok(table_dates(&self.root, &wish)?.into_iter().collect()),
+        // A load_date is a date or a text, which no zone changes.
+        match Wish::of(table, Tz::UTC) {
+            Some(wish) => Ok(table_dates(&*self.catalog, &wish)?.into_iter().collect()),
             None => Ok(Vec::new()),
         }
     }
@@ -117,7 +142,7 @@ impl Warehouse {
     /// The load_dates that every table of the feed has, oldest first: those that the feed can be
     /// built for. Fails with every table's problem at once.
     pub fn common_load_dates(&self, feed: &Feed) -> Result<Vec<LoadDate>> {
-        let dates = each_table(feed, |wish| table_dates(&self.root, wish))?;
+        let dates = each_table(feed, |wish| table_dates(&*self.catalog, wish))?;
         let mut sets = dates.into_iter().map(|(_, dates)| dates);
         let first = sets.next().unwrap_or_default();
         Ok(sets.fold(first, |common: BTreeSet<LoadDate>, dates| &common & &dates).into_iter().collect())
@@ -134,7 +159,7 @@ impl Warehouse {
     pub fn look_up(&self, feed: &Feed, date: Option<LoadDate>) -> Found {
         let (mut columns, mut problems) = (BTreeMap::new(), BTreeMap::new());
         for wish in wishes(feed) {
-            match table_schema(&self.root, &wish, date) {
+            match table_schema(&*self.catalog, &wish, date) {
                 Ok(schema) => {
                     columns.insert(wish.name.to_owned(), schema);
                 }
@@ -163,7 +188,7 @@ impl Warehouse {
         let (mut tables, mut problems) = (Vec::new(), Vec::new());
         for wish in wishes(feed) {
             context.check_cancelled()?;
-            match freeze_table(&self.root, &wish, date, context) {
+            match freeze_table(&*self.catalog, &wish, date, context) {
                 Ok(table) => tables.push(table),
                 Err(problem) => problems.push(problem),
             }
@@ -179,7 +204,7 @@ impl Warehouse {
 }
 
 /// Asks something of every table of the warehouse; all answers, or all problems in one fault.
-fn each_table<T>(feed: &Feed, ask: impl Fn(&Wish<'_>) -> Result<T>) -> Result<Vec<(String, T)>> {
+pub(crate) fn each_table<T>(feed: &Feed, ask: impl Fn(&Wish<'_>) -> Result<T>) -> Result<Vec<(String, T)>> {
     let (mut answers, mut problems) = (Vec::new(), Vec::new());
     for wish in wishes(feed) {
         match ask(&wish) {

@@ -1,14 +1,14 @@
+use crate::column_type::ColumnType;
 use crate::diagnostic::Mistakes;
-use crate::feed_settings::{LAYOUT_SETTINGS, TABLE, TEXT_SETTINGS};
-use crate::model::{ColumnType, FileFormat, Header, Layout, Ready, Source, Spanned, Table, TextLayout};
+use crate::feed_settings::{LAYOUT_SETTINGS, MAX_SKIPPED_LINES, READY, TABLE, TEXT_SETTINGS};
+use crate::model::{
+    DEFAULT_PARTITION, FileFormat, Header, Layout, Ready, Source, Spanned, Table, TextDialect, TextLayout,
+};
 use crate::scalars;
 use crate::section::{self, Section};
-use crate::tree::{Entry, Node};
+use crate::tree::{Data, Entry, Node};
+use crate::words::ReadyWord;
 
-/// Hive's text for null.
-const DEFAULT_NULL: &str = r"\N";
-/// The directory or column that holds the load_date where the table does not say.
-const DEFAULT_PARTITION: &str = "load_date";
 /// The word for "no such character".
 const NONE: &str = "none";
 
@@ -68,18 +68,51 @@ fn warehouse(text: &Spanned<String>, mistakes: &mut Mistakes) -> Option<Source> 
 
 fn layout(section: &Section<'_>, mistakes: &mut Mistakes) -> Layout {
     let format: Option<FileFormat> = section.word("format", mistakes);
-    if format == Some(FileFormat::Parquet) {
-        for setting in TEXT_SETTINGS.into_iter().filter(|name| section.has(name)) {
-            mistakes.add(&section.place(setting), format!("only `format: text` has `{setting}`"));
-        }
-    }
+    tell_misplaced(section, format, mistakes);
     let partition = section.parsed("partition", partition, mistakes);
     Layout {
         format,
         text: text_layout(section, mistakes),
         columns: section.get("columns").and_then(|node| columns(node, mistakes)),
         partition: partition.unwrap_or_else(|| DEFAULT_PARTITION.to_owned()),
-        ready: section.word("ready", mistakes).unwrap_or(Ready::Exists),
+        ready: ready(section, mistakes).unwrap_or(Ready::Exists),
+    }
+}
+
+fn ready(section: &Section<'_>, mistakes: &mut Mistakes) -> Option<Ready> {
+    let node = section.get("ready")?;
+    if !matches!(node.data, Data::Mapping(_)) {
+        return section.word("ready", mistakes).map(|word| match word {
+            ReadyWord::Exists => Ready::Exists,
+            ReadyWord::SuccessFile => Ready::SuccessFile,
+        });
+    }
+    let inner = Section::open(node, &READY, mistakes)?;
+    let parameter = inner.parsed("parameter", parameter, mistakes);
+    let unchanged = inner.parsed("unchanged_for", scalars::duration, mistakes).map(Ready::UnchangedFor);
+    let rows = inner.parsed("rows_within", scalars::percentage, mistakes).map(Ready::RowsWithin);
+    parameter.or(unchanged).or(rows)
+}
+
+/// `NAME=VALUE`, or `NAME` for any value.
+fn parameter(text: &str) -> Result<Ready, String> {
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name.trim(), Some(value.trim().to_owned())),
+        None => (text.trim(), None),
+    };
+    if name.is_empty() {
+        return Err(format!("must be NAME=VALUE or NAME, and is `{text}`"));
+    }
+    Ok(Ready::Parameter { name: name.to_owned(), value })
+}
+
+/// What says how text lies has no place where the files are not text.
+fn tell_misplaced(section: &Section<'_>, format: Option<FileFormat>, mistakes: &mut Mistakes) {
+    if format.is_none_or(|format| format == FileFormat::Text) {
+        return;
+    }
+    for setting in TEXT_SETTINGS.into_iter().filter(|name| section.has(name)) {
+        mistakes.add(&section.place(setting), format!("only `format: text` has `{setting}`"));
     }
 }
 
@@ -96,13 +129,34 @@ fn text_layout(section: &Section<'_>, mistakes: &mut Mistakes) -> TextLayout {
     let optional = |name: &str, or: Option<u8>, mistakes: &mut Mistakes| {
         section.parsed(name, optional_byte, mistakes).unwrap_or(or)
     };
-    let layout = TextLayout {
-        delimiter: section.parsed("delimiter", scalars::byte, mistakes).unwrap_or(b','),
-        header: section.word("header", mistakes).unwrap_or(Header::Absent),
-        quote: optional("quote", Some(b'"'), mistakes),
-        escape: optional("escape", None, mistakes),
-        null: section.exact_text("null", mistakes).map_or_else(|| DEFAULT_NULL.to_owned(), |text| text.value),
+    let or = TextLayout::default();
+    let lines = |name: &str, mistakes: &mut Mistakes| {
+        let count = section.parsed(name, scalars::integer(0, MAX_SKIPPED_LINES), mistakes);
+        count.map_or(0, |count| count as u32)
     };
+    let layout = TextLayout {
+        dialect: TextDialect::Strict,
+        delimiter: section.parsed("delimiter", scalars::byte, mistakes).unwrap_or(or.delimiter),
+        header: section.word("header", mistakes).unwrap_or(Header::Absent),
+        quote: optional("quote", or.quote, mistakes),
+        escape: optional("escape", or.escape, mistakes),
+        null: section.exact_text("null", mistakes).map_or(or.null, |text| text.value),
+        collection: section.parsed("collection", scalars::byte, mistakes).unwrap_or(or.collection),
+        map_key: section.parsed("map_key", scalars::byte, mistakes).unwrap_or(or.map_key),
+        skip_header_lines: lines("skip_header_lines", mistakes),
+        skip_footer_lines: lines("skip_footer_lines", mistakes),
+    };
+    if layout.collection == layout.map_key {
+        for name in ["collection", "map_key"].into_iter().filter(|name| section.has(name)) {
+            mistakes
+                .add(&section.place(name), "`collection` and `map_key` are the same character".to_owned());
+        }
+    }
+    for (name, byte) in [("collection", layout.collection), ("map_key", layout.map_key)] {
+        if section.has(name) && byte == layout.delimiter {
+            mistakes.add(&section.place(name), format!("`{name}` is the same character as `delimiter`"));
+        }
+    }
     for (name, byte) in [("quote", layout.quote), ("escape", layout.escape)] {
         if section.has(name) && byte == Some(layout.delimiter) {
             mistakes.add(&section.place(name), format!("`{name}` is the same character as `delimiter`"));
@@ -120,7 +174,7 @@ fn columns(node: &Node, mistakes: &mut Mistakes) -> Option<Vec<(String, ColumnTy
     let column = |entry: &Entry, mistakes: &mut Mistakes| {
         let what = format!("column `{}`", entry.name);
         let text = section::text(&entry.value, &what, mistakes)?;
-        match scalars::column_type(&text.value) {
+        match ColumnType::parse(&text.value) {
             Ok(kind) => Some((entry.name.clone(), kind)),
             Err(error) => {
                 mistakes.add(&text.span, format!("{what} {error}"));

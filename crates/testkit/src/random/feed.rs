@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hivecast_feed::{
     Atomicity, BigIntegers, Chunks, ColumnType, Decimals, Element, Envelope, EnvelopeStyle, Feed, Field,
-    FileFormat, Format, Gate, Header, JoinColumn, Layout, Node, NotANumber, Nulls, Ready, Rule, Severity,
-    Shape, Source, Spanned, Sql, Table, TextLayout,
+    FileFormat, Format, Gate, JoinColumn, Layout, Node, NotANumber, Nulls, Ready, Rule, Severity, Shape,
+    Source, Spanned, Sql, Table, TextLayout,
 };
 
 use super::Written;
@@ -121,16 +121,11 @@ fn table(choices: &mut Choices, name: String, schema: &Schema) -> Table {
     let filter = choices.once_in(3).then(|| sql(condition(choices, &schema.columns, 1)));
     let text = match &schema.format {
         Written::Text(layout) => layout.clone(),
-        Written::Parquet => TextLayout {
-            delimiter: b',',
-            header: Header::Absent,
-            quote: Some(b'"'),
-            escape: None,
-            null: "\\N".to_owned(),
-        },
+        Written::Parquet => TextLayout::default(),
     };
     let is_text = matches!(schema.format, Written::Text(_));
-    let columns = || schema.columns.iter().map(|column| (column.name.clone(), column.column_type)).collect();
+    let columns =
+        || schema.columns.iter().map(|column| (column.name.clone(), column.column_type.clone())).collect();
     Table {
         name,
         span: 0..0,
@@ -142,7 +137,7 @@ fn table(choices: &mut Choices, name: String, schema: &Schema) -> Table {
             text,
             columns: is_text.then(columns),
             partition: "load_date".to_owned(),
-            ready: *choices.pick(&[Ready::Exists, Ready::SuccessFile]),
+            ready: choices.pick(&[Ready::Exists, Ready::SuccessFile]).clone(),
         },
     }
 }
@@ -395,7 +390,7 @@ fn condition(choices: &mut Choices, columns: &[Column], depth: usize) -> String 
             format!("{} {operator} {}", choices.pick(&numbers), choices.below(12))
         }
         4 => {
-            let alike = of_type(columns, column.column_type);
+            let alike = of_type(columns, column.column_type.clone());
             let operator = choices.pick(&["=", "<>", "<", ">"]);
             format!("{} {operator} {}", column.name, choices.pick(&alike))
         }

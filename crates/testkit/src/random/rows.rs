@@ -83,9 +83,8 @@ fn format(choices: &mut Choices) -> Written {
     Written::Text(TextLayout {
         delimiter: *choices.pick(b",|\t\x01"),
         header: *choices.pick(&[Header::Present, Header::Absent]),
-        quote: Some(b'"'),
-        escape: None,
         null: (*choices.pick(&["\\N", "NULL"])).to_owned(),
+        ..TextLayout::default()
     })
 }
 
@@ -110,7 +109,8 @@ pub(super) fn rows(choices: &mut Choices, schema: &Schema, ids: Ids) -> TableDat
         let at = rows.len() - choices.below(rows.len() + 1);
         rows.insert(at, row);
     }
-    let columns = schema.columns.iter().map(|column| (column.name.clone(), column.column_type)).collect();
+    let columns =
+        schema.columns.iter().map(|column| (column.name.clone(), column.column_type.clone())).collect();
     TableData { name: schema.name.clone(), columns, rows }
 }
 
@@ -133,7 +133,7 @@ fn cell(choices: &mut Choices, column: &Column) -> Value {
     if choices.once_in(6) {
         return Value::Null;
     }
-    match (column.role, column.column_type) {
+    match (column.role, &column.column_type) {
         (Role::Id | Role::Reference, _) => Value::Int(choices.below(MAX_ROWS) as i64),
         (Role::Text, _) => Value::Text((*choices.pick(&TEXTS)).to_owned()),
         (Role::Few, ColumnType::Date) => Value::Date(*choices.pick(&DAYS)),

@@ -44,7 +44,7 @@ fn parquet(path: &Path, columns: &[&(String, ColumnType)], rows: &[&Row]) -> Res
     let wrong = |what: &str| Fault::bug(format!("failed to write {}: {what}", path.display()));
     let arrays = columns.iter().map(|(name, column_type)| {
         let cells: Vec<&Value> = rows.iter().map(|row| row.get(name).unwrap_or(&Value::Null)).collect();
-        array(*column_type, &cells).ok_or_else(|| wrong(name))
+        array(column_type, &cells).ok_or_else(|| wrong(name))
     });
     let arrays = arrays.collect::<Result<Vec<ArrayRef>>>()?;
     let fields = columns
@@ -67,7 +67,7 @@ fn parquet(path: &Path, columns: &[&(String, ColumnType)], rows: &[&Row]) -> Res
 }
 
 /// The cells as an array; `None` where one has not the column's type.
-fn array(column_type: ColumnType, cells: &[&Value]) -> Option<ArrayRef> {
+fn array(column_type: &ColumnType, cells: &[&Value]) -> Option<ArrayRef> {
     fn some<T>(cells: &[&Value], of: impl Fn(&Value) -> Option<T>) -> Option<Vec<Option<T>>> {
         let cell = |cell: &&Value| match cell {
             Value::Null => Some(None),
@@ -103,6 +103,7 @@ fn array(column_type: ColumnType, cells: &[&Value]) -> Option<ArrayRef> {
             Arc::new(Date32Array::from(some(cells, value)?))
         }
         ColumnType::Decimal(precision, scale) => {
+            let (precision, scale) = (*precision, *scale);
             let value = |cell: &Value| match cell {
                 Value::Decimal { unscaled, scale: found } if i64::from(*found) == i64::from(scale) => {
                     Some(i128::from(*unscaled))

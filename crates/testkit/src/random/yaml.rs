@@ -87,11 +87,11 @@ fn layout(out: &mut String, layout: &Layout) {
     line(out, 2, &format!("null: {}", quoted(&layout.text.null)));
     line(out, 2, "columns:");
     for (name, column_type) in layout.columns.iter().flatten() {
-        line(out, 3, &format!("{name}: {}", quoted(&type_name(*column_type))));
+        line(out, 3, &format!("{name}: {}", quoted(&type_name(column_type))));
     }
 }
 
-fn type_name(column_type: ColumnType) -> String {
+fn type_name(column_type: &ColumnType) -> String {
     match column_type {
         ColumnType::Decimal(precision, scale) => format!("decimal({precision}, {scale})"),
         other => format!("{other:?}").to_lowercase(),
