@@ -81,10 +81,13 @@ impl Metastore {
     /// Adds partitions, in batches, and returns how many. Those whose values are there already stay
     /// as they are. One without columns has the table's, and one without formats has the table's.
     /// When it fails, those before may have been added; adding them again is safe.
+    ///
+    /// Servers make and look into a directory for each, which takes them long: each batch of 500 is an
+    /// operation with a time of its own.
     pub fn add_partitions(&self, table: &Table, partitions: &[Partition]) -> Result<usize> {
-        let operation = self.operation(format!("to add partitions to table {}", table.full_name()));
         let mut added = 0;
         for batch in partitions.chunks(BATCH) {
+            let operation = self.operation(format!("to add partitions to table {}", table.full_name()));
             added += add_batch(&operation, table, batch).map_err(|failures| operation.fault(failures))?;
         }
         Ok(added)
