@@ -8,6 +8,7 @@ mod end_to_end;
 mod exports;
 mod feed_mistakes;
 mod gates;
+mod hdfs;
 mod kafka;
 mod kill;
 mod memory;
