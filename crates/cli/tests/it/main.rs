@@ -11,5 +11,6 @@ mod kafka;
 mod kill;
 mod memory;
 mod pairs;
+mod shared_store;
 mod signals;
 mod support;
