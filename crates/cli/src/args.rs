@@ -126,6 +126,10 @@ pub(crate) struct SampleArgs {
     #[arg(long, value_enum, default_value_t = SampleFormat::Parquet)]
     pub(crate) format: SampleFormat,
 
+    /// The Hive database of the tables
+    #[arg(long, value_name = "NAME", default_value = hivecast_sample::DATABASE)]
+    pub(crate) database: String,
+
     /// Where the database is to lie that is made in a metastore: a directory or a URL [default: where the
     /// metastore puts it]
     #[arg(long, value_name = "URL")]

@@ -145,7 +145,7 @@ impl Doctor<'_> {
     fn files(&mut self, feed: &FeedFile) {
         let Ok(warehouse) = self.project.open_warehouse() else { return };
         for StoreProbe { store, tables, outcome } in warehouse.try_reading(&feed.feed) {
-            let told = outcome.map(|_| format!("the newest of {} can be read in {store}", tables.join(", ")));
+            let told = outcome.map(|_| format!("the newest of {} can be read on {store}", tables.join(", ")));
             self.add("files", Some(feed), told);
         }
     }

@@ -21,6 +21,7 @@ pub(crate) fn run(global: &Global, args: &SampleArgs, console: &Console) -> Resu
     let context = Context { sink: &*sink, cancel: &console.cancel, clock: &CLOCK };
     let options = Options {
         to: destination(&project, args.location.as_deref())?,
+        database: args.database.clone(),
         accounts: args.accounts,
         days: args.days,
         seed: args.seed,

@@ -12,12 +12,10 @@ use hivecast_run::{Fault, Result};
 use hivecast_storage::{Atomic, Existing as Taken, Location, Storage, Stores};
 use tempfile::TempDir;
 
-use crate::registry::Registry;
+use crate::registry::{Place, Registry};
 use crate::tables::Table;
-use crate::write::{Existing, FileFormat};
+use crate::write::{Existing, Options};
 
-/// The directory of the Hive database of the export.
-const DATABASE_DIR: &str = "mdm.db";
 /// What marks a partition as whole; Hadoop's output committers write it last.
 pub(crate) const SUCCESS_FILE: &str = "_SUCCESS";
 
@@ -108,20 +106,25 @@ pub(crate) struct Counts {
 impl<'a> Site<'a> {
     /// Looks at the destination. In a metastore, database and tables are made where they are missing:
     /// only it says where they lie.
-    pub(crate) fn open(destination: &'a Destination, format: FileFormat) -> Result<Site<'a>> {
-        match destination {
+    pub(crate) fn open(options: &'a Options) -> Result<Site<'a>> {
+        let database = options.database.as_str();
+        match &options.to {
             Destination::Directory(root) => {
                 let root = std::path::absolute(root)
                     .map_err(|error| Fault::io(format!("failed to find {}", root.display()), error))?;
-                let homes = homes(&Location::local(&root)?, &Stores::default())?;
+                let homes = homes(&Location::local(&root)?, database, &Stores::default())?;
                 Ok(Site { staging: Staging::Beside, homes, registry: None })
             }
             Destination::Store { root, stores } => {
-                let homes = homes(root, stores)?;
+                let homes = homes(root, database, stores)?;
                 Ok(Site { staging: elsewhere()?, homes, registry: None })
             }
             Destination::Metastore { metastore, stores, location } => {
-                let registry = Registry::open(metastore, stores, location.as_ref(), format)?;
+                let database = match location {
+                    Some(root) => Place::Below(database, root),
+                    None => Place::Default(database),
+                };
+                let registry = Registry::open(metastore, stores, database, options.format)?;
                 let homes = registry.homes()?;
                 Ok(Site { staging: elsewhere()?, homes, registry: Some(registry) })
             }
@@ -198,9 +201,9 @@ fn elsewhere() -> Result<Staging> {
     Ok(Staging::Elsewhere(made.map_err(failed)?))
 }
 
-fn homes(root: &Location, stores: &Stores) -> Result<Vec<Home>> {
+fn homes(root: &Location, database: &str, stores: &Stores) -> Result<Vec<Home>> {
     let storage = stores.of(root)?;
-    let database = root.join(DATABASE_DIR);
+    let database = root.join(&format!("{database}.db"));
     let home = |table: Table| Home { storage: Arc::clone(&storage), at: database.join(table.name()) };
     Ok(Table::ALL.map(home).into())
 }

@@ -21,4 +21,4 @@ mod words;
 mod write;
 
 pub use destination::Destination;
-pub use write::{DaySummary, Existing, FileFormat, Options, Summary, TableSummary, write};
+pub use write::{DATABASE, DaySummary, Existing, FileFormat, Options, Summary, TableSummary, write};

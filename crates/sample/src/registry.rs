@@ -12,10 +12,32 @@ use crate::destination::{Counts, Home, Slot};
 use crate::tables::Table;
 use crate::write::FileFormat;
 
-/// The Hive database of the export.
-const DATABASE: &str = "mdm";
 /// What its tables are partitioned by.
 const PARTITION: &str = "load_date";
+
+/// A database, and where it lies if it has to be made.
+#[derive(Clone, Copy)]
+pub(crate) enum Place<'a> {
+    /// Where the metastore puts it.
+    Default(&'a str),
+    /// In a directory of its own in this one.
+    Below(&'a str, &'a Location),
+}
+
+impl<'a> Place<'a> {
+    fn name(self) -> &'a str {
+        match self {
+            Place::Default(name) | Place::Below(name, _) => name,
+        }
+    }
+
+    fn location(self) -> Option<Location> {
+        match self {
+            Place::Default(_) => None,
+            Place::Below(name, root) => Some(root.join(&format!("{name}.db"))),
+        }
+    }
+}
 
 /// The export's tables in a metastore, in the order of [`Table::ALL`].
 pub(crate) struct Registry<'a> {
@@ -31,11 +53,12 @@ impl<'a> Registry<'a> {
     pub(crate) fn open(
         metastore: &'a Metastore,
         stores: &'a Stores,
-        location: Option<&Location>,
+        database: Place<'_>,
         format: FileFormat,
     ) -> Result<Registry<'a>> {
-        let home = make_database(metastore, location)?;
-        let tables = Table::ALL.into_iter().map(|table| make_table(metastore, &home, table, format));
+        let home = make_database(metastore, database)?;
+        let make = |table| make_table(metastore, (database.name(), &home), table, format);
+        let tables = Table::ALL.into_iter().map(make);
         Ok(Registry { metastore, stores, format, tables: tables.collect::<Result<_>>()? })
     }
 
@@ -81,10 +104,10 @@ impl<'a> Registry<'a> {
 }
 
 /// The database's directory.
-fn make_database(metastore: &Metastore, location: Option<&Location>) -> Result<Location> {
-    let wanted = location.map(|root| root.join(&format!("{DATABASE}.db")));
+fn make_database(metastore: &Metastore, database: Place<'_>) -> Result<Location> {
+    let (name, wanted) = (database.name(), database.location());
     metastore.create_database(&Database {
-        name: DATABASE.to_owned(),
+        name: name.to_owned(),
         description: Some("A realistic export, written by `hivecast sample`".to_owned()),
         location: wanted.as_ref().map(Location::to_string),
         parameters: BTreeMap::new(),
@@ -92,38 +115,38 @@ fn make_database(metastore: &Metastore, location: Option<&Location>) -> Result<L
     if let Some(wanted) = wanted {
         return Ok(wanted);
     }
-    let made = metastore.database(DATABASE)?.and_then(|database| database.location);
+    let made = metastore.database(name)?.and_then(|database| database.location);
     let location = made.ok_or_else(|| {
-        Fault::data(format!("the metastore has no location for database {DATABASE}"))
+        Fault::data(format!("the metastore has no location for database {name}"))
             .advise("say where it is to lie with --location")
     })?;
     Location::parse(&location).map_err(|fault| {
         fault
-            .within(format!("failed to find where database {DATABASE} lies"))
+            .within(format!("failed to find where database {name} lies"))
             .advise("say where the tables are to lie with --location")
     })
 }
 
 fn make_table(
     metastore: &Metastore,
-    database: &Location,
+    (database, home): (&str, &Location),
     table: Table,
     format: FileFormat,
 ) -> Result<HiveTable> {
     let wanted = HiveTable {
-        database: DATABASE.to_owned(),
+        database: database.to_owned(),
         name: table.name().to_owned(),
         kind: TableKind::External,
         owner: None,
         columns: columns(table).into(),
         partition_columns: vec![Column::new(PARTITION, "string")],
-        storage: storage(format, &database.join(table.name())),
+        storage: storage(format, &home.join(table.name())),
         parameters: BTreeMap::new(),
         view_text: None,
     };
     metastore.create_table(&wanted)?;
     let lost = || Fault::infrastructure(format!("table {} was made, and is gone", wanted.full_name()));
-    let found = metastore.table(DATABASE, table.name())?.ok_or_else(lost)?;
+    let found = metastore.table(database, table.name())?.ok_or_else(lost)?;
     let same = |ours: &[Column], theirs: &[Column]| {
         ours.len() == theirs.len()
             && ours.iter().zip(theirs).all(|(a, b)| (&a.name, &a.type_text) == (&b.name, &b.type_text))

@@ -16,6 +16,8 @@ use crate::output::{Form, Output};
 use crate::population::{MOST_ACCOUNTS, MOST_DAYS, MOST_SKEW, Population};
 use crate::tables::{Day, Table, rows};
 
+/// The database of the export where none is named.
+pub const DATABASE: &str = "mdm";
 /// Accounts whose rows go to one file.
 const ACCOUNTS_PER_FILE: u64 = 1_000_000;
 /// Files carry the time 04:00:00 UTC of their load_date, as if exported then, in seconds.
@@ -70,6 +72,8 @@ pub enum Existing {
 pub struct Options {
     /// Where it is put.
     pub to: Destination,
+    /// The Hive database of its tables: lower case letters, digits and `_`.
+    pub database: String,
     /// Accounts on the first day.
     pub accounts: u64,
     /// Days, the last of which is `last_date`.
@@ -121,7 +125,7 @@ pub struct TableSummary {
 /// `Class::Usage` where an option makes no sense or a day is there already.
 pub fn write(options: &Options, context: Context<'_>) -> Result<Summary> {
     let dates = dates(options)?;
-    let site = Site::open(&options.to, options.format)?;
+    let site = Site::open(options)?;
     let partitions = partitions(options, &dates, &site)?;
     let population = Population::new(options.seed, options.accounts, options.days, options.skew);
     let first = dates.first().map_or(0, |date| date.days_since_epoch());
@@ -146,6 +150,11 @@ fn summarise(dates: &[LoadDate], tables: Vec<(LoadDate, TableSummary)>) -> Summa
 }
 
 fn dates(options: &Options) -> Result<Vec<LoadDate>> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if options.database.is_empty() || !options.database.chars().all(plain) {
+        return Err(Fault::usage(format!("{:?} can't name a database", options.database))
+            .advise("use lower case letters, digits and `_`"));
+    }
     let limits = [
         ("accounts", options.accounts, MOST_ACCOUNTS),
         ("days", u64::from(options.days), u64::from(MOST_DAYS)),

@@ -130,6 +130,7 @@ impl OneDay {
         let (day, cancel) = (LoadDate::new(2026, 11, 22).unwrap(), Cancel::default());
         let options = Options {
             to: Destination::Directory(root.join("warehouse")),
+            database: hivecast_sample::DATABASE.to_owned(),
             accounts: 200,
             days: 1,
             seed: 7,
