@@ -14,5 +14,6 @@ mod kill;
 mod memory;
 mod metastore;
 mod pairs;
+mod shared_store;
 mod signals;
 mod support;
