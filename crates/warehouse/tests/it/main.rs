@@ -1,10 +1,12 @@
 //! The warehouse room against real files.
 
 mod damage;
+mod foreign;
 mod freezing;
 mod parquet_schema;
 mod partitions;
 mod round_trip;
+mod shown;
 mod support;
 mod text;
 mod waiting;
