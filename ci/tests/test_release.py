@@ -4,14 +4,14 @@ import os
 import pathlib
 import re
 import shutil
-import socket
-import subprocess
+import sys
 import tempfile
-import time
 import unittest
-import urllib.request
 
-from steps import CACHE, GIT, ROOT, Key, checkout, remove_stand_in, run, stand_in
+from steps import GIT, ROOT, Key, checkout, remove_stand_in, run, stand_in
+
+sys.path.insert(0, str(ROOT / "dev"))
+from lib import s3, services  # noqa: E402  pylint: disable=wrong-import-position
 
 VERSION = re.search(r'(?m)^version = "(.*)"$', (ROOT / "Cargo.toml").read_text())[1]
 TAR = f"hivecast-{VERSION}-x86_64-linux.tar.gz"
@@ -173,40 +173,18 @@ class ToADirectory(Releasing):
 class ToABucket(Releasing):
     """The same against a server that speaks S3 over HTTP."""
 
-    # What the server is installed from, in an environment of its own in the cache.
-    SERVER = "moto[s3,server]==5.1.0"
-
     @classmethod
     def setUpClass(cls):
-        environment = CACHE / "s3-server-venv"
-        if not (environment / "bin/moto_server").exists():
-            run("python3", "-m", "venv", "--clear", environment)
-            run(environment / "bin/pip", "install", "--quiet", cls.SERVER)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            cls.port = free.getsockname()[1]
-        cls.server = subprocess.Popen(  # pylint: disable=consider-using-with
-            [environment / "bin/moto_server", "-H", "127.0.0.1", "-p", str(cls.port)], stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL)
-        cls.addClassCleanup(cls.stop)
-        cls.address = f"http://127.0.0.1:{cls.port}"
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(cls.address, timeout=5).close()
-                return
-            except OSError:
-                time.sleep(0.1)
-        raise AssertionError("the S3 server did not start within a minute")
-
-    @classmethod
-    def stop(cls):
-        cls.server.terminate()
-        cls.server.wait()
+        place = pathlib.Path(tempfile.mkdtemp(prefix="hivecast-s3-"))
+        cls.addClassCleanup(shutil.rmtree, place, ignore_errors=True)
+        cls.server = s3.start(place, services.Lifetime.WITH_PARENT)
+        cls.addClassCleanup(services.stop, cls.server)
+        cls.address = cls.server.env["HIVECAST_TEST_S3"]
 
     def setUp(self):
         super().setUp()
         self.bucket = "releases-" + self.place.name.removeprefix("case-").replace("_", "-").lower()
-        urllib.request.urlopen(urllib.request.Request(f"{self.address}/{self.bucket}", method="PUT"), timeout=30).close()
+        s3.make_bucket(self.server, self.bucket)
         self.settings |= {"RELEASE_STORE": f"s3://{self.bucket}/hivecast", "RELEASE_S3_ENDPOINT": self.address,
                           "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "secret-of-the-test", "AWS_REGION": "us-east-1"}
 

@@ -7,6 +7,7 @@ Only the standard library is used. A service module (such as `kafka.py` beside t
 
 import ctypes
 import enum
+import hashlib
 import json
 import os
 import pathlib
@@ -53,6 +54,8 @@ class Running:
     started: str
     directory: str
     env: dict = field(default_factory=dict)
+    # Further processes by name: the id and the start time of each.
+    processes: dict = field(default_factory=dict)
 
     def save(self):
         path = pathlib.Path(self.directory, "running.json")
@@ -121,9 +124,12 @@ def jars(pom):
 
 def checksum(path):
     """Twelve hexadecimal digits that change with the file."""
-    import hashlib
+    return text_checksum(path.read_text())
 
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+def text_checksum(text):
+    """Twelve hexadecimal digits that change with the text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def free_ports(count):
@@ -142,10 +148,11 @@ def launch(command, directory, log, lifetime):
     """Starts a process in its own session, its output appended to the file `log`."""
     die_with_parent = None
     if lifetime is Lifetime.WITH_PARENT:
-        libc = ctypes.CDLL(None, use_errno=True)
+        # Looked up here, since the child of a process of several threads may do next to nothing.
+        prctl = ctypes.CDLL(None, use_errno=True).prctl
 
         def die_with_parent():
-            libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
     with open(log, "ab") as output:
         return subprocess.Popen(command, cwd=directory, stdin=subprocess.DEVNULL, stdout=output,
@@ -190,8 +197,8 @@ def process_start(pid):
     return None if fields[0] in "ZX" else fields[19]
 
 
-def session_members(session):
-    """The ids of the live processes of a session."""
+def session_members(sessions):
+    """The ids of the live processes of these sessions."""
     members = []
     for entry in pathlib.Path("/proc").iterdir():
         if not entry.name.isdigit():
@@ -200,39 +207,41 @@ def session_members(session):
             fields = (entry / "stat").read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        if fields[0] not in "ZX" and int(fields[3]) == session:
+        if fields[0] not in "ZX" and int(fields[3]) in sessions:
             members.append(int(entry.name))
     return members
 
 
 def stop(running):
-    """Stops a service: SIGTERM, then SIGKILL for what is left of its session. Returns when no
+    """Stops a service: SIGTERM, then SIGKILL for what is left of its sessions. Returns when no
     process of it is left."""
+    sessions = {running.pid, *(pid for pid, started in running.processes.values() if process_start(pid) == started)}
     for sign in (signal.SIGTERM, signal.SIGKILL):
-        for pid in session_members(running.pid):
+        for pid in session_members(sessions):
             try:
                 os.kill(pid, sign)
             except ProcessLookupError:
                 pass
         deadline = time.monotonic() + STOP_SECONDS
-        while session_members(running.pid):
+        while session_members(sessions):
             if time.monotonic() > deadline:
                 break
             time.sleep(POLL_SECONDS)
-            reap(running.pid)
+            reap(sessions)
         else:
-            reap(running.pid)
+            reap(sessions)
             pathlib.Path(running.directory, "running.json").unlink(missing_ok=True)
             return
     raise ServiceError(f"{running.name} (process {running.pid}) could not be stopped")
 
 
-def reap(pid):
-    """Takes the exit status of a child of ours, so that it does not stay as a zombie."""
-    try:
-        os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        pass
+def reap(pids):
+    """Takes the exit status of children of ours, so that they do not stay as zombies."""
+    for pid in pids:
+        try:
+            os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:
+            pass
 
 
 def say(text):

@@ -78,11 +78,13 @@ pub(crate) enum Command {
     Publish(PublishArgs),
     /// Read back what was published and compare it with its manifest
     Verify(VerifyArgs),
+    /// Show what the warehouse, or --feed, has: tables, formats, days, rows, bytes, readiness
+    Tables(TablesArgs),
     /// List past runs
     Runs(RunsArgs),
     /// Try what a publish needs, and send nothing: files, rights, brokers
     Doctor,
-    /// Remove old editions, except those that a later publish needs
+    /// Remove old editions, and old exports where that is asked for, except what a later publish needs
     Prune(PruneArgs),
     /// Print the JSON schema of the feed or project file, for editors
     Schema(SchemaArgs),
@@ -124,6 +126,15 @@ pub(crate) struct SampleArgs {
     #[arg(long, value_enum, default_value_t = SampleFormat::Parquet)]
     pub(crate) format: SampleFormat,
 
+    /// The Hive database of the tables
+    #[arg(long, value_name = "NAME", default_value = hivecast_sample::DATABASE)]
+    pub(crate) database: String,
+
+    /// Where the database is to lie that is made in a metastore: a directory or a URL [default: where the
+    /// metastore puts it]
+    #[arg(long, value_name = "URL")]
+    pub(crate) location: Option<String>,
+
     /// Replace days that are there already, which are refused otherwise
     #[arg(long)]
     pub(crate) force: bool,
@@ -136,6 +147,9 @@ pub(crate) struct SampleArgs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SampleFormat {
     Parquet,
+    Orc,
+    Avro,
+    Json,
     Text,
 }
 
@@ -199,6 +213,11 @@ pub(crate) struct PublishArgs {
     #[arg(long)]
     pub(crate) replace: bool,
 
+    /// Pass over load_dates that the target's ledger says are published whole, without looking at their
+    /// exports
+    #[arg(long, conflicts_with = "replace")]
+    pub(crate) backfill: bool,
+
     /// This process's share of the work
     #[arg(long, value_name = "I/N", default_value = "1/1", value_parser = parse_writer)]
     pub(crate) writer: WriterId,
@@ -225,6 +244,13 @@ pub(crate) struct VerifyArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct TablesArgs {
+    /// The day whose files are looked at: YYYY-MM-DD, today, yesterday, or latest, each table's newest
+    #[arg(long, value_name = "DATE", default_value = "latest")]
+    pub(crate) load_date: DateArg,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct RunsArgs {
     /// How many, counted from the last
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
@@ -237,6 +263,11 @@ pub(crate) struct PruneArgs {
     /// is published last or begun
     #[arg(long, value_name = "N", default_value_t = crate::edition::KEEP_LOAD_DATES)]
     pub(crate) keep: usize,
+
+    /// Remove old exports too: of each of the feed's tables, the partitions that are older than the
+    /// newest N load_dates and than what is published last or begun
+    #[arg(long)]
+    pub(crate) exports: bool,
 
     /// Only say what would be removed
     #[arg(long)]

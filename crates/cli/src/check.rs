@@ -15,7 +15,6 @@ use crate::failure::{Output, json_line, mistakes};
 use crate::feed_file::FeedFile;
 use crate::logging::print;
 use crate::project::Project;
-use crate::publish::newest_of;
 use crate::run::Console;
 
 pub(crate) fn run(global: &Global, args: &CheckArgs, console: &Console) -> Result<()> {
@@ -95,7 +94,8 @@ fn look_up(project: &Project, feed: &Feed, date: DateArg) -> Result<Found> {
     let warehouse = project.open_warehouse()?;
     let day = match date {
         DateArg::One(Day::Latest) => None,
-        date => Some(Calendar::of(feed, &|| newest_of(project, feed)).single(date)?),
+        // What is left is a date, today, yesterday, or a range that is refused.
+        date => Some(Calendar::of(feed, &|| Err(Fault::bug("`latest` is each table's own"))).single(date)?),
     };
     Ok(warehouse.look_up(feed, day))
 }

@@ -25,6 +25,14 @@ pub(crate) struct Findings {
     pub(crate) manifest: Option<Manifest>,
 }
 
+/// The load_dates that a command works through.
+pub(crate) struct Days {
+    /// In order.
+    pub(crate) dates: Vec<LoadDate>,
+    /// What to tell of how they were found, with the first of them.
+    pub(crate) notes: Vec<String>,
+}
+
 /// What the runs of one command have in common.
 pub(crate) struct Series<'a> {
     /// `build`, `publish` or `verify`.
@@ -50,13 +58,14 @@ impl<'a> Series<'a> {
     }
 
     /// Runs each day in order, and stops at the first that fails.
-    pub(crate) fn run(&self, days: &[LoadDate], work: &mut Work<'_>) -> Result<(), Failed> {
+    pub(crate) fn run(&self, days: &Days, work: &mut Work<'_>) -> Result<(), Failed> {
         let sink = logging::sink(self.console.progress, &CLOCK);
         let mut done = Vec::new();
         // A summary that can't be printed stops no run: the days that are left matter more.
         let mut told = Ok(());
-        for &day in days {
-            let (summary, fault) = self.one(day, work, &*sink);
+        let mut notes = days.notes.as_slice();
+        for &day in &days.dates {
+            let (summary, fault) = self.one(day, std::mem::take(&mut notes), work, &*sink);
             if fault.is_none() && self.console.output == Output::People {
                 told = told.and_then(|()| print(&summary.render()));
             }
@@ -72,10 +81,17 @@ impl<'a> Series<'a> {
     }
 
     /// One day's run, recorded whether it failed or not.
-    fn one(&self, day: LoadDate, work: &mut Work<'_>, sink: &dyn Sink) -> (Summary, Option<Fault>) {
+    fn one(
+        &self,
+        day: LoadDate,
+        notes: &[String],
+        work: &mut Work<'_>,
+        sink: &dyn Sink,
+    ) -> (Summary, Option<Fault>) {
         let started_ms = CLOCK.now_ms();
         let journal = Journal::new(sink, &CLOCK);
         let context = Context { sink: &journal, cancel: &self.console.cancel, clock: &CLOCK };
+        notes.iter().for_each(|note| context.warn(note));
         let mut findings = Findings::default();
         let (outcome, fault) = match work(day, &context, &mut findings) {
             Ok(outcome) => (outcome, None),

@@ -7,6 +7,7 @@ use hivecast_contract::LoadDate;
 use hivecast_publish::{Ledger, Target, View};
 use hivecast_report::plural;
 use hivecast_run::{Cancel, Class, Context, Event, Fault, Level, Result, Sink};
+use hivecast_warehouse::StoreProbe;
 use serde::Serialize;
 
 use crate::args::Global;
@@ -15,7 +16,7 @@ use crate::dates::{DateArg, Day};
 use crate::failure::{Failed, Output, class_name, json_line, mistakes};
 use crate::feed_file::FeedFile;
 use crate::logging::print;
-use crate::project::Project;
+use crate::project::{Exports, Project};
 use crate::run::{CLOCK, Console};
 use crate::verify::unfinished;
 
@@ -54,6 +55,7 @@ pub(crate) fn run(global: &Global, console: &Console) -> Result<(), Failed> {
     let mut doctor = Doctor { project: &project, cancel: &console.cancel, checks: Vec::new() };
     doctor.environment();
     doctor.store();
+    doctor.metastore();
     let feeds = doctor.feeds(global)?;
     let target = match project.open_target() {
         Ok(target) => Some(target),
@@ -66,6 +68,7 @@ pub(crate) fn run(global: &Global, console: &Console) -> Result<(), Failed> {
         console.cancel.check()?;
         doctor.check(feed);
         doctor.warehouse(feed);
+        doctor.files(feed);
         if let Some(target) = &target {
             doctor.target(&**target, feed);
         }
@@ -120,9 +123,31 @@ impl Doctor<'_> {
     fn store(&mut self) {
         let tried = self.project.open_store().and_then(|store| {
             store.try_writing()?;
-            Ok(format!("editions can be written to {}", self.project.store_dir()?.display()))
+            Ok(format!("editions can be written to {}", self.project.store_shown()?))
         });
         self.add("store", None, tried);
+    }
+
+    /// Asks the metastore for its databases, where the warehouse is one.
+    fn metastore(&mut self) {
+        let hosts = match self.project.exports() {
+            Ok(Exports::Metastore(metastore)) => metastore.databases().map(|names| {
+                let hosts: Vec<String> = metastore.hosts().iter().map(|host| host.to_string()).collect();
+                format!("{} answers, with {}", hosts.join(", "), plural(names.len() as u64, "database"))
+            }),
+            Ok(_) => return,
+            Err(fault) => Err(fault),
+        };
+        self.add("metastore", None, hosts);
+    }
+
+    /// Reads of the newest files of each table. Where there are none, `warehouse` says why.
+    fn files(&mut self, feed: &FeedFile) {
+        let Ok(warehouse) = self.project.open_warehouse() else { return };
+        for StoreProbe { store, tables, outcome } in warehouse.try_reading(&feed.feed) {
+            let told = outcome.map(|_| format!("the newest of {} can be read on {store}", tables.join(", ")));
+            self.add("files", Some(feed), told);
+        }
     }
 
     /// Holds the feed against its tables' columns and the environment, as `hivecast check` does.

@@ -26,6 +26,7 @@ mod runs;
 mod sample;
 mod schema;
 mod secrets;
+mod tables;
 mod verify;
 
 use std::process::ExitCode;

@@ -20,9 +20,14 @@ use crate::run::{CLOCK, Console};
 pub(crate) fn run(global: &Global, args: &PreviewArgs, console: &Console) -> Result<()> {
     let project = Project::load(global)?;
     let feed = project.feed(global.feed.as_deref())?.parse()?;
-    let day = Calendar::of(&feed.feed, &|| newest(&project, &feed)).single(args.load_date)?;
     let sink = logging::sink(console.progress, &CLOCK);
     let context = Context { sink: &*sink, cancel: &console.cancel, clock: &CLOCK };
+    let latest = || {
+        let newest = newest(&project, &feed, context)?;
+        newest.passed_over.iter().for_each(|note| context.warn(note));
+        Ok(newest.date)
+    };
+    let day = Calendar::of(&feed.feed, &latest).single(args.load_date)?;
     let resources = Resources::of(&args.resources);
     let plan = edition::plan(&project, &feed, day, None, resources, &context)?;
     let selection = match args.keys.as_slice() {

@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use hivecast_edition::Store;
-use hivecast_feed::{self as feed, Diagnostics, Environment, Setting, Unfit, parse_project};
+use hivecast_contract::key_hash;
+use hivecast_edition::{Shared, Store};
+use hivecast_feed::{self as feed, Diagnostics, Environment, Setting, StoreSettings, Unfit, parse_project};
 use hivecast_kafka::{KafkaTarget, Settings};
+use hivecast_metastore::{Address, Metastore, Timeouts, User};
 use hivecast_publish::Target;
 use hivecast_publish::dir::{DirTarget, random_topic_id};
 use hivecast_run::{Fault, Result};
+use hivecast_storage::{self as storage, Location, S3Settings, Stores};
 use hivecast_warehouse::Warehouse;
 
 use crate::args::Global;
@@ -19,6 +22,12 @@ use crate::secrets::Machine;
 
 /// The project file's name, where `--project` does not give one.
 const PROJECT_FILE: &str = "hivecast.yaml";
+
+/// Where editions of a shared store are built and read, beside the project file.
+const CACHE_DIR: &str = ".cache";
+
+/// So much of a shared store's address is in its cache's name.
+const CACHE_NAME_CHARS: usize = 60;
 
 /// Where spilled rows lie, in the store's directory: the disk that has to hold editions anyway.
 const SPILL_DIR: &str = ".spill";
@@ -76,29 +85,79 @@ impl Project {
         }
     }
 
-    /// The warehouse's directory.
-    pub(crate) fn warehouse_dir(&self) -> Result<PathBuf> {
-        match &self.environment.warehouse {
-            feed::Warehouse::Directory(dir) if has_scheme(dir) => Err(no_directory("warehouse")),
-            feed::Warehouse::Directory(dir) => Ok(self.join(dir)),
-            feed::Warehouse::Metastore(_) => Err(no_directory("warehouse")),
+    /// Where exports lie. A metastore is not asked yet.
+    pub(crate) fn open_warehouse(&self) -> Result<Warehouse> {
+        match self.exports()? {
+            Exports::Directory(root) => Warehouse::open(&root),
+            Exports::Url(root) => Warehouse::at(&root, &self.stores()),
+            Exports::Metastore(metastore) => Ok(Warehouse::of_metastore(metastore, self.stores())),
         }
     }
 
-    pub(crate) fn open_warehouse(&self) -> Result<Warehouse> {
-        Warehouse::open(&self.warehouse_dir()?)
+    /// Where exports lie, as the environment says.
+    pub(crate) fn exports(&self) -> Result<Exports> {
+        Ok(match &self.environment.warehouse {
+            feed::Warehouse::Directory(url) if has_scheme(url) => Exports::Url(Location::parse(url)?),
+            feed::Warehouse::Directory(dir) => Exports::Directory(self.join(dir)),
+            feed::Warehouse::Metastore(addresses) => Exports::Metastore(metastore(addresses)?),
+        })
     }
 
-    /// The store's directory.
+    /// How HDFS and S3-compatible stores are reached. Nothing is connected yet.
+    pub(crate) fn stores(&self) -> Stores {
+        let StoreSettings {
+            hadoop_conf_dir,
+            hadoop,
+            s3_endpoint,
+            s3_region,
+            s3_access_key_id,
+            s3_secret_access_key,
+        } = &self.environment.stores;
+        let exposed =
+            |secret: &Option<feed::Secret>| secret.as_ref().map(|secret| secret.expose().to_owned());
+        Stores::new(storage::Settings {
+            hadoop_conf_dir: hadoop_conf_dir.as_ref().map(|dir| self.join(dir)),
+            hadoop: hadoop.clone(),
+            s3: S3Settings {
+                endpoint: s3_endpoint.clone(),
+                region: s3_region.clone(),
+                access_key_id: exposed(s3_access_key_id),
+                secret_access_key: exposed(s3_secret_access_key),
+            },
+            ..storage::Settings::default()
+        })
+    }
+
+    /// The store's directory; for one that machines share, its cache on this machine.
     pub(crate) fn store_dir(&self) -> Result<PathBuf> {
-        match &self.environment.store {
-            store if has_scheme(store) => Err(no_directory("store")),
-            store => Ok(self.join(store)),
+        match self.shared_store()? {
+            None => Ok(self.join(&self.environment.store)),
+            Some(root) => Ok(self.dir.join(CACHE_DIR).join(cache_name(&root))),
         }
     }
 
     pub(crate) fn open_store(&self) -> Result<Store> {
-        Store::open(&self.store_dir()?)
+        match self.shared_store()? {
+            None => Store::open(&self.store_dir()?),
+            Some(root) => {
+                let shared = Shared::new(self.stores().of(&root)?, root);
+                Store::open_shared(&self.store_dir()?, shared)
+            }
+        }
+    }
+
+    /// Where editions lie, as people read it.
+    pub(crate) fn store_shown(&self) -> Result<String> {
+        match self.shared_store()? {
+            None => Ok(self.store_dir()?.display().to_string()),
+            Some(root) => Ok(root.to_string()),
+        }
+    }
+
+    /// The place that machines share, where the store is one.
+    fn shared_store(&self) -> Result<Option<Location>> {
+        let store = &self.environment.store;
+        has_scheme(store).then(|| Location::parse(store)).transpose()
     }
 
     /// Where the engine may spill.
@@ -127,6 +186,24 @@ impl Project {
     }
 }
 
+/// Where exports lie.
+pub(crate) enum Exports {
+    /// A directory of this machine.
+    Directory(PathBuf),
+    /// A directory of another store.
+    Url(Location),
+    /// Where a metastore says.
+    Metastore(Metastore),
+}
+
+fn metastore(addresses: &[String]) -> Result<Metastore> {
+    let mut hosts = Vec::new();
+    for address in addresses {
+        hosts.extend(Address::parse_list(address)?);
+    }
+    Metastore::new(&hosts, Timeouts::default(), User::current())
+}
+
 fn kafka_settings(kafka: &feed::KafkaSettings) -> Result<Settings> {
     let exposed = |(name, value): (&String, &feed::Property)| (name.clone(), value.expose().to_owned());
     let mut properties: BTreeMap<String, String> = kafka.properties.iter().map(exposed).collect();
@@ -143,28 +220,34 @@ fn unfit(environment: &Environment) -> Vec<Unfit> {
         found.push(Unfit { setting, message, help: help.to_owned() });
     };
     match &environment.warehouse {
-        feed::Warehouse::Metastore(_) => {
-            let message = "this version reads no Hive Metastore".to_owned();
-            tell(Setting::Warehouse, message, "name the directory in which the tables lie");
+        feed::Warehouse::Metastore(addresses) => {
+            tell_fault(&mut tell, Setting::Warehouse, metastore(addresses).err());
         }
-        feed::Warehouse::Directory(dir) => {
-            tell_scheme(&mut tell, Setting::Warehouse, "warehouse", dir);
+        feed::Warehouse::Directory(url) if has_scheme(url) => {
+            tell_fault(&mut tell, Setting::Warehouse, Location::parse(url).err());
         }
+        feed::Warehouse::Directory(_) => {}
     }
     if let feed::Engine::Spark(_) = environment.engine {
         let message = "this version does not build with Spark".to_owned();
         tell(Setting::Engine, message, "take `engine` out, or write `embedded`");
     }
-    tell_scheme(&mut tell, Setting::Store, "store", &environment.store);
+    if has_scheme(&environment.store) {
+        tell_fault(&mut tell, Setting::Store, Location::parse(&environment.store).err());
+    }
     match &environment.target {
         feed::Target::Dir(dir) => tell_scheme(&mut tell, Setting::Target, "dir", &dir.to_string_lossy()),
         feed::Target::Kafka(kafka) => {
-            if let Err(fault) = kafka_settings(kafka) {
-                tell(Setting::Target, fault.chain(), fault.advice().unwrap_or("correct the property"));
-            }
+            tell_fault(&mut tell, Setting::Target, kafka_settings(kafka).err());
         }
     }
     found
+}
+
+fn tell_fault(tell: &mut dyn FnMut(Setting, String, &str), setting: Setting, fault: Option<Fault>) {
+    if let Some(fault) = fault {
+        tell(setting, fault.chain(), fault.advice().unwrap_or("correct it"));
+    }
 }
 
 /// The address is not repeated: it may hold a password.
@@ -175,13 +258,17 @@ fn tell_scheme(tell: &mut dyn FnMut(Setting, String, &str), setting: Setting, na
     }
 }
 
-fn has_scheme(value: &str) -> bool {
-    value.contains("://")
+/// A directory's name for the cache of a shared store: readable, and no other store's.
+fn cache_name(root: &Location) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_') { c } else { '-' };
+    let shown = root.to_string();
+    let readable: String = shown.chars().rev().take(CACHE_NAME_CHARS).map(plain).collect();
+    let readable: String = readable.chars().rev().collect();
+    format!("{}-{:08x}", readable.trim_matches(['-', '.']), key_hash(shown.as_bytes()))
 }
 
-/// Where `check` goes on although the environment was refused.
-fn no_directory(setting: &str) -> Fault {
-    Fault::usage(format!("`{setting}` is no directory"))
+fn has_scheme(value: &str) -> bool {
+    value.contains("://")
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {

@@ -1,12 +1,12 @@
 //! `hivecast build` and `hivecast publish`: the flow of a run, from a load_date to what is proved to
 //! have arrived.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use hivecast_contract::{EditionId, LoadDate, Manifest, WriterId};
 use hivecast_edition::{Edition, GateResult, LookUp, PruneMode, Sent, Store, gates};
 use hivecast_engine::Plan;
-use hivecast_feed::Feed;
 use hivecast_publish::decide::{Decision, Question, TopicState, decide, entries_sent, is_under_way};
 use hivecast_publish::encode::{EditionStamp, Encoder};
 use hivecast_publish::{
@@ -14,16 +14,18 @@ use hivecast_publish::{
 };
 use hivecast_report::{Outcome, PublishSummary};
 use hivecast_run::{Class, Context, Fault, Result, Step, crash_point};
+use hivecast_warehouse::Newest;
 
 use crate::args::{BuildArgs, Global, PublishArgs};
 use crate::check;
 use crate::dates::{Calendar, DateArg};
-use crate::days::{Findings, Series};
+use crate::days::{Days, Findings, Series};
 use crate::edition::{self, KEEP_LOAD_DATES, Origin, Ready, Resources, Reuse, step};
 use crate::failure::Failed;
 use crate::feed_file::FeedFile;
+use crate::logging;
 use crate::project::Project;
-use crate::run::Console;
+use crate::run::{CLOCK, Console};
 use crate::verify;
 
 #[cfg(test)]
@@ -40,7 +42,7 @@ struct Run<'a> {
 pub(crate) fn build(global: &Global, args: &BuildArgs, console: &Console) -> Result<(), Failed> {
     let project = Project::load(global)?;
     let feed = project.feed(global.feed.as_deref())?.parse()?;
-    let days = days(&project, &feed, args.load_date)?;
+    let days = days(&project, &feed, args.load_date, console)?;
     let run = Run::new(&project, &feed, args);
     Series::new("build", &project, &feed, console)?
         .run(&days, &mut |day, context, findings| run.build(day, context, findings))
@@ -49,12 +51,30 @@ pub(crate) fn build(global: &Global, args: &BuildArgs, console: &Console) -> Res
 pub(crate) fn publish(global: &Global, args: &PublishArgs, console: &Console) -> Result<(), Failed> {
     let project = Project::load(global)?;
     let feed = project.feed(global.feed.as_deref())?.parse()?;
-    let days = days(&project, &feed, args.build.load_date)?;
+    let days = days(&project, &feed, args.build.load_date, console)?;
     let target = project.open_target()?;
     let mode = if args.replace { Mode::Replace } else { Mode::Normal };
     let run = Run::new(&project, &feed, &args.build);
-    Series::new("publish", &project, &feed, console)?
-        .run(&days, &mut |day, context, findings| run.publish(&*target, mode, day, context, findings))
+    Series::new("publish", &project, &feed, console)?.run(&days, &mut |day, context, findings| {
+        if args.backfill
+            && let Some(manifest) = published(&target.ledger(feed.name(), View::Settled, context)?, day)
+        {
+            findings.manifest = Some(manifest.clone());
+            return Ok(Outcome::Skipped);
+        }
+        run.publish(&*target, mode, day, context, findings)
+    })
+}
+
+/// The manifest of a load_date that needs nothing more, going by the ledger alone: it is complete, no
+/// correction of it is half sent, and no older day was put over it since. Of any other, `publish` says
+/// itself what speaks against it.
+fn published(ledger: &Ledger, day: LoadDate) -> Option<&Manifest> {
+    let manifest = ledger.manifests.get(&day)?;
+    let on_topic = ledger.latest().map(|latest| latest.load_date);
+    let mut begun = verify::unfinished(ledger).map(|progress| progress.load_date);
+    let disputed = on_topic.is_some_and(|date| date < day) || begun.any(|date| date <= day);
+    (!disputed).then_some(manifest)
 }
 
 impl<'a> Run<'a> {
@@ -403,20 +423,27 @@ fn publish_summary(
     }
 }
 
-/// The load_dates that were asked for; `latest` is the newest that every table has.
-fn days(project: &Project, feed: &FeedFile, date: DateArg) -> Result<Vec<LoadDate>> {
-    Calendar::of(&feed.feed, &|| newest(project, feed)).days(date)
+/// The load_dates that were asked for; `latest` is the newest at which every table is ready.
+fn days(project: &Project, feed: &FeedFile, date: DateArg, console: &Console) -> Result<Days> {
+    let sink = logging::sink(console.progress, &CLOCK);
+    let context = Context { sink: &*sink, cancel: &console.cancel, clock: &CLOCK };
+    let passed_over = RefCell::new(Vec::new());
+    let latest = || {
+        let newest = newest(project, feed, context)?;
+        passed_over.replace(newest.passed_over);
+        Ok(newest.date)
+    };
+    let dates = Calendar::of(&feed.feed, &latest).days(date)?;
+    Ok(Days { dates, notes: passed_over.into_inner() })
 }
 
-/// As [`newest_of`]; where the feed names a table that is not there, with every mistake of the feed.
-pub(crate) fn newest(project: &Project, feed: &FeedFile) -> Result<LoadDate> {
-    newest_of(project, &feed.feed).map_err(|fault| check::as_checked(project, feed, None, fault))
-}
-
-/// The newest load_date that every table of the feed has.
-pub(crate) fn newest_of(project: &Project, feed: &Feed) -> Result<LoadDate> {
-    project.open_warehouse()?.common_load_dates(feed)?.pop().ok_or_else(|| {
-        Fault::data(format!("there is no load_date that every table of feed {} has", feed.name))
-            .advise("give one with --load-date to read which tables lack it")
+/// The newest load_date at which every table of the feed is ready; where the feed names a table that is
+/// not there, every mistake of the feed.
+pub(crate) fn newest(project: &Project, feed: &FeedFile, context: Context<'_>) -> Result<Newest> {
+    let found = project.open_warehouse().and_then(|warehouse| warehouse.newest_ready(&feed.feed, context));
+    let found = found.map_err(|fault| check::as_checked(project, feed, None, fault))?;
+    found.ok_or_else(|| {
+        Fault::data(format!("there is no load_date that every table of feed {} has", feed.name()))
+            .advise("`hivecast tables` shows which load_dates each has")
     })
 }

@@ -6,7 +6,7 @@ use crate::args::{Cli, Command, Global};
 use crate::cancel;
 use crate::failure::{Failed, Output};
 use crate::logging::{self, Progress};
-use crate::{check, doctor, generate, init, preview, prune, publish, runs, sample, schema, verify};
+use crate::{check, doctor, generate, init, preview, prune, publish, runs, sample, schema, tables, verify};
 
 /// The machine's clock: the one place that names it.
 pub(crate) static CLOCK: SystemClock = SystemClock;
@@ -42,6 +42,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failed> {
         Command::Build(args) => publish::build(&global, &args, &console)?,
         Command::Publish(args) => publish::publish(&global, &args, &console)?,
         Command::Verify(args) => verify::run(&global, &args, &console)?,
+        Command::Tables(args) => tables::run(&global, &args, &console)?,
         Command::Runs(args) => runs::run(&global, &args, &console)?,
         Command::Doctor => doctor::run(&global, &console)?,
         Command::Prune(args) => prune::run(&global, &args, &console)?,

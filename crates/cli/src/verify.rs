@@ -12,7 +12,7 @@ use hivecast_run::{Class, Context, Fault, Result};
 
 use crate::args::{Global, VerifyArgs};
 use crate::dates::Calendar;
-use crate::days::{Findings, Series};
+use crate::days::{Days, Findings, Series};
 use crate::failure::Failed;
 use crate::logging;
 use crate::project::Project;
@@ -33,7 +33,7 @@ pub(crate) fn run(global: &Global, args: &VerifyArgs, console: &Console) -> Resu
     };
     let day = Calendar::of(&feed.feed, &latest).single(args.load_date)?;
     Series::new("verify", &project, &feed, console)?.run(
-        &[day],
+        &Days { dates: vec![day], notes: Vec::new() },
         &mut |day, context, findings: &mut Findings| {
             let manifest = manifest_of(&ledger, feed.name(), day, &target.name())?;
             findings.manifest = Some(manifest.clone());

@@ -54,8 +54,9 @@ fn row_bytes(array: &ArrayRef, row: usize) -> usize {
         DataType::Map(..) => {
             let map = array.as_map();
             let (start, end) = (map.value_offsets()[row] as usize, map.value_offsets()[row + 1] as usize);
-            let of_entry =
-                |entry: usize| map.entries().columns().iter().map(|column| row_bytes(column, entry)).sum::<usize>();
+            let of_entry = |entry: usize| {
+                map.entries().columns().iter().map(|column| row_bytes(column, entry)).sum::<usize>()
+            };
             (start..end).map(|entry| SCALAR + of_entry(entry)).sum()
         }
         _ => SCALAR,

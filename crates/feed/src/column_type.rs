@@ -169,7 +169,10 @@ impl<'a> Reader<'a> {
             let name = self.until(&[':', '>', ',']).trim_matches('`').to_lowercase();
             self.expect(':')?;
             if name.is_empty() || fields.iter().any(|(known, _)| *known == name) {
-                return Err(format!("has a struct that names a field twice or not: `{name}` in `{}`", self.text));
+                return Err(format!(
+                    "has a struct that names a field twice or not: `{name}` in `{}`",
+                    self.text
+                ));
             }
             fields.push((name, self.column_type(depth + 1)?));
             if !self.take(',') {
@@ -227,9 +230,24 @@ mod tests {
         assert_eq!(parse("char( 3 )"), Ok(ColumnType::Char));
         assert_eq!(parse("timestamp  with local TIME zone"), Ok(ColumnType::TimestampLocal));
         for wrong in [
-            "decimal(39,2)", "decimal(2,3)", "decimal(1,x)", "decimal(1,2,3)", "int(3)", "varchar", "char(0)",
-            "array", "array<int", "array<int>>", "map<int>", "map<array<int>,int>", "struct<>", "struct<a>",
-            "struct<a:int,A:int>", "uniontype<int,string>", "int string", "",
+            "decimal(39,2)",
+            "decimal(2,3)",
+            "decimal(1,x)",
+            "decimal(1,2,3)",
+            "int(3)",
+            "varchar",
+            "char(0)",
+            "array",
+            "array<int",
+            "array<int>>",
+            "map<int>",
+            "map<array<int>,int>",
+            "struct<>",
+            "struct<a>",
+            "struct<a:int,A:int>",
+            "uniontype<int,string>",
+            "int string",
+            "",
         ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }

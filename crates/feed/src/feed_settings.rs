@@ -1,10 +1,10 @@
 //! Every setting of a feed file.
 
 use crate::model::{
-    Atomicity, BigIntegers, Decimals, EnvelopeStyle, FileFormat, Header, Mask, NotANumber, Nulls, Ready,
-    Severity,
+    Atomicity, BigIntegers, Decimals, EnvelopeStyle, FileFormat, Header, Mask, NotANumber, Nulls, Severity,
 };
 use crate::settings::{Group, Kind, Setting, optional, required, words};
+use crate::words::ReadyWord;
 
 /// Most partitions of a topic.
 pub(crate) const MAX_PARTITIONS: u64 = 100_000;
@@ -111,11 +111,30 @@ pub(crate) static TABLE: Group = Group {
         ),
         optional(
             "ready",
-            Kind::Words(words::<Ready>),
+            Kind::AnyOf(&[Kind::Words(words::<ReadyWord>), Kind::Group(&READY)]),
             "What must be there before the partition is read; `exists` by default.",
         ),
     ],
     exactly_one: &["source", "sql"],
+};
+
+pub(crate) static READY: Group = Group {
+    id: "ready",
+    title: "`ready`",
+    settings: &[
+        optional(
+            "parameter",
+            Kind::Text,
+            "A parameter of the metastore's partition: `NAME=VALUE`, or `NAME` for any value.",
+        ),
+        optional("unchanged_for", Kind::Duration, "No file is younger than this."),
+        optional(
+            "rows_within",
+            Kind::Percentage,
+            "As many rows as the last 7 load_dates have on average, give or take this share.",
+        ),
+    ],
+    exactly_one: &["parameter", "unchanged_for", "rows_within"],
 };
 
 /// What says how files lie, and so has no place beside `sql`.

@@ -37,6 +37,6 @@ pub use parse::{
 };
 pub use project::{
     DEFAULT_LEDGER, Engine, Environment, KafkaSettings, LOCAL_ENVIRONMENT, Project, Property, Secret,
-    Secrets, Setting, Target, Unfit, Warehouse, parse_project,
+    Secrets, Setting, StoreSettings, Target, Unfit, Warehouse, parse_project,
 };
 pub use source::SourceText;

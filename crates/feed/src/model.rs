@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::time::Duration;
 
 use crate::column_type::ColumnType;
 
@@ -112,13 +113,41 @@ pub struct Layout {
     pub ready: Ready,
 }
 
-/// When a partition is whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The directory or column that holds the load_date, where a table does not say.
+pub(crate) const DEFAULT_PARTITION: &str = "load_date";
+
+impl Default for Layout {
+    /// What is taken of a table of which a feed says nothing.
+    fn default() -> Self {
+        Layout {
+            format: None,
+            text: TextLayout::default(),
+            columns: None,
+            partition: DEFAULT_PARTITION.to_owned(),
+            ready: Ready::Exists,
+        }
+    }
+}
+
+/// When a partition is whole. It must have files whatever is asked besides.
+#[derive(Clone, Debug, PartialEq)]
 pub enum Ready {
     /// `ready: exists`, the default: the partition has files.
     Exists,
     /// `ready: success_file`: a file `_SUCCESS` lies beside them.
     SuccessFile,
+    /// `ready: { parameter: NAME=VALUE }`: the metastore's partition has this parameter.
+    Parameter {
+        /// Its name.
+        name: String,
+        /// Its value; none for any.
+        value: Option<String>,
+    },
+    /// `ready: { unchanged_for: 10m }`: no file is younger than this.
+    UnchangedFor(Duration),
+    /// `ready: { rows_within: 20% }`: it has as many rows as the table's last load_dates have on
+    /// average, give or take this share of them.
+    RowsWithin(f64),
 }
 
 /// A file format.

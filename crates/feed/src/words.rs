@@ -1,8 +1,7 @@
 //! How the words of the model are written.
 
 use crate::model::{
-    Atomicity, BigIntegers, Decimals, EnvelopeStyle, FileFormat, Header, Mask, NotANumber, Nulls, Ready,
-    Severity,
+    Atomicity, BigIntegers, Decimals, EnvelopeStyle, FileFormat, Header, Mask, NotANumber, Nulls, Severity,
 };
 use crate::settings::Word;
 
@@ -13,10 +12,17 @@ impl Word for Atomicity {
     ];
 }
 
-impl Word for Ready {
+/// What `ready` may be in one word.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum ReadyWord {
+    Exists,
+    SuccessFile,
+}
+
+impl Word for ReadyWord {
     const WORDS: &'static [(&'static str, Self, &'static str)] = &[
-        ("exists", Ready::Exists, "the partition has files"),
-        ("success_file", Ready::SuccessFile, "a file `_SUCCESS` lies beside the partition's files"),
+        ("exists", ReadyWord::Exists, "the partition has files"),
+        ("success_file", ReadyWord::SuccessFile, "a file `_SUCCESS` lies beside the partition's files"),
     ];
 }
 

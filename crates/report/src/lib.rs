@@ -14,7 +14,7 @@ mod preview;
 mod summary;
 
 pub use bars::Bars;
-pub use format::{bytes, count, plural, seconds};
+pub use format::{bytes, count, plural, seconds, table};
 pub use history::{PastRun, StepTime, runs_table};
 pub use journal::Journal;
 pub use lines::Lines;

@@ -54,6 +54,8 @@ pub enum Outcome {
     Resumed,
     /// The same edition was complete already; nothing was sent, what is there was verified.
     AlreadyPublished,
+    /// The ledger says that the load_date is published, and was believed: nothing was read or sent.
+    Skipped,
     /// What was published was read back and agrees.
     Verified,
     /// It did not end well; the report's `error` says why, and the summary what was known by then.
@@ -69,6 +71,7 @@ impl Outcome {
             Outcome::Published => "published",
             Outcome::Resumed => "resumed",
             Outcome::AlreadyPublished => "already_published",
+            Outcome::Skipped => "skipped",
             Outcome::Verified => "verified",
             Outcome::Failed => "failed",
         }
@@ -205,6 +208,7 @@ impl Summary {
             Outcome::Published => format!("published {what}{place}\n"),
             Outcome::Resumed => format!("resumed and finished {what}{place}\n"),
             Outcome::AlreadyPublished => format!("{what} was published already{place}; nothing was sent\n"),
+            Outcome::Skipped => format!("skipped {what}: the ledger says it is published whole\n"),
             Outcome::Verified => format!("verified {what}: what the manifest says is there\n"),
             Outcome::Failed => format!("{what} failed\n"),
         }

@@ -1,17 +1,16 @@
-//! Files of the export: Parquet, or text with a header.
+//! Files of the export, in every format.
 
-use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::SystemTime;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Date32Type, Int32Type, TimestampMicrosecondType};
-use arrow_array::{Array, RecordBatch};
-use arrow_schema::{DataType, SchemaRef};
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
 use hivecast_run::{Fault, Result};
+use orc_rust::ArrowWriter as OrcWriter;
+use orc_rust::ArrowWriterBuilder;
+use orc_rust::compression::CompressionType;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::Compression;
@@ -19,80 +18,114 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
-use crate::write::FileFormat;
+use crate::avro::AvroFile;
+use crate::lines::LineForm;
+use crate::tables::Table;
 
 /// Rows that a Parquet file stores together: few enough to be written in flat memory.
 const ROW_GROUP_ROWS: usize = 262_144;
+/// Bytes of rows that an ORC file stores together, for the same reason.
+const STRIPE_BYTES: usize = 16 << 20;
 /// Fixed, so that a new release of this program writes the same bytes.
 const CREATED_BY: &str = "hivecast sample";
-/// Hive's text for null.
-const NULL: &str = "\\N";
 /// Columns with hardly a value twice, for which a dictionary would be built in vain.
 const UNIQUE_COLUMNS: [&str; 4] = ["account_id", "party_id", "tax_id", "last_update_ts"];
+
+/// How a file is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Compressed with snappy.
+    Parquet,
+    /// Compressed with snappy.
+    Orc,
+    /// Not compressed, as Hive writes it unless it is told otherwise.
+    Avro,
+    Lines(LineForm),
+}
+
+impl Form {
+    /// The name's ending.
+    pub(crate) fn extension(self) -> &'static str {
+        match self {
+            Form::Parquet => "snappy.parquet",
+            Form::Orc => "orc",
+            Form::Avro => "avro",
+            Form::Lines(LineForm::Csv) => "csv",
+            Form::Lines(LineForm::Hive) => "txt",
+            Form::Lines(LineForm::Json) => "json",
+        }
+    }
+}
 
 /// A file being written.
 pub(crate) enum Output {
     Parquet(Box<ArrowWriter<File>>),
-    Text(BufWriter<File>, String),
+    /// With a second handle on the file, as the writer keeps the one that it is given.
+    Orc(Box<OrcWriter<File>>, File),
+    Avro(AvroFile<BufWriter<File>>),
+    Lines(BufWriter<File>, LineForm, String),
 }
 
 impl Output {
-    /// The name's ending for a format.
-    pub(crate) fn extension(format: FileFormat) -> &'static str {
-        match format {
-            FileFormat::Parquet => "snappy.parquet",
-            FileFormat::Text => "csv",
-        }
-    }
-
-    pub(crate) fn create(path: &Path, format: FileFormat, schema: &SchemaRef) -> Result<Output> {
-        let file = File::create(path)
-            .map_err(|error| Fault::io(format!("failed to create {}", path.display()), error))?;
-        match format {
-            FileFormat::Parquet => {
+    pub(crate) fn create(path: &Path, form: Form, table: Table) -> Result<Output> {
+        let created = |error| Fault::io(format!("failed to create {}", path.display()), error);
+        let file = File::create(path).map_err(created)?;
+        let schema = table.schema();
+        Ok(match form {
+            Form::Parquet => {
                 let options = ArrowWriterOptions::new()
-                    .with_properties(properties(schema))
+                    .with_properties(properties(&schema))
                     .with_skip_arrow_metadata(true);
-                let writer = ArrowWriter::try_new_with_options(file, Arc::clone(schema), options)
-                    .map_err(|error| failed(path, error))?;
-                Ok(Output::Parquet(Box::new(writer)))
+                let writer = ArrowWriter::try_new_with_options(file, schema, options)
+                    .map_err(|error| of_parquet(path, error))?;
+                Output::Parquet(Box::new(writer))
             }
-            FileFormat::Text => {
-                let mut output = Output::Text(BufWriter::new(file), String::new());
-                output.header(path, schema)?;
-                Ok(output)
+            Form::Orc => {
+                let again = file.try_clone().map_err(created)?;
+                // It writes whole streams, and would lose the error of a buffer's last write.
+                let builder = ArrowWriterBuilder::new(file, schema)
+                    .with_stripe_byte_size(STRIPE_BYTES)
+                    .with_compression(CompressionType::Snappy);
+                let writer = builder.try_build().map_err(|error| of_orc(path, error))?;
+                Output::Orc(Box::new(writer), again)
             }
-        }
-    }
-
-    fn header(&mut self, path: &Path, schema: &SchemaRef) -> Result<()> {
-        let Output::Text(file, _) = self else { return Ok(()) };
-        let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-        writeln!(file, "{}", names.join(","))
-            .map_err(|error| Fault::io(format!("failed to write {}", path.display()), error))
+            Form::Avro => {
+                let file = AvroFile::create(BufWriter::new(file), table.name(), &schema);
+                Output::Avro(file.map_err(|error| failed(path, error))?)
+            }
+            Form::Lines(form) => {
+                let mut file = BufWriter::new(file);
+                file.write_all(form.header(&schema).as_bytes()).map_err(|error| failed(path, error))?;
+                Output::Lines(file, form, String::new())
+            }
+        })
     }
 
     pub(crate) fn write(&mut self, path: &Path, batch: &RecordBatch) -> Result<()> {
         match self {
-            Output::Parquet(writer) => writer.write(batch).map_err(|error| failed(path, error)),
-            Output::Text(file, lines) => {
+            Output::Parquet(writer) => writer.write(batch).map_err(|error| of_parquet(path, error)),
+            Output::Orc(writer, _) => writer.write(batch).map_err(|error| of_orc(path, error)),
+            Output::Avro(file) => file.write(batch).map_err(|error| failed(path, error)),
+            Output::Lines(file, form, lines) => {
                 lines.clear();
-                for row in 0..batch.num_rows() {
-                    write_line(batch, row, lines);
-                }
-                file.write_all(lines.as_bytes())
-                    .map_err(|error| Fault::io(format!("failed to write {}", path.display()), error))
+                form.write(batch, lines);
+                file.write_all(lines.as_bytes()).map_err(|error| failed(path, error))
             }
         }
     }
 
     /// Ends the file, to be found with this modification time, and gives its size in bytes.
     pub(crate) fn close(self, path: &Path, modified: SystemTime) -> Result<u64> {
+        let flushed =
+            |writer: BufWriter<File>| writer.into_inner().map_err(|error| failed(path, error.into_error()));
         let file = match self {
-            Output::Parquet(writer) => writer.into_inner().map_err(|error| failed(path, error))?,
-            Output::Text(writer, _) => writer.into_inner().map_err(|error| {
-                Fault::io(format!("failed to write {}", path.display()), error.into_error())
-            })?,
+            Output::Parquet(writer) => writer.into_inner().map_err(|error| of_parquet(path, error))?,
+            Output::Orc(writer, file) => {
+                writer.close().map_err(|error| of_orc(path, error))?;
+                file
+            }
+            Output::Avro(file) => flushed(file.into_inner())?,
+            Output::Lines(file, ..) => flushed(file)?,
         };
         let size = || {
             file.set_modified(modified)?;
@@ -115,10 +148,14 @@ fn properties(schema: &SchemaRef) -> WriterProperties {
     properties.build()
 }
 
-fn failed(path: &Path, error: ParquetError) -> Fault {
+fn failed(path: &Path, error: io::Error) -> Fault {
+    Fault::io(format!("failed to write {}", path.display()), error)
+}
+
+fn of_parquet(path: &Path, error: ParquetError) -> Fault {
     let what = format!("failed to write {}", path.display());
     match error {
-        ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {
+        ParquetError::External(inner) => match inner.downcast::<io::Error>() {
             Ok(io) => Fault::io(what, *io),
             Err(other) => Fault::bug(what).because(other.to_string()),
         },
@@ -126,42 +163,16 @@ fn failed(path: &Path, error: ParquetError) -> Fault {
     }
 }
 
-fn write_line(batch: &RecordBatch, row: usize, out: &mut String) {
-    for (at, column) in batch.columns().iter().enumerate() {
-        if at > 0 {
-            out.push(',');
-        }
-        if column.is_null(row) {
-            out.push_str(NULL);
-            continue;
-        }
-        write_value(column, row, out);
+/// A disk's failure is somewhere in the chain, and can't be taken out of it.
+fn of_orc(path: &Path, error: orc_rust::error::OrcError) -> Fault {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    let mut found = None;
+    while let Some(error) = cause {
+        found = found.or_else(|| error.downcast_ref::<io::Error>().map(io::Error::kind));
+        cause = error.source();
     }
-    out.push('\n');
-}
-
-fn write_value(column: &dyn Array, row: usize, out: &mut String) {
-    // Writing to a string can't fail.
-    let _ = match column.data_type() {
-        DataType::Int32 => write!(out, "{}", column.as_primitive::<Int32Type>().value(row)),
-        DataType::Date32 => match column.as_primitive::<Date32Type>().value_as_date(row) {
-            Some(date) => write!(out, "{date}"),
-            None => out.write_str(NULL),
-        },
-        DataType::Timestamp(..) => {
-            match column.as_primitive::<TimestampMicrosecondType>().value_as_datetime(row) {
-                Some(time) => write!(out, "{}", time.format("%Y-%m-%d %H:%M:%S")),
-                None => out.write_str(NULL),
-            }
-        }
-        _ => write_text(column.as_string::<i32>().value(row), out),
-    };
-}
-
-/// Quoted where it would be misread bare (RFC 4180).
-fn write_text(text: &str, out: &mut String) -> std::fmt::Result {
-    if text.contains([',', '"', '\n', '\r']) || text == NULL {
-        return write!(out, "\"{}\"", text.replace('"', "\"\""));
+    match found {
+        Some(kind) => failed(path, io::Error::new(kind, error.to_string())),
+        None => Fault::bug(format!("failed to write {}", path.display())).because(error),
     }
-    out.write_str(text)
 }

@@ -2,19 +2,22 @@ use std::collections::VecDeque;
 use std::fs;
 use std::num::NonZero;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hivecast_contract::LoadDate;
 use hivecast_run::{Context, Fault, Result};
+use hivecast_storage::Location;
 
-use crate::output::Output;
+use crate::destination::{Counts, Destination, SUCCESS_FILE, Site, Slot};
+use crate::lines::LineForm;
+use crate::output::{Form, Output};
 use crate::population::{MOST_ACCOUNTS, MOST_DAYS, MOST_SKEW, Population};
 use crate::tables::{Day, Table, rows};
 
-/// The Hive database of the export.
-const DATABASE: &str = "mdm.db";
+/// The database of the export where none is named.
+pub const DATABASE: &str = "mdm";
 /// Accounts whose rows go to one file.
 const ACCOUNTS_PER_FILE: u64 = 1_000_000;
 /// Files carry the time 04:00:00 UTC of their load_date, as if exported then, in seconds.
@@ -28,8 +31,28 @@ const MOST_THREADS: usize = 8;
 pub enum FileFormat {
     /// Parquet, compressed with snappy.
     Parquet,
-    /// Comma-separated text with a header, `\N` for null.
+    /// ORC, compressed with snappy.
+    Orc,
+    /// Avro's object container files.
+    Avro,
+    /// One JSON object a line.
+    Json,
+    /// Text, `\N` for null: comma-separated with a header, and in a metastore's tables as Hive writes it,
+    /// with control-A and without a header.
     Text,
+}
+
+impl FileFormat {
+    fn form(self, destination: &Destination) -> Form {
+        match self {
+            FileFormat::Parquet => Form::Parquet,
+            FileFormat::Orc => Form::Orc,
+            FileFormat::Avro => Form::Avro,
+            FileFormat::Json => Form::Lines(LineForm::Json),
+            FileFormat::Text if destination.reads_hives_text() => Form::Lines(LineForm::Hive),
+            FileFormat::Text => Form::Lines(LineForm::Csv),
+        }
+    }
 }
 
 /// What becomes of a load_date that is already there.
@@ -45,10 +68,12 @@ pub enum Existing {
 }
 
 /// What is to be written.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Options {
-    /// The warehouse's directory; made if it is missing.
-    pub root: PathBuf,
+    /// Where it is put.
+    pub to: Destination,
+    /// The Hive database of its tables: lower case letters, digits and `_`.
+    pub database: String,
     /// Accounts on the first day.
     pub accounts: u64,
     /// Days, the last of which is `last_date`.
@@ -87,7 +112,7 @@ pub struct TableSummary {
     /// The table's name in Hive.
     pub table: &'static str,
     /// Its directory.
-    pub path: PathBuf,
+    pub path: Location,
     /// Rows.
     pub rows: u64,
     /// Files, `_SUCCESS` aside.
@@ -100,15 +125,17 @@ pub struct TableSummary {
 /// `Class::Usage` where an option makes no sense or a day is there already.
 pub fn write(options: &Options, context: Context<'_>) -> Result<Summary> {
     let dates = dates(options)?;
-    let partitions = partitions(options, &dates)?;
+    let site = Site::open(options)?;
+    let partitions = partitions(options, &dates, &site)?;
     let population = Population::new(options.seed, options.accounts, options.days, options.skew);
     let first = dates.first().map_or(0, |date| date.days_since_epoch());
-    let export = Export { options, population, first, partitions };
+    let form = options.format.form(&options.to);
+    let export = Export { options, form, site, population, first, partitions };
     let written = export.run(context);
     if written.is_err() {
         for partition in &export.partitions {
             // What is left is hidden from readers; the first fault is the one to tell.
-            let _ = fs::remove_dir_all(&partition.temporary);
+            let _ = fs::remove_dir_all(&partition.slot.staging);
         }
     }
     Ok(summarise(&dates, written?))
@@ -123,6 +150,11 @@ fn summarise(dates: &[LoadDate], tables: Vec<(LoadDate, TableSummary)>) -> Summa
 }
 
 fn dates(options: &Options) -> Result<Vec<LoadDate>> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if options.database.is_empty() || !options.database.chars().all(plain) {
+        return Err(Fault::usage(format!("{:?} can't name a database", options.database))
+            .advise("use lower case letters, digits and `_`"));
+    }
     let limits = [
         ("accounts", options.accounts, MOST_ACCOUNTS),
         ("days", u64::from(options.days), u64::from(MOST_DAYS)),
@@ -153,33 +185,23 @@ fn date_of(days: i64) -> Option<LoadDate> {
 
 /// A table's day that is to be written.
 struct Partition {
-    table: Table,
-    date: LoadDate,
+    slot: Slot,
     /// Counted from the first day, which is 0.
     day: u32,
-    path: PathBuf,
-    /// Where it is written; a name that readers of Hive's layout pass over.
-    temporary: PathBuf,
 }
 
-fn partitions(options: &Options, dates: &[LoadDate]) -> Result<Vec<Partition>> {
+fn partitions(options: &Options, dates: &[LoadDate], site: &Site<'_>) -> Result<Vec<Partition>> {
     let mut partitions = Vec::new();
     let mut existing = Vec::new();
     for (&date, day) in dates.iter().zip(0..) {
         for table in Table::ALL {
-            let home = options.root.join(DATABASE).join(table.name());
-            let name = format!("load_date={date}");
-            let partition = Partition {
-                table,
-                date,
-                day,
-                path: home.join(&name),
-                temporary: home.join(format!(".{name}.writing")),
-            };
-            match (partition.path.exists(), options.existing) {
+            let slot = site.slot(table, date)?;
+            // What is replaced needs no look.
+            let is_there = options.existing != Existing::Replace && site.has(&slot)?;
+            match (is_there, options.existing) {
                 (true, Existing::Keep) => {}
-                (true, Existing::Refuse) => existing.push(partition.path.display().to_string()),
-                _ => partitions.push(partition),
+                (true, Existing::Refuse) => existing.push(slot.path.to_string()),
+                _ => partitions.push(Partition { slot, day }),
             }
         }
     }
@@ -212,6 +234,8 @@ struct Progress {
 
 struct Export<'a> {
     options: &'a Options,
+    form: Form,
+    site: Site<'a>,
     population: Population,
     /// Days from 1970-01-01 to the first day.
     first: i64,
@@ -230,8 +254,8 @@ impl Export<'_> {
     fn run(&self, context: Context<'_>) -> Result<Vec<(LoadDate, TableSummary)>> {
         for partition in &self.partitions {
             // A run that was killed may have left one.
-            remove_if_there(&partition.temporary)?;
-            create_dir(&partition.temporary)?;
+            remove_if_there(&partition.slot.staging)?;
+            create_dir(&partition.slot.staging)?;
         }
         let shared = Mutex::new(self.all_tasks());
         let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
@@ -242,9 +266,7 @@ impl Export<'_> {
         });
         let shared = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
         match shared.fault {
-            Some(fault) => {
-                Err(fault.within(format!("failed to write the sample to {}", self.options.root.display())))
-            }
+            Some(fault) => Err(fault.within(format!("failed to write the sample to {}", self.options.to))),
             None => Ok(self.in_order(shared.done)),
         }
     }
@@ -267,8 +289,9 @@ impl Export<'_> {
     /// By date and table, whichever thread was first.
     fn in_order(&self, done: Vec<(LoadDate, TableSummary)>) -> Vec<(LoadDate, TableSummary)> {
         let mut done = done;
-        let place = |date: LoadDate, path: &Path| {
-            self.partitions.iter().position(|partition| partition.date == date && partition.path == path)
+        let place = |date: LoadDate, path: &Location| {
+            let is_it = |slot: &Slot| slot.date == date && slot.path == *path;
+            self.partitions.iter().position(|partition| is_it(&partition.slot))
         };
         done.sort_by_key(|(date, table)| place(*date, &table.path));
         done
@@ -300,9 +323,13 @@ impl Export<'_> {
                     if progress.files_left > 0 {
                         continue;
                     }
-                    let summary = summary_of(partition, progress);
-                    match self.finish(partition, context) {
-                        Ok(()) => shared.done.push((partition.date, summary)),
+                    let counts = Counts { rows: progress.rows, files: progress.files, bytes: progress.bytes };
+                    // Another store takes a while, in which others may write.
+                    drop(shared);
+                    let finished = self.finish(partition, counts, context);
+                    let mut shared = lock();
+                    match finished {
+                        Ok(()) => shared.done.push((partition.slot.date, summary_of(partition, counts))),
                         Err(fault) => shared.fault = shared.fault.take().or(Some(fault)),
                     }
                 }
@@ -312,45 +339,40 @@ impl Export<'_> {
     }
 
     fn write_file(&self, task: &Task, partition: &Partition, context: Context<'_>) -> Result<(u64, u64)> {
-        let name = format!("part-{:05}.{}", task.number, Output::extension(self.options.format));
-        let path = partition.temporary.join(name);
-        let mut output = Output::create(&path, self.options.format, &partition.table.schema())?;
+        let Slot { table, date, staging, .. } = &partition.slot;
+        let path = staging.join(format!("part-{:05}.{}", task.number, self.form.extension()));
+        let mut output = Output::create(&path, self.form, *table)?;
         let mut count = 0;
         let day = Day { population: &self.population, number: partition.day, first: self.first };
-        rows(partition.table, day, task.places.clone(), &mut |batch| {
+        rows(*table, day, task.places.clone(), &mut |batch| {
             context.check_cancelled()?;
             count += batch.num_rows() as u64;
             output.write(&path, &batch)
         })?;
-        let bytes = output.close(&path, exported_at(partition.date))?;
+        let bytes = output.close(&path, exported_at(*date))?;
         Ok((count, bytes))
     }
 
-    /// Marks a partition as whole and gives it its name.
-    fn finish(&self, partition: &Partition, context: Context<'_>) -> Result<()> {
-        let success = partition.temporary.join("_SUCCESS");
+    /// Marks a partition as whole and puts it where it belongs.
+    fn finish(&self, partition: &Partition, counts: Counts, context: Context<'_>) -> Result<()> {
+        let slot = &partition.slot;
+        let success = slot.staging.join(SUCCESS_FILE);
         fs::File::create(&success)
-            .and_then(|file| file.set_modified(exported_at(partition.date)))
+            .and_then(|file| file.set_modified(exported_at(slot.date)))
             .map_err(|error| Fault::io(format!("failed to write {}", success.display()), error))?;
-        if self.options.existing == Existing::Replace {
-            remove_if_there(&partition.path)?;
-        }
-        fs::rename(&partition.temporary, &partition.path).map_err(|error| {
-            let (from, to) = (partition.temporary.display(), partition.path.display());
-            Fault::io(format!("failed to rename {from} to {to}"), error)
-        })?;
-        context.info(format!("wrote {} load_date {}", partition.table.name(), partition.date));
+        self.site.deliver(slot, counts, self.options.existing)?;
+        context.info(format!("wrote {} load_date {}", slot.table.name(), slot.date));
         Ok(())
     }
 }
 
-fn summary_of(partition: &Partition, progress: &Progress) -> TableSummary {
+fn summary_of(partition: &Partition, counts: Counts) -> TableSummary {
     TableSummary {
-        table: partition.table.name(),
-        path: partition.path.clone(),
-        rows: progress.rows,
-        files: progress.files,
-        bytes: progress.bytes,
+        table: partition.slot.table.name(),
+        path: partition.slot.path.clone(),
+        rows: counts.rows,
+        files: counts.files,
+        bytes: counts.bytes,
     }
 }
 

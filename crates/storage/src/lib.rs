@@ -6,14 +6,23 @@
 //!
 //! Must not know: tables, formats, editions. The only room that knows object_store and hdfs-native.
 
+mod error;
+mod fetch;
+mod hadoop;
+mod hdfs;
 mod local;
 mod location;
 mod read;
+mod runtime;
+mod s3;
 mod stores;
+mod unique;
+mod windows;
 
 pub use location::{Location, Scheme};
 pub use read::{ReadAt, Sequential};
-pub use stores::{S3Settings, Settings, Stores};
+pub use stores::{HdfsLogin, S3Settings, Settings, Stores, Timeouts};
+pub use windows::Windows;
 
 use std::fmt;
 use std::io;
@@ -64,10 +73,11 @@ pub enum Atomic {
 ///
 /// Errors are of these kinds, and their text names the host and the path: `NotFound`,
 /// `PermissionDenied` (also for a login that failed), `AlreadyExists`, `TimedOut`; anything else is
-/// trouble that may pass.
+/// trouble that may pass. After trouble a call that changes something may have done so all the same.
 pub trait Storage: fmt::Debug + Send + Sync {
-    /// What lies right in a directory, sorted by name. `NotFound` where there is no such directory;
-    /// in a store without directories, where nothing lies below that name.
+    /// What lies right in a directory, sorted by name, hidden and half-written files with it. `NotFound`
+    /// where there is no such directory; in a store without directories, where nothing lies below that
+    /// name.
     fn list(&self, dir: &Location) -> io::Result<Vec<Entry>>;
 
     /// The file or directory at this place.
@@ -80,8 +90,10 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// directories, does nothing.
     fn create_dir(&self, dir: &Location) -> io::Result<()>;
 
-    /// Copies a file of this machine there: whole or not at all, and safe from a crash once this
-    /// returns. Makes the directories above it.
+    /// Copies a file of this machine there: whole or not at all, and safe from a crash of this machine
+    /// once this returns. Makes the directories above it. A crash on the way may leave a hidden file
+    /// `.NAME.….tmp`. `Unsupported` for a large file in a store of [`Atomic::FilesAlone`] that must refuse
+    /// what is there.
     fn put(&self, from: &Path, to: &Location, existing: Existing) -> io::Result<()>;
 
     /// Renames a directory to a name that is free, in a directory that exists, at one instant.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 /// A file that is read at offsets, from any thread. What it holds was fixed when it was opened, as
-/// far as its store can tell: a file that was replaced since is an error where the store notices.
+/// far as its store can tell: a file that was replaced or removed since is an error of the kind
+/// `StaleNetworkFileHandle` where the store notices.
 #[expect(clippy::len_without_is_empty, reason = "an empty file is a file like others")]
 pub trait ReadAt: fmt::Debug + Send + Sync {
     /// Bytes.

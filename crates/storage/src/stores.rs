@@ -1,12 +1,21 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
-use hivecast_run::{Fault, Result};
+use hivecast_run::Result;
 
+use crate::hadoop::Hadoop;
+use crate::hdfs::Hdfs;
 use crate::local::Local;
+use crate::s3::S3;
 use crate::{Location, Scheme, Storage};
+
+/// See [`Timeouts::connect`].
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// See [`Timeouts::call`].
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How stores are reached.
 #[derive(Clone, Debug, Default)]
@@ -15,8 +24,42 @@ pub struct Settings {
     pub hadoop_conf_dir: Option<PathBuf>,
     /// Hadoop's properties that those files lack or that differ from them.
     pub hadoop: BTreeMap<String, String>,
+    /// Who logs in to HDFS.
+    pub hdfs: HdfsLogin,
     /// S3-compatible stores.
     pub s3: S3Settings,
+    /// How long a store may take to answer.
+    pub timeouts: Timeouts,
+}
+
+/// How long a store may take to answer before it is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until there is a connection; by default 10 s.
+    pub connect: Duration,
+    /// For one call, such as a list, or 8 MiB of a file; by default 60 s.
+    pub call: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Timeouts {
+        Timeouts { connect: CONNECT_TIMEOUT, call: CALL_TIMEOUT }
+    }
+}
+
+/// Who logs in to HDFS. Whether Kerberos is asked for is Hadoop's own setting,
+/// `hadoop.security.authentication`. What is none is found as Hadoop's own clients find it: the user of
+/// `HADOOP_USER_NAME`, the ticket of `KRB5CCNAME`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HdfsLogin {
+    /// The user, without Kerberos.
+    pub user: Option<String>,
+    /// The principal. A keytab needs it.
+    pub kerberos_principal: Option<String>,
+    /// The keytab's file.
+    pub kerberos_keytab: Option<PathBuf>,
+    /// The ticket cache, as `FILE:/path`.
+    pub kerberos_cache: Option<String>,
 }
 
 /// How S3-compatible stores are reached. What is none is taken from the environment, as AWS's own
@@ -46,13 +89,14 @@ impl fmt::Debug for S3Settings {
 #[derive(Debug, Default)]
 pub struct Stores {
     settings: Settings,
+    hadoop: OnceLock<Hadoop>,
     open: Mutex<BTreeMap<(Scheme, String), Arc<dyn Storage>>>,
 }
 
 impl Stores {
     /// Nothing is connected yet.
     pub fn new(settings: Settings) -> Stores {
-        Stores { settings, open: Mutex::default() }
+        Stores { settings, hadoop: OnceLock::new(), open: Mutex::default() }
     }
 
     /// The store that the location lies in. `Class::Usage` where it can't be one, such as a name
@@ -65,12 +109,18 @@ impl Stores {
         }
         let storage: Arc<dyn Storage> = match location.scheme() {
             Scheme::File => Arc::new(Local),
-            Scheme::Hdfs | Scheme::S3 => {
-                return Err(Fault::usage(format!("{location}: not yet")));
-            }
+            Scheme::Hdfs => Arc::new(Hdfs::open(location, self.hadoop()?, &self.settings)?),
+            Scheme::S3 => Arc::new(S3::open(location, &self.settings)?),
         };
-        let _ = &self.settings;
         open.insert(key, Arc::clone(&storage));
         Ok(storage)
+    }
+
+    fn hadoop(&self) -> Result<&Hadoop> {
+        if let Some(hadoop) = self.hadoop.get() {
+            return Ok(hadoop);
+        }
+        let hadoop = Hadoop::load(&self.settings)?;
+        Ok(self.hadoop.get_or_init(|| hadoop))
     }
 }

@@ -66,7 +66,8 @@ impl Times {
         unmarked: Calendar,
     ) -> std::result::Result<Times, String> {
         let text = |key: &str| metadata.get(key).map(|value| String::from_utf8_lossy(value).into_owned());
-        let zone = |name: &str| name.parse::<Tz>().map_err(|_| format!("its time zone {name:?} is not known"));
+        let zone =
+            |name: &str| name.parse::<Tz>().map_err(|_| format!("its time zone {name:?} is not known"));
         let hive_zone = text("writer.time.zone").as_deref().map(zone).transpose()?;
         let spark = text("org.apache.spark.version");
         let legacy = metadata.contains_key("org.apache.spark.legacyDateTime");

@@ -31,11 +31,18 @@ pub(crate) enum AvroType {
     /// A value of one of these, with its position before it.
     Union(Vec<AvroType>),
     /// Big-endian bytes, of a size that is fixed or stands before them.
-    Decimal { precision: u8, scale: i8, size: Option<usize> },
+    Decimal {
+        precision: u8,
+        scale: i8,
+        size: Option<usize>,
+    },
     Date,
     /// Since midnight.
     Time(TimeUnit),
-    Timestamp { unit: TimeUnit, reading: Reading },
+    Timestamp {
+        unit: TimeUnit,
+        reading: Reading,
+    },
     /// 16 bytes that are written as text.
     Uuid,
 }
@@ -51,7 +58,8 @@ pub(crate) enum Reading {
 
 /// The columns of a file: the fields of the record that its schema must be.
 pub(crate) fn columns(schema: &[u8]) -> Result<Vec<(String, AvroType)>, String> {
-    let json: Value = serde_json::from_slice(schema).map_err(|error| format!("its schema is no JSON: {error}"))?;
+    let json: Value =
+        serde_json::from_slice(schema).map_err(|error| format!("its schema is no JSON: {error}"))?;
     let mut parser = Parser { named: HashMap::new(), types: 0 };
     match parser.parse(&json, "", 0)? {
         AvroType::Record(fields) => Ok(fields),

@@ -7,9 +7,9 @@
 
 use std::sync::Arc;
 
+use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, TimestampMicrosecondType};
-use arrow_array::ArrayRef;
 use arrow_schema::{ArrowError, DataType, TimeUnit};
 use chrono_tz::Tz;
 
@@ -135,9 +135,6 @@ mod tests {
     #[test]
     fn times_of_day_are_kept() {
         let noon = 43_200_000_000;
-        assert_eq!(
-            proleptic_micros(-141_428 * MICROS_PER_DAY + noon),
-            -141_438 * MICROS_PER_DAY + noon
-        );
+        assert_eq!(proleptic_micros(-141_428 * MICROS_PER_DAY + noon), -141_438 * MICROS_PER_DAY + noon);
     }
 }

@@ -49,8 +49,10 @@ const MAGICS: [(&[u8], Codec); 3] =
 pub(crate) fn codec_of(table: &str, path: &Location, first: &[u8]) -> Result<Option<Codec>> {
     let extension = path.extension();
     if REFUSED_EXTENSIONS.contains(&extension.as_str()) {
-        return Err(Fault::data(format!("table {table}: {path} is compressed as .{extension}, which is not read"))
-            .advise("export the table uncompressed, with gzip, bzip2, zstd or snappy, or as Parquet or ORC"));
+        return Err(Fault::data(format!(
+            "table {table}: {path} is compressed as .{extension}, which is not read"
+        ))
+        .advise("export the table uncompressed, with gzip, bzip2, zstd or snappy, or as Parquet or ORC"));
     }
     let named = EXTENSIONS.iter().find(|(name, _)| *name == extension).map(|(_, codec)| *codec);
     let seen = MAGICS.iter().find(|(magic, _)| first.starts_with(magic)).map(|(_, codec)| *codec);

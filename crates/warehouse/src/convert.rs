@@ -47,9 +47,7 @@ pub(crate) fn convert(column: &ArrayRef, to: &DataType, zone: Tz) -> Result<Arra
             let plain = cast(column, values)?;
             convert(&plain, to, zone)
         }
-        (_, DataType::Timestamp(TimeUnit::Microsecond, wanted)) => {
-            timestamp(column, wanted.as_deref(), zone)
-        }
+        (_, DataType::Timestamp(TimeUnit::Microsecond, wanted)) => timestamp(column, wanted.as_deref(), zone),
         _ => {
             let options = CastOptions { safe: false, ..CastOptions::default() };
             cast_with_options(column, to, &options)
@@ -122,24 +120,16 @@ fn to_micros(column: &ArrayRef, unit: TimeUnit) -> Result<TimestampMicrosecondAr
             let array = column.as_primitive::<TimestampMicrosecondType>();
             Ok(PrimitiveArray::new(array.values().clone(), array.nulls().cloned()))
         }
-        TimeUnit::Second => {
-            column.as_primitive::<TimestampSecondType>().try_unary(times(1_000_000))
-        }
-        TimeUnit::Millisecond => {
-            column.as_primitive::<TimestampMillisecondType>().try_unary(times(1_000))
-        }
+        TimeUnit::Second => column.as_primitive::<TimestampSecondType>().try_unary(times(1_000_000)),
+        TimeUnit::Millisecond => column.as_primitive::<TimestampMillisecondType>().try_unary(times(1_000)),
         TimeUnit::Nanosecond => Ok(column
             .as_primitive::<TimestampNanosecondType>()
             .unary(|value| value.div_euclid(NANOS_PER_MICRO_64))),
     }
 }
 
-fn nanos_to_micros(
-    nanos: &PrimitiveArray<Decimal128Type>,
-) -> Result<TimestampMicrosecondArray, ArrowError> {
-    nanos.try_unary(|value| {
-        i64::try_from(value.div_euclid(NANOS_PER_MICRO)).map_err(|_| out_of_range(value))
-    })
+fn nanos_to_micros(nanos: &PrimitiveArray<Decimal128Type>) -> Result<TimestampMicrosecondArray, ArrowError> {
+    nanos.try_unary(|value| i64::try_from(value.div_euclid(NANOS_PER_MICRO)).map_err(|_| out_of_range(value)))
 }
 
 fn out_of_range(value: i128) -> ArrowError {

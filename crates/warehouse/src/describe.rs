@@ -6,6 +6,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use hivecast_feed::{ColumnType, FileFormat, Header, TextDialect};
 use hivecast_run::{Fault, Result};
 
+use crate::catalog::Partition;
 use crate::data_file::DataFile;
 use crate::detect::{format_name, format_of};
 use crate::input::{InputFile, RowGroup};
@@ -45,11 +46,12 @@ pub(crate) struct Described {
 /// Reads what the files say. `Class::Usage` where the feed describes the table badly.
 pub(crate) fn describe(
     wish: &Wish<'_>,
-    place: &Place,
+    partition: &Partition,
     files: Vec<Listed>,
     dates: DateSource,
-    declared: Declared,
 ) -> Result<Described> {
+    let place = &partition.place;
+    let declared = partition.declared(wish);
     let format = format_of(wish.name, &*place.storage, declared.format, &files)?;
     check_declared(wish, &declared, dates)?;
     let table = Table { wish, place, declared: &declared };
@@ -219,11 +221,7 @@ impl Table<'_> {
             let names = read_header(&self.open(listed)?, &self.declared.text)?;
             let columns =
                 names.into_iter().map(|name| (Field::new(name, DataType::Utf8View, true), 0)).collect();
-            headers.push(FileColumns {
-                path: listed.path.clone(),
-                modified_ns: listed.modified_ns,
-                columns,
-            });
+            headers.push(FileColumns { path: listed.path.clone(), modified_ns: listed.modified_ns, columns });
         }
         let named: Vec<Field> = unite(self.wish.name, headers)?.into_iter().map(|(field, _)| field).collect();
         let Some(declared) = declared else { return Ok(named) };
@@ -249,7 +247,11 @@ fn as_declared(fields: Vec<Field>, files: &[FileColumns]) -> FieldBytes {
         let found = files.iter().flat_map(|file| &file.columns);
         found.filter(|(field, _)| field.name() == name).map(|(_, bytes)| bytes).sum()
     };
-    fields.into_iter().map(|field| (bytes(field.name()), field)).map(|(bytes, field)| (field, bytes)).collect()
+    fields
+        .into_iter()
+        .map(|field| (bytes(field.name()), field))
+        .map(|(bytes, field)| (field, bytes))
+        .collect()
 }
 
 /// Each column's share of bytes of which is only known how many they are in all.

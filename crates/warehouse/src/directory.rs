@@ -3,10 +3,11 @@
 use hivecast_contract::LoadDate;
 use hivecast_run::{Fault, Result};
 
-use crate::catalog::{Catalog, CatalogTable, Dates, Partition, no_partition};
-use crate::layout::{PartitionDir, find_table, partition_dirs};
+use crate::catalog::{Catalog, CatalogTable, Dates, Partition, Shelf, no_partition};
+use crate::layout::{PartitionDir, find_table, partition_dirs, shelves};
 use crate::place::Place;
 use crate::problem::Problem;
+use crate::retention::{self, OldPartition};
 use crate::warehouse::Wish;
 
 /// The directory in which databases and tables lie.
@@ -26,6 +27,14 @@ impl Catalog for Directory {
             partitions,
         }))
     }
+
+    fn name(&self) -> String {
+        self.root.to_string()
+    }
+
+    fn list(&self) -> Result<Vec<Shelf>> {
+        shelves(&self.root)
+    }
 }
 
 /// A table's directory, with the partitions in it.
@@ -37,12 +46,21 @@ struct DirectoryTable {
 }
 
 impl CatalogTable for DirectoryTable {
-    fn unpartitioned(&self) -> Option<Partition> {
-        self.partitions.is_empty().then(|| Partition { place: self.home.clone() })
+    fn unpartitioned(&self) -> Result<Option<Partition>> {
+        Ok(self.partitions.is_empty().then(|| Partition::at(&self.home)))
     }
 
     fn home(&self) -> String {
         self.home.to_string()
+    }
+
+    fn location(&self) -> Option<String> {
+        Some(self.home.to_string())
+    }
+
+    fn old_partitions(&self, is_old: &dyn Fn(LoadDate) -> bool) -> Result<Vec<OldPartition>> {
+        let dated = self.partitions.iter().filter_map(|dir| Some((dir.date()?, &dir.place)));
+        retention::of_directory(&self.home, dated.filter(|(date, _)| is_old(*date)))
     }
 
     fn dates(&self) -> Result<Dates> {
@@ -55,7 +73,7 @@ impl CatalogTable for DirectoryTable {
     fn partition(&self, date: LoadDate) -> Result<Partition, Problem> {
         let mut found = self.partitions.iter().filter(|dir| dir.date() == Some(date));
         match (found.next(), found.next()) {
-            (Some(one), None) => Ok(Partition { place: one.place.clone() }),
+            (Some(one), None) => Ok(Partition::at(&one.place)),
             (Some(one), Some(other)) => Err(Fault::data(format!(
                 "table {}: both {} and {} are load_date {date}",
                 self.name, one.place, other.place

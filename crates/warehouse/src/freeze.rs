@@ -14,10 +14,10 @@ use hivecast_run::{Class, Context, Fault, Result};
 use crate::catalog::{Catalog, CatalogTable, Partition, no_partition};
 use crate::describe::{DateSource, Described, describe};
 use crate::input::TableInput;
-use crate::layout::{Listed, SUCCESS_FILE, has_success_file, list_files, tell_dates};
+use crate::layout::{list_files, tell_dates};
 use crate::place::Place;
 use crate::problem::Problem;
-use crate::reading::Declared;
+use crate::ready::{Candidate, check_any};
 use crate::rows::{RowReader, Wanted};
 use crate::warehouse::Wish;
 
@@ -35,16 +35,18 @@ pub(crate) fn freeze_table(
     context: Context<'_>,
 ) -> Result<TableInput, Problem> {
     let table = catalog.find(wish)?;
-    let (partition, dates) = match table.unpartitioned() {
+    let (partition, dates) = match table.unpartitioned()? {
         Some(whole) => (whole, DateSource::Column),
         None => (table.partition(date)?, DateSource::Path),
     };
-    let Partition { place } = partition;
-    let files = list_files(&place)?;
-    check_ready(wish, &place, &files, date)?;
+    let files = list_files(&partition.place)?;
+    let candidate = Candidate { wish, table: &*table, partition: &partition, files: &files, date };
+    candidate.check_marked(context)?;
     let newest = files.iter().map(|file| file.modified_ns).max().unwrap_or(i64::MIN);
-    let described = describe(wish, &place, files, dates, Declared::by_feed(wish.layout, wish.zone))
+    let described = describe(wish, &partition, files.clone(), dates)
         .map_err(|fault| while_written(fault, newest, context))?;
+    candidate.check_rows(described.rows, context)?;
+    let place = partition.place;
     let (rows, date_column) = match dates {
         DateSource::Path => (described.rows, None),
         DateSource::Column => {
@@ -68,6 +70,30 @@ pub(crate) fn freeze_table(
     })
 }
 
+/// Fails while a table's day is not whole, as the feed asks. Files are opened only where their rows have
+/// to be counted for that.
+pub(crate) fn check_ready(
+    table: &dyn CatalogTable,
+    wish: &Wish<'_>,
+    date: LoadDate,
+    context: Context<'_>,
+) -> Result<(), Problem> {
+    let (partition, dates) = match table.unpartitioned()? {
+        Some(whole) => (whole, DateSource::Column),
+        None => (table.partition(date)?, DateSource::Path),
+    };
+    let files = list_files(&partition.place)?;
+    let candidate = Candidate { wish, table, partition: &partition, files: &files, date };
+    candidate.check_marked(context)?;
+    if !matches!(wish.layout.ready, Ready::RowsWithin(_)) {
+        return Ok(());
+    }
+    let newest = files.iter().map(|file| file.modified_ns).max().unwrap_or(i64::MIN);
+    let described = describe(wish, &partition, files.clone(), dates)
+        .map_err(|fault| while_written(fault, newest, context))?;
+    candidate.check_rows(described.rows, context)
+}
+
 /// A table's columns on a day, or on its newest day, whether or not that day is whole.
 pub(crate) fn table_schema(
     catalog: &dyn Catalog,
@@ -75,17 +101,17 @@ pub(crate) fn table_schema(
     date: Option<LoadDate>,
 ) -> Result<SchemaRef> {
     let table = catalog.find(wish)?;
-    if let Some(Partition { place }) = table.unpartitioned() {
-        let described = describe_any(wish, &place, DateSource::Column)?;
-        date_column_type(wish, &place, &described)?;
+    if let Some(whole) = table.unpartitioned()? {
+        let described = describe_any(wish, &whole, DateSource::Column)?;
+        date_column_type(wish, &whole.place, &described)?;
         return Ok(described.schema);
     }
     let date = match date {
         Some(date) => date,
         None => newest_date(wish, &*table)?,
     };
-    let Partition { place } = table.partition(date).map_err(Problem::into_fault)?;
-    Ok(describe_any(wish, &place, DateSource::Path)?.schema)
+    let partition = table.partition(date).map_err(Problem::into_fault)?;
+    Ok(describe_any(wish, &partition, DateSource::Path)?.schema)
 }
 
 fn newest_date(wish: &Wish<'_>, table: &dyn CatalogTable) -> Result<LoadDate> {
@@ -97,42 +123,26 @@ fn newest_date(wish: &Wish<'_>, table: &dyn CatalogTable) -> Result<LoadDate> {
 }
 
 /// What the files of a directory say, of which there must be some.
-fn describe_any(wish: &Wish<'_>, place: &Place, dates: DateSource) -> Result<Described> {
-    let files = list_files(place)?;
-    check_any(wish, place, &files).map_err(Problem::into_fault)?;
-    describe(wish, place, files, dates, Declared::by_feed(wish.layout, wish.zone))
+fn describe_any(wish: &Wish<'_>, partition: &Partition, dates: DateSource) -> Result<Described> {
+    let files = list_files(&partition.place)?;
+    check_any(wish, &partition.place, &files).map_err(Problem::into_fault)?;
+    describe(wish, partition, files, dates)
 }
 
 /// The load_dates that a table has.
 pub(crate) fn table_dates(catalog: &dyn Catalog, wish: &Wish<'_>) -> Result<BTreeSet<LoadDate>> {
-    let table = catalog.find(wish)?;
-    let Some(Partition { place }) = table.unpartitioned() else { return Ok(table.dates()?.known) };
-    let described = describe_any(wish, &place, DateSource::Column)?;
-    Ok(dates_in_column(wish, &place, &described)?.into_keys().collect())
+    dates_of(&*catalog.find(wish)?, wish)
 }
 
-/// Fails while the partition is empty or not marked as whole.
-fn check_ready(wish: &Wish<'_>, location: &Place, files: &[Listed], date: LoadDate) -> Result<(), Problem> {
-    if wish.layout.ready == Ready::SuccessFile && !has_success_file(location)? {
-        let fault = Fault::infrastructure(format!(
-            "table {}: load_date {date} is not whole yet: no {SUCCESS_FILE} in {}",
-            wish.name, location
-        ));
-        return Err(Problem::Pending(fault.advise("wait for the export with --wait 2h")));
-    }
-    check_any(wish, location, files)
-}
-
-fn check_any(wish: &Wish<'_>, location: &Place, files: &[Listed]) -> Result<(), Problem> {
-    if !files.is_empty() {
-        return Ok(());
-    }
-    let fault = Fault::data(format!("table {}: no files in {}", wish.name, location));
-    Err(Problem::Pending(fault.advise("export the partition again, or wait for the export with --wait")))
+/// As [`table_dates`], of a table that is found.
+pub(crate) fn dates_of(table: &dyn CatalogTable, wish: &Wish<'_>) -> Result<BTreeSet<LoadDate>> {
+    let Some(whole) = table.unpartitioned()? else { return Ok(table.dates()?.known) };
+    let described = describe_any(wish, &whole, DateSource::Column)?;
+    Ok(dates_in_column(wish, &whole.place, &described)?.into_keys().collect())
 }
 
 /// A file that can't be read may be half written, if it was written to a moment ago.
-fn while_written(fault: Fault, newest_ns: i64, context: Context<'_>) -> Problem {
+pub(crate) fn while_written(fault: Fault, newest_ns: i64, context: Context<'_>) -> Problem {
     let age_ms = context.clock.now_ms().saturating_sub(newest_ns / NANOS_PER_MILLI);
     if fault.class() == Class::Data && (0..STILL_WRITTEN_MS).contains(&age_ms) {
         return Problem::Pending(fault);
@@ -164,7 +174,11 @@ fn rows_of_date(
 }
 
 /// The load_dates in the files' own column, with the rows of each. What is no date is left out.
-fn dates_in_column(wish: &Wish<'_>, home: &Place, described: &Described) -> Result<BTreeMap<LoadDate, u64>> {
+pub(crate) fn dates_in_column(
+    wish: &Wish<'_>,
+    home: &Place,
+    described: &Described,
+) -> Result<BTreeMap<LoadDate, u64>> {
     let data_type = date_column_type(wish, home, described)?;
     let reader = RowReader {
         table: wish.name.to_owned(),

@@ -11,9 +11,8 @@ use crate::records::{Broken, FieldKind, Malformed, Record, RecordSource, unescap
 use crate::values::{Misfit, Values};
 
 /// What divides the parts of values that lie deeper than a map in a column, level by level.
-const DEEPER_DELIMITERS: [u8; 23] = [
-    4, 5, 6, 7, 8, 11, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 28, 29, 30, 31,
-];
+const DEEPER_DELIMITERS: [u8; 23] =
+    [4, 5, 6, 7, 8, 11, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 28, 29, 30, 31];
 
 /// Lines as records.
 pub(crate) struct HiveRecords {
@@ -36,8 +35,9 @@ impl RecordSource for HiveRecords {
         record.clear();
         record.line = number;
         match self.layout.dialect {
-            TextDialect::OpenCsv => cut_csv(line, &self.layout, record)
-                .map_err(|why| Broken::Text { line: number, why })?,
+            TextDialect::OpenCsv => {
+                cut_csv(line, &self.layout, record).map_err(|why| Broken::Text { line: number, why })?
+            }
             TextDialect::Hive | TextDialect::Strict => cut(line, &self.layout, record),
         }
         Ok(true)
@@ -285,11 +285,8 @@ mod tests {
 
     #[test]
     fn quotes_as_opencsv_takes_them() {
-        let csv = || TextLayout {
-            dialect: TextDialect::OpenCsv,
-            escape: Some(b'\\'),
-            ..TextLayout::default()
-        };
+        let csv =
+            || TextLayout { dialect: TextDialect::OpenCsv, escape: Some(b'\\'), ..TextLayout::default() };
         let text = b"\"a,b\",c,\"d\"\"e\"\n\"f\\\"g\\\\\",h\\i,\n   \"j\", \"k\"\n";
         assert_eq!(
             records(text, csv()),

@@ -6,6 +6,7 @@ use hivecast_contract::LoadDate;
 use hivecast_run::{Fault, Result};
 use hivecast_storage::{Kind, Location};
 
+use crate::catalog::Shelf;
 use crate::place::Place;
 
 /// The file that marks a directory as whole; Hadoop's output committers write it last.
@@ -103,12 +104,35 @@ pub(crate) fn table_names(root: &Place) -> Vec<String> {
     names
 }
 
+/// Every table of the warehouse, by database. A directory that ends in `.db`, or that holds other
+/// directories than partitions, is a database; any other is a table of none.
+pub(crate) fn shelves(root: &Place) -> Result<Vec<Shelf>> {
+    let (mut shelves, mut alone) = (Vec::new(), Vec::new());
+    for top in visible_directories(root)? {
+        let database = top.strip_suffix(".db");
+        let tables = visible_directories(&root.join(&top)).map(|mut inside| {
+            inside.retain(|name| !name.contains('='));
+            inside
+        });
+        match (database, &tables) {
+            (None, Ok(tables)) if tables.is_empty() => alone.push(top),
+            _ => shelves.push(Shelf { database: Some(database.unwrap_or(&top).to_owned()), tables }),
+        }
+    }
+    if !alone.is_empty() {
+        shelves.push(Shelf { database: None, tables: Ok(alone) });
+    }
+    Ok(shelves)
+}
+
+fn visible_directories(dir: &Place) -> Result<Vec<String>> {
+    let entries = dir.list()?.into_iter();
+    let visible = entries.filter(|entry| entry.kind == Kind::Directory && !is_hidden(&entry.name));
+    Ok(visible.map(|entry| entry.name).collect())
+}
+
 fn directories(dir: &Place) -> Vec<String> {
-    let entries = dir.list().unwrap_or_default().into_iter();
-    entries
-        .filter(|entry| entry.kind == Kind::Directory && !is_hidden(&entry.name))
-        .map(|entry| entry.name)
-        .collect()
+    visible_directories(dir).unwrap_or_default()
 }
 
 fn near_names(wanted: &str, names: &[String]) -> Vec<String> {

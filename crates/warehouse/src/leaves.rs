@@ -9,10 +9,7 @@ pub(crate) type Mapping<'a> = dyn Fn(&ArrayRef) -> Result<Option<ArrayRef>, Arro
 
 /// A column with its single values mapped, at whatever depth of lists, maps and structs they lie. The
 /// mapping may change their type.
-pub(crate) fn map_leaves(
-    column: &ArrayRef,
-    map: &Mapping<'_>,
-) -> Result<ArrayRef, ArrowError> {
+pub(crate) fn map_leaves(column: &ArrayRef, map: &Mapping<'_>) -> Result<ArrayRef, ArrowError> {
     Ok(match column.data_type() {
         DataType::List(item) => {
             let list = column.as_list::<i32>();
@@ -33,10 +30,7 @@ pub(crate) fn map_leaves(
     })
 }
 
-fn map_struct(
-    array: &StructArray,
-    map: &Mapping<'_>,
-) -> Result<StructArray, ArrowError> {
+fn map_struct(array: &StructArray, map: &Mapping<'_>) -> Result<StructArray, ArrowError> {
     if array.num_columns() == 0 {
         return Ok(array.clone());
     }

@@ -12,8 +12,8 @@ use hivecast_run::{Fault, Result};
 use hivecast_storage::{ReadAt, Sequential};
 use orc_rust::projection::ProjectionMask;
 use orc_rust::proto::column_encoding::Kind as Encoding;
-use orc_rust::proto::r#type::Kind;
 use orc_rust::proto::stream::Kind as StreamKind;
+use orc_rust::proto::r#type::Kind;
 use orc_rust::proto::{ColumnStatistics, StripeFooter, StripeInformation};
 use orc_rust::reader::ChunkReader;
 use orc_rust::{ArrowReader, ArrowReaderBuilder};
@@ -207,7 +207,9 @@ impl OrcRows {
         let reader = &mut self.reader;
         let batch = self.file.guarded(FORMAT, || reader.next().transpose())?;
         let Some(batch) = batch.filter(|batch| batch.num_columns() == self.columns.len()) else {
-            return Err(self.file.corrupt(FORMAT, format!("{} rows of a stripe are missing", self.rows_left)));
+            return Err(self
+                .file
+                .corrupt(FORMAT, format!("{} rows of a stripe are missing", self.rows_left)));
         };
         self.rows_left = self.rows_left.saturating_sub(batch.num_rows() as u64);
         let calendars = self.tail.calendars();
@@ -219,9 +221,7 @@ impl OrcRows {
                 Some(trim) => trim.apply(&found),
                 None => Ok(found),
             });
-            found.map_err(|error| {
-                self.file.corrupt(FORMAT, format!("column {}: {error}", column.name))
-            })
+            found.map_err(|error| self.file.corrupt(FORMAT, format!("column {}: {error}", column.name)))
         });
         let columns: Vec<ArrayRef> = columns.collect::<Result<_>>()?;
         self.conform.batch(&columns, batch.num_rows()).map(Some)
@@ -242,8 +242,7 @@ impl OrcRows {
         let streams = self.streams(&footer, stripe);
         let ranges = merged(&streams);
         let bytes = file.disk.read_ranges(&ranges).map_err(|error| failed(error.to_string()))?;
-        let mut spans: Vec<(u64, Bytes)> =
-            ranges.iter().map(|range| range.start).zip(bytes).collect();
+        let mut spans: Vec<(u64, Bytes)> = ranges.iter().map(|range| range.start).zip(bytes).collect();
         spans.push((begin, footer_bytes));
         for found in &streams {
             self.check_numbers(&footer, found, &spans).map_err(&failed)?;
@@ -337,7 +336,6 @@ fn merged(streams: &[Stream]) -> Vec<Range<u64>> {
     }
     ranges
 }
-
 
 #[cfg(test)]
 mod tests {

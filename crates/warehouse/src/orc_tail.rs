@@ -71,7 +71,8 @@ impl Tail {
     pub(crate) fn read(disk: &Disk) -> Result<Tail, Unread> {
         let size = disk.len();
         let read = |from: u64, to: u64| {
-            disk.read_at(from..to).map_err(|error| Unread::Corrupt(format!("failed to read its end: {error}")))
+            disk.read_at(from..to)
+                .map_err(|error| Unread::Corrupt(format!("failed to read its end: {error}")))
         };
         let end = read(size.saturating_sub(TAIL_BYTES), size)?;
         let Some((length, before)) = end.split_last() else { return corrupt("it has no bytes") };
@@ -91,9 +92,8 @@ impl Tail {
         let footer_end = size - script_bytes;
         let footer = read(footer_end - script.footer_length(), footer_end)?;
         let compression = script.compression();
-        let footer = decompress(&footer, compression).and_then(|bytes| {
-            Footer::decode(bytes.as_slice()).map_err(|error| error.to_string())
-        });
+        let footer = decompress(&footer, compression)
+            .and_then(|bytes| Footer::decode(bytes.as_slice()).map_err(|error| error.to_string()));
         let footer = footer.map_err(|why| Unread::Corrupt(format!("its footer can't be read: {why}")))?;
         let columns = columns(&footer)?;
         check_stripes(&footer, size)?;
@@ -282,9 +282,7 @@ impl Types<'_> {
             Kind::Double => Found::plain(DataType::Float64),
             Kind::Date => Found::plain(DataType::Date32),
             Kind::String | Kind::Varchar => Found::of(DataType::Utf8View, DataType::Utf8),
-            Kind::Char => {
-                Found { trim: Some(Trim::Blanks), ..Found::of(DataType::Utf8View, DataType::Utf8) }
-            }
+            Kind::Char => Found { trim: Some(Trim::Blanks), ..Found::of(DataType::Utf8View, DataType::Utf8) },
             Kind::Binary => Found::of(DataType::BinaryView, DataType::Binary),
             Kind::Timestamp => Found::of(WALL_CLOCK, nanos()),
             Kind::TimestampInstant => Found::of(instant(), nanos()),
@@ -335,9 +333,9 @@ fn decimal(found: &Type) -> Result<DataType, Unread> {
         (Some(precision @ 1..=DECIMAL128_MAX_PRECISION), Ok(scale)) if scale <= precision.cast_signed() => {
             Ok(DataType::Decimal128(precision, scale))
         }
-        (Some(0), _) => Err(Unread::Refused(
-            "is a decimal without a precision, as Hive 0.11 wrote them".to_owned(),
-        )),
+        (Some(0), _) => {
+            Err(Unread::Refused("is a decimal without a precision, as Hive 0.11 wrote them".to_owned()))
+        }
         _ => corrupt(format!("it has a decimal({},{})", found.precision(), found.scale())),
     }
 }

@@ -59,7 +59,8 @@ pub(crate) fn read_footer(file: &DataFile, zone: Tz) -> Result<Footer> {
 }
 
 fn times(file: &DataFile, metadata: &ArrowReaderMetadata, zone: Tz) -> Result<Times> {
-    Times::of(metadata.metadata().file_metadata(), zone).map_err(|why| file.fault(format!("can't be read: {why}")))
+    Times::of(metadata.metadata().file_metadata(), zone)
+        .map_err(|why| file.fault(format!("can't be read: {why}")))
 }
 
 /// The footer alone, without the statistics that only pruning needs.

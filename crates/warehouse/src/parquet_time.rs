@@ -73,7 +73,8 @@ impl Times {
     }
 
     fn by(marks: &Marks<'_>, zone: Tz) -> Result<Times, String> {
-        let parse = |name: &str| name.parse::<Tz>().map_err(|_| format!("its time zone {name:?} is not known"));
+        let parse =
+            |name: &str| name.parse::<Tz>().map_err(|_| format!("its time zone {name:?} is not known"));
         let parquet_mr = marks.created_by.starts_with(PARQUET_MR);
         let int96 = match (marks.hive_zone, marks.spark) {
             (Some(name), _) => Int96::ClockOf(parse(name)?),
@@ -163,7 +164,8 @@ mod tests {
         assert_eq!(hive2.int96_calendars.timestamps, Calendar::Hybrid);
 
         let spark = |version, legacy| {
-            let marks = Marks { created_by: mr, spark: Some(version), legacy_dates: legacy, ..Marks::default() };
+            let marks =
+                Marks { created_by: mr, spark: Some(version), legacy_dates: legacy, ..Marks::default() };
             by(marks)
         };
         let (new, old) = (spark("3.5.1", None), spark("2.4.8", None));

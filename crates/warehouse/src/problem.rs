@@ -1,10 +1,12 @@
-use hivecast_run::{Class, Fault};
+use hivecast_run::{Class, Fault, Result};
 
 /// Why a table's partition can't be frozen, and whether time may heal it.
 #[derive(Debug)]
 pub(crate) enum Problem {
     /// The export may still be coming.
     Pending(Fault),
+    /// The metastore or a store failed, which says nothing of the export, and may pass.
+    Unreachable(Fault),
     /// Waiting does not help.
     Lasting(Fault),
 }
@@ -12,25 +14,34 @@ pub(crate) enum Problem {
 impl Problem {
     pub(crate) fn fault(&self) -> &Fault {
         match self {
-            Problem::Pending(fault) | Problem::Lasting(fault) => fault,
+            Problem::Pending(fault) | Problem::Unreachable(fault) | Problem::Lasting(fault) => fault,
         }
     }
 
     pub(crate) fn into_fault(self) -> Fault {
         match self {
-            Problem::Pending(fault) | Problem::Lasting(fault) => fault,
+            Problem::Pending(fault) | Problem::Unreachable(fault) | Problem::Lasting(fault) => fault,
         }
     }
 
+    /// Whether nothing but time is needed.
     pub(crate) fn is_pending(&self) -> bool {
-        matches!(self, Problem::Pending(_))
+        matches!(self, Problem::Pending(_) | Problem::Unreachable(_))
+    }
+
+    /// Why the export is not whole yet; anything else is a failure.
+    pub(crate) fn into_not_ready(self) -> Result<Fault> {
+        match self {
+            Problem::Pending(fault) => Ok(fault),
+            Problem::Unreachable(fault) | Problem::Lasting(fault) => Err(fault),
+        }
     }
 }
 
 impl From<Fault> for Problem {
     fn from(fault: Fault) -> Self {
         match fault.class() {
-            Class::Infrastructure => Problem::Pending(fault),
+            Class::Infrastructure => Problem::Unreachable(fault),
             _ => Problem::Lasting(fault),
         }
     }

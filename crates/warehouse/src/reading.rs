@@ -50,7 +50,6 @@ pub(crate) enum Matching {
     /// By their names; those of files that Hive wrote without names by their position.
     Names,
     /// By their position, whatever they are called.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the metastore's tables come next"))]
     Positions,
 }
 
@@ -61,10 +60,10 @@ impl Declared {
         Declared {
             format: layout.format,
             text: layout.text.clone(),
-            columns: layout.columns.as_ref().map(|columns| Columns {
-                by: Authority::Feed,
-                columns: columns.iter().map(lower).collect(),
-            }),
+            columns: layout
+                .columns
+                .as_ref()
+                .map(|columns| Columns { by: Authority::Feed, columns: columns.iter().map(lower).collect() }),
             matching: Matching::Names,
             zone,
         }
@@ -129,8 +128,7 @@ impl Conform {
     /// position and in this order.
     pub(crate) fn new(reader: &RowReader, file: &DataFile, names: &[String]) -> (Conform, Vec<usize>) {
         let found = |name: &String| names.iter().position(|known| known == name);
-        let mut read: Vec<usize> =
-            reader.wanted.iter().filter_map(|column| found(&column.name)).collect();
+        let mut read: Vec<usize> = reader.wanted.iter().filter_map(|column| found(&column.name)).collect();
         read.sort_unstable();
         read.dedup();
         let slots = reader.wanted.iter().map(|column| Slot {

@@ -15,9 +15,7 @@ use arrow_buffer::{NullBuffer, NullBufferBuilder, OffsetBuffer};
 use arrow_schema::{ArrowError, DataType, Field, Fields, TimeUnit};
 use chrono_tz::Tz;
 
-use crate::parse::{
-    parse_base64, parse_boolean, parse_date, parse_decimal, parse_instant, parse_timestamp,
-};
+use crate::parse::{parse_base64, parse_boolean, parse_date, parse_decimal, parse_instant, parse_timestamp};
 use crate::schema::map_entry;
 
 /// Values of one column, built up row by row.
@@ -160,10 +158,7 @@ impl Values {
             }
             DataType::Struct(fields) => Values::Struct(StructValues {
                 fields: fields.clone(),
-                columns: fields
-                    .iter()
-                    .map(|field| Values::new(field.data_type()))
-                    .collect::<Option<_>>()?,
+                columns: fields.iter().map(|field| Values::new(field.data_type())).collect::<Option<_>>()?,
                 nulls: NullBufferBuilder::new(0),
             }),
             _ => return None,

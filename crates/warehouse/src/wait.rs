@@ -11,7 +11,7 @@ use crate::warehouse::{Blocked, Warehouse};
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// Longest time between two looks.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// Time between two looks at files that no `_SUCCESS` vouches for, which must not differ.
+/// Time between two looks at files that nothing vouches for, which must not differ.
 const SETTLING_PAUSE: Duration = Duration::from_secs(5);
 /// How often a waiting run asks whether it should stop.
 const CANCEL_PAUSE: Duration = Duration::from_millis(500);
@@ -19,7 +19,8 @@ const CANCEL_PAUSE: Duration = Duration::from_millis(500);
 impl Warehouse {
     /// As [`Warehouse::freeze`], but where the export may still be coming, looks again until it is
     /// there, for at most `wait`. Says what it waits for, whenever that changes. Files that came
-    /// while it waited, and that no `_SUCCESS` vouches for, must hold still between two looks.
+    /// while it waited, and that nothing vouches for but their being there, must hold still between two
+    /// looks.
     pub fn freeze_when_ready(
         &self,
         feed: &Feed,
@@ -72,7 +73,7 @@ fn given_up(blocked: Blocked, waited: Option<Duration>) -> hivecast_run::Fault {
 
 fn marked_as_whole(feed: &Feed) -> bool {
     let mut tables = feed.tables.iter().filter(|table| matches!(table.source, Source::Warehouse { .. }));
-    tables.all(|table| table.layout.ready == Ready::SuccessFile)
+    tables.all(|table| !matches!(table.layout.ready, Ready::Exists | Ready::RowsWithin(_)))
 }
 
 fn same_files(before: &Inputs, now: &Inputs) -> bool {

@@ -6,20 +6,22 @@ use arrow_schema::SchemaRef;
 use chrono_tz::Tz;
 use hivecast_contract::LoadDate;
 use hivecast_feed::{Feed, Layout, Source, Table};
+use hivecast_metastore::Metastore;
 use hivecast_run::{Context, Fault, Result};
 use hivecast_storage::{Kind, Location, Stores};
 
 use crate::catalog::Catalog;
 use crate::directory::Directory;
 use crate::freeze::{freeze_table, table_dates, table_schema};
+use crate::hive::Hive;
 use crate::input::Inputs;
 use crate::place::Place;
 use crate::problem::{Problem, combine};
 
-/// Where exports lie: a directory in Hive layout.
+/// Where exports lie: a directory in Hive layout, or a metastore that says where.
 #[derive(Clone, Debug)]
 pub struct Warehouse {
-    catalog: Arc<dyn Catalog>,
+    pub(crate) catalog: Arc<dyn Catalog>,
 }
 
 /// A table of the warehouse as the feed names and describes it.
@@ -35,7 +37,7 @@ pub(crate) struct Wish<'a> {
 
 impl<'a> Wish<'a> {
     /// None for a table that is a query.
-    fn of(table: &'a Table, zone: Tz) -> Option<Wish<'a>> {
+    pub(crate) fn of(table: &'a Table, zone: Tz) -> Option<Wish<'a>> {
         match &table.source {
             Source::Warehouse { database, table: source } => Some(Wish {
                 name: &table.name,
@@ -49,7 +51,7 @@ impl<'a> Wish<'a> {
     }
 }
 
-fn wishes(feed: &Feed) -> impl Iterator<Item = Wish<'_>> {
+pub(crate) fn wishes(feed: &Feed) -> impl Iterator<Item = Wish<'_>> {
     // What is no zone is told by those who write timestamps.
     let zone = feed.format.timezone.parse().unwrap_or(Tz::UTC);
     feed.tables.iter().filter_map(move |table| Wish::of(table, zone))
@@ -119,6 +121,12 @@ impl Warehouse {
             }
             None => Err(Fault::usage(format!("there is no warehouse directory {root}")).advise(advice)),
         }
+    }
+
+    /// The tables of a metastore, in whatever stores they lie. Nothing is asked yet.
+    pub fn of_metastore(metastore: Metastore, stores: Stores) -> Warehouse {
+        let catalog = Hive { metastore: Arc::new(metastore), stores: Arc::new(stores) };
+        Warehouse { catalog: Arc::new(catalog) }
     }
 
     /// The load_dates that a table has, oldest first; none for a table that is a query. Reads one
@@ -196,7 +204,7 @@ impl Warehouse {
 }
 
 /// Asks something of every table of the warehouse; all answers, or all problems in one fault.
-fn each_table<T>(feed: &Feed, ask: impl Fn(&Wish<'_>) -> Result<T>) -> Result<Vec<(String, T)>> {
+pub(crate) fn each_table<T>(feed: &Feed, ask: impl Fn(&Wish<'_>) -> Result<T>) -> Result<Vec<(String, T)>> {
     let (mut answers, mut problems) = (Vec::new(), Vec::new());
     for wish in wishes(feed) {
         match ask(&wish) {

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use hivecast_contract::LEDGER_FORMAT;
 use hivecast_publish::{Probe, Record, Session};
 use hivecast_run::{Cancel, Silent};
-use hivecast_sample::{Existing, FileFormat, Options};
+use hivecast_sample::{Destination, Existing, FileFormat, Options};
 
 use super::*;
 use crate::run::CLOCK;
@@ -129,7 +129,8 @@ impl OneDay {
         let feed = project.feed(None).unwrap().parse().unwrap();
         let (day, cancel) = (LoadDate::new(2026, 11, 22).unwrap(), Cancel::default());
         let options = Options {
-            root: project.warehouse_dir().unwrap(),
+            to: Destination::Directory(root.join("warehouse")),
+            database: hivecast_sample::DATABASE.to_owned(),
             accounts: 200,
             days: 1,
             seed: 7,
@@ -140,7 +141,7 @@ impl OneDay {
         };
         let context = Context { sink: &Silent, cancel: &cancel, clock: &CLOCK };
         let written = hivecast_sample::write(&options, context).unwrap();
-        let input = written.days[0].tables[0].path.clone();
+        let input = written.days[0].tables[0].path.local_path().unwrap();
         OneDay { _dir: dir, project, feed, day, input, cancel }
     }
 

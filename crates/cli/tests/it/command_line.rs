@@ -20,9 +20,10 @@ fn help_names_every_command_and_exit_code() {
       build    Build the edition and hold it against its gates; send nothing
       publish  Build, gate, send exactly once, and verify what arrived
       verify   Read back what was published and compare it with its manifest
+      tables   Show what the warehouse, or --feed, has: tables, formats, days, rows, bytes, readiness
       runs     List past runs
       doctor   Try what a publish needs, and send nothing: files, rights, brokers
-      prune    Remove old editions, except those that a later publish needs
+      prune    Remove old editions, and old exports where that is asked for, except what a later publish needs
       schema   Print the JSON schema of the feed or project file, for editors
       help     Print this message or the help of the given subcommand(s)
 
@@ -64,6 +65,8 @@ fn usage_mistakes_exit_2() {
         "publish --load-date 2026-11-22 --memory 2",
         "publish --load-date 2026-11-22 --threads 0",
         "publish --load-date 2026-11-22 --writer 2/4",
+        "publish --load-date 2026-11-22 --backfill --replace",
+        "sample --format csv",
         "publish --load-date 2026-11-22 --wait 2",
         "sample --days 0",
         "schema table",

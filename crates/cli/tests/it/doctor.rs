@@ -14,6 +14,7 @@ fn a_healthy_environment() {
     ok       store                 editions can be written to [dir]/editions
     ok       contracts: feed       is right: 3 tables, 8 fields
     ok       contracts: warehouse  every table has 3 load_dates, from 2026-11-20 to 2026-11-22
+    ok       contracts: files      the newest of accounts, parties, addresses can be read on this machine
     ok       contracts: target     dir [dir]/topics answers, and can take topic mdm.contracts
     ok       contracts: ledger     readable; nothing of this feed is published yet
     ok       contracts: writing    a file can be made, synced and removed in [dir]/topics

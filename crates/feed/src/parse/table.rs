@@ -1,13 +1,14 @@
-use crate::diagnostic::Mistakes;
 use crate::column_type::ColumnType;
-use crate::feed_settings::{LAYOUT_SETTINGS, MAX_SKIPPED_LINES, TABLE, TEXT_SETTINGS};
-use crate::model::{FileFormat, Header, Layout, Ready, Source, Spanned, Table, TextDialect, TextLayout};
+use crate::diagnostic::Mistakes;
+use crate::feed_settings::{LAYOUT_SETTINGS, MAX_SKIPPED_LINES, READY, TABLE, TEXT_SETTINGS};
+use crate::model::{
+    DEFAULT_PARTITION, FileFormat, Header, Layout, Ready, Source, Spanned, Table, TextDialect, TextLayout,
+};
 use crate::scalars;
 use crate::section::{self, Section};
-use crate::tree::{Entry, Node};
+use crate::tree::{Data, Entry, Node};
+use crate::words::ReadyWord;
 
-/// The directory or column that holds the load_date where the table does not say.
-const DEFAULT_PARTITION: &str = "load_date";
 /// The word for "no such character".
 const NONE: &str = "none";
 
@@ -74,8 +75,35 @@ fn layout(section: &Section<'_>, mistakes: &mut Mistakes) -> Layout {
         text: text_layout(section, mistakes),
         columns: section.get("columns").and_then(|node| columns(node, mistakes)),
         partition: partition.unwrap_or_else(|| DEFAULT_PARTITION.to_owned()),
-        ready: section.word("ready", mistakes).unwrap_or(Ready::Exists),
+        ready: ready(section, mistakes).unwrap_or(Ready::Exists),
     }
+}
+
+fn ready(section: &Section<'_>, mistakes: &mut Mistakes) -> Option<Ready> {
+    let node = section.get("ready")?;
+    if !matches!(node.data, Data::Mapping(_)) {
+        return section.word("ready", mistakes).map(|word| match word {
+            ReadyWord::Exists => Ready::Exists,
+            ReadyWord::SuccessFile => Ready::SuccessFile,
+        });
+    }
+    let inner = Section::open(node, &READY, mistakes)?;
+    let parameter = inner.parsed("parameter", parameter, mistakes);
+    let unchanged = inner.parsed("unchanged_for", scalars::duration, mistakes).map(Ready::UnchangedFor);
+    let rows = inner.parsed("rows_within", scalars::percentage, mistakes).map(Ready::RowsWithin);
+    parameter.or(unchanged).or(rows)
+}
+
+/// `NAME=VALUE`, or `NAME` for any value.
+fn parameter(text: &str) -> Result<Ready, String> {
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name.trim(), Some(value.trim().to_owned())),
+        None => (text.trim(), None),
+    };
+    if name.is_empty() {
+        return Err(format!("must be NAME=VALUE or NAME, and is `{text}`"));
+    }
+    Ok(Ready::Parameter { name: name.to_owned(), value })
 }
 
 /// What says how text lies has no place where the files are not text.
@@ -120,7 +148,8 @@ fn text_layout(section: &Section<'_>, mistakes: &mut Mistakes) -> TextLayout {
     };
     if layout.collection == layout.map_key {
         for name in ["collection", "map_key"].into_iter().filter(|name| section.has(name)) {
-            mistakes.add(&section.place(name), "`collection` and `map_key` are the same character".to_owned());
+            mistakes
+                .add(&section.place(name), "`collection` and `map_key` are the same character".to_owned());
         }
     }
     for (name, byte) in [("collection", layout.collection), ("map_key", layout.map_key)] {

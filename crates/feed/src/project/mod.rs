@@ -4,6 +4,7 @@
 mod read;
 mod secret;
 pub(crate) mod settings;
+mod stores;
 mod template;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use secret::{Secret, Secrets};
+pub use stores::StoreSettings;
 
 use crate::diagnostic::{Diagnostics, Mistakes};
 use crate::model::Span;
@@ -48,6 +50,8 @@ pub struct Environment {
     pub store: String,
     /// Where documents go.
     pub target: Target,
+    /// How HDFS and S3-compatible stores are reached.
+    pub stores: StoreSettings,
     /// The key of `mask: hmac-sha256`.
     pub mask_key: Option<Secret>,
 }

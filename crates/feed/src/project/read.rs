@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::secret::{Secret, Secrets, is_secret_property};
 use super::settings::{ENVIRONMENT, PROJECT, TARGET, WAREHOUSE};
+use super::stores::StoresDraft;
 use super::template::Template;
 use super::{
     DEFAULT_LEDGER, Engine, Environment, KafkaSettings, LOCAL_ENVIRONMENT, Project, Property, Setting,
@@ -24,6 +25,8 @@ const METASTORE_SCHEME: &str = "thrift://";
 const EMBEDDED: &str = "embedded";
 /// A property that is derived from feed, target and writer: fencing rests on it.
 const OWN_PROPERTY: &str = "transactional.id";
+/// Settings of this file that hold a secret.
+const SECRET_SETTINGS: [&str; 2] = ["mask_key", "secret_access_key"];
 /// The properties of which one says where the cluster is.
 const BOOTSTRAP: [&str; 2] = ["bootstrap.servers", "metadata.broker.list"];
 
@@ -35,6 +38,7 @@ pub(super) struct EnvironmentDraft {
     store: Template,
     target: TargetDraft,
     mask_key: Option<Template>,
+    stores: StoresDraft,
 }
 
 #[derive(Clone)]
@@ -54,10 +58,10 @@ enum TargetDraft {
 }
 
 /// What reading an environment hands from hand to hand.
-struct Reading<'m> {
+pub(super) struct Reading<'m> {
     /// Whether a secret may stand in the file itself.
     literals: Literals,
-    mistakes: &'m mut Mistakes,
+    pub(super) mistakes: &'m mut Mistakes,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -68,7 +72,7 @@ enum Literals {
 
 /// Whether a value may be shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Privacy {
+pub(super) enum Privacy {
     Open,
     Secret,
 }
@@ -118,7 +122,9 @@ fn collect_secret_places(node: &Node, privacy: Privacy, places: &mut Vec<Span>) 
         }
         Data::Mapping(entries) => {
             for Entry { name, span, value } in entries {
-                let secret = privacy == Privacy::Secret || is_secret_property(name) || name == "mask_key";
+                let secret = privacy == Privacy::Secret
+                    || is_secret_property(name)
+                    || SECRET_SETTINGS.contains(&name.as_str());
                 let inner = if secret { Privacy::Secret } else { Privacy::Open };
                 collect_secret_places(value, inner, places);
                 // A name without a value is the rest of a value that a comma cut in two.
@@ -170,14 +176,27 @@ impl Reading<'_> {
         let store = self.setting(&section, "store", Privacy::Open);
         let target = section.get("target").and_then(|node| self.target(node));
         let mask_key = self.setting(&section, "mask_key", Privacy::Secret);
-        Some(EnvironmentDraft { warehouse: warehouse?, engine, store: store?, target: target?, mask_key })
+        let stores = StoresDraft::read(&section, self);
+        Some(EnvironmentDraft {
+            warehouse: warehouse?,
+            engine,
+            store: store?,
+            target: target?,
+            mask_key,
+            stores,
+        })
     }
 
-    fn setting(&mut self, section: &Section<'_>, name: &str, privacy: Privacy) -> Option<Template> {
+    pub(super) fn setting(
+        &mut self,
+        section: &Section<'_>,
+        name: &str,
+        privacy: Privacy,
+    ) -> Option<Template> {
         self.template(section.get(name)?, &format!("`{name}`"), privacy)
     }
 
-    fn template(&mut self, node: &Node, what: &str, privacy: Privacy) -> Option<Template> {
+    pub(super) fn template(&mut self, node: &Node, what: &str, privacy: Privacy) -> Option<Template> {
         let text = section::text(node, what, self.mistakes)?;
         match Template::parse(&text) {
             Ok(template) => {
@@ -321,8 +340,10 @@ impl EnvironmentDraft {
             None => None,
             Some(template) => Some(Secret::new(resolve_text(template, "mask_key", secrets, mistakes)?)),
         };
+        let stores = self.stores.resolve(secrets, mistakes);
         Some(Environment {
             name: name.to_owned(),
+            stores,
             warehouse: warehouse?,
             engine: engine?,
             store: store?,
@@ -333,7 +354,7 @@ impl EnvironmentDraft {
 }
 
 /// A setting's text; an empty variable or file is told like a missing one.
-fn resolve_text(
+pub(super) fn resolve_text(
     template: &Template,
     setting: &str,
     secrets: &dyn Secrets,

@@ -34,7 +34,35 @@ pub(crate) static ENVIRONMENT: Group = Group {
         ),
         required("store", Kind::Text, "Where editions are kept: a directory or a URL."),
         required("target", Kind::Group(&TARGET), "Where documents go."),
+        optional("hadoop", Kind::Group(&HADOOP), "How HDFS is reached, where HADOOP_CONF_DIR does not say."),
+        optional(
+            "s3",
+            Kind::Group(&S3),
+            "How S3-compatible stores are reached, where the environment does not say.",
+        ),
         optional("mask_key", Kind::Text, "The key of `mask: hmac-sha256`: `${NAME}` or `${file:path}`."),
+    ],
+    exactly_one: &[],
+};
+
+pub(crate) static HADOOP: Group = Group {
+    id: "hadoop",
+    title: "`hadoop`",
+    settings: &[
+        optional("conf_dir", Kind::Text, "The directory of `core-site.xml` and `hdfs-site.xml`."),
+        optional("properties", Kind::MapOf(&Kind::Text), "Hadoop's own properties, over those of the files."),
+    ],
+    exactly_one: &[],
+};
+
+pub(crate) static S3: Group = Group {
+    id: "s3",
+    title: "`s3`",
+    settings: &[
+        optional("endpoint", Kind::Text, "The store's address; Amazon's by default."),
+        optional("region", Kind::Text, "The region."),
+        optional("access_key_id", Kind::Text, "The access key's name."),
+        optional("secret_access_key", Kind::Text, "The access key: `${NAME}` or `${file:path}`."),
     ],
     exactly_one: &[],
 };

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use hivecast_feed::{
     Atomicity, ColumnType, EnvelopeStyle, FileFormat, Header, Mask, Nulls, Ready, Rule, Severity, Shape,
     Source, parse,
@@ -28,6 +30,9 @@ tables:
     ready: success_file
   b: { source: b, format: parquet }
   c: { sql: select * from a }
+  d: { source: d, ready: { parameter: exported=true } }
+  e: { source: e, ready: { unchanged_for: 10m } }
+  f: { source: f, ready: { rows_within: 20% } }
 document:
   from: a
   key: x
@@ -74,7 +79,7 @@ fn every_setting_is_read() {
     assert_eq!((feed.chunks.records, feed.chunks.bytes), (10, 2 << 20));
     assert_eq!(feed.chunks.atomic, Atomicity::Edition);
     let names: Vec<&str> = feed.tables.iter().map(|table| table.name.as_str()).collect();
-    assert_eq!(names, ["a", "b", "c"]);
+    assert_eq!(names, ["a", "b", "c", "d", "e", "f"]);
     let envelope = &feed.envelope;
     assert_eq!((envelope.style, envelope.event_type.as_str()), (EnvelopeStyle::Operations, "E"));
     assert_eq!((envelope.major_version, envelope.minor_version), (2, 3));
@@ -90,7 +95,7 @@ fn a_tables_layout_is_read() {
     assert_eq!(table.source, source);
     assert_eq!(table.filter.as_ref().unwrap().value, "x > 1");
     let layout = &table.layout;
-    assert_eq!((layout.format, layout.ready), (Some(FileFormat::Text), Ready::SuccessFile));
+    assert_eq!((layout.format, layout.ready.clone()), (Some(FileFormat::Text), Ready::SuccessFile));
     assert_eq!(layout.partition, "day");
     let columns = [
         ("x".to_owned(), ColumnType::Int),
@@ -163,7 +168,10 @@ fn defaults() {
     assert_eq!((feed.envelope.major_version, feed.envelope.minor_version), (1, 0));
     assert_eq!((feed.format.timezone.as_str(), feed.format.nulls), ("UTC", Nulls::Omit));
     let layout = &feed.tables[0].layout;
-    assert_eq!((layout.format, layout.ready, layout.partition.as_str()), (None, Ready::Exists, "load_date"));
+    assert_eq!(
+        (layout.format, layout.ready.clone(), layout.partition.as_str()),
+        (None, Ready::Exists, "load_date")
+    );
     assert_eq!((layout.text.delimiter, layout.text.quote), (b',', Some(b'"')));
     assert_eq!((layout.text.header, layout.text.null.as_str()), (Header::Absent, r"\N"));
     assert_eq!(feed.gates[0].severity, Severity::Fail);
@@ -178,4 +186,25 @@ fn aliases_repeat_what_they_name() {
         other => panic!("{other:?}"),
     };
     assert_eq!(sql(0), sql(1));
+}
+
+#[test]
+fn readiness_that_needs_more_than_a_word() {
+    let ready = |text: &str| {
+        let feed = good_but("{ source: mdm.parties }", &format!("{{ source: mdm.parties, ready: {text} }}"));
+        parse("feed.yaml", &feed).map(|(feed, _)| feed.tables[1].layout.ready.clone())
+    };
+    let parameter = |value: Option<&str>| Ready::Parameter {
+        name: "exported".to_owned(),
+        value: value.map(str::to_owned),
+    };
+    assert_eq!(ready("{ parameter: exported=true }").unwrap(), parameter(Some("true")));
+    assert_eq!(ready("{ parameter: exported }").unwrap(), parameter(None));
+    assert_eq!(ready("{ unchanged_for: 10m }").unwrap(), Ready::UnchangedFor(Duration::from_secs(600)));
+    assert_eq!(ready("{ rows_within: 20% }").unwrap(), Ready::RowsWithin(0.2));
+    for wrong in
+        ["{ unchanged_for: 10m, rows_within: 20% }", "{ parameter: =x }", "{ unchanged: 10m }", "sometime"]
+    {
+        assert!(ready(wrong).is_err(), "{wrong}");
+    }
 }

@@ -26,6 +26,12 @@ environments:
         sasl.password: "${PASSWORD}"
       ledger: qa.ledger
       transaction_timeout: 90s
+  lab:
+    warehouse: hdfs://lab/warehouse
+    store: s3://lab/editions
+    target: { dir: ./topics }
+    hadoop: { conf_dir: /etc/hadoop/conf, properties: { dfs.client.use.datanode.hostname: true } }
+    s3: { endpoint: "http://${HOST}:9000", region: eu-west-1, access_key_id: "${USER}", secret_access_key: "${PASSWORD}" }
 "#;
 
 fn secrets() -> FixedSecrets {
@@ -155,7 +161,7 @@ fn an_environment_that_does_not_exist() {
     3 | environments:
       | ^^^^^^^^^^^^
       |
-      = help: there are `local`, `qa`
+      = help: there are `lab`, `local`, `qa`
 
     1 mistake in hivecast.yaml
     ");
@@ -389,4 +395,17 @@ fn what_variables_hold_is_checked_too() {
     let error = parse_project("hivecast.yaml", text).unwrap().environment("qa", &secrets).unwrap_err();
     assert!(!error.to_string().contains("hunter2"));
     assert_snapshot!(error.to_string(), @"hivecast.yaml:3:33: `metastore` must be `thrift://host:port`, and is `http://m`; hivecast.yaml:3:50: `store` is empty once its variables are looked up; hivecast.yaml:3:86: `engine` must be `embedded` or a Spark Connect endpoint `sc://host:port`");
+}
+
+#[test]
+fn how_stores_are_reached_and_their_key_is_a_secret() {
+    let stores = environment("lab", &secrets()).stores;
+    assert_eq!(stores.hadoop_conf_dir.as_deref(), Some("/etc/hadoop/conf"));
+    assert_eq!(stores.hadoop["dfs.client.use.datanode.hostname"], "true");
+    assert_eq!(stores.s3_endpoint.as_deref(), Some("http://two:9000"));
+    assert_eq!(stores.s3_secret_access_key.as_ref().map(|key| key.expose()), Some("hunter2"));
+    assert!(!format!("{stores:?}").contains("hunter2"));
+    let told = mistakes(&with_qa("target: { dir: t }, s3: { secret_access_key: hunter2, endpont: x }"));
+    assert!(told.contains("is a secret, and stands in the file") && told.contains("endpoint"), "{told}");
+    assert!(!told.contains("hunter2"), "{told}");
 }

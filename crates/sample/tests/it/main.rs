@@ -10,7 +10,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, TimestampMicrosecondType};
 use hivecast_contract::LoadDate;
 use hivecast_run::{Cancel, Class, Context, Fault, FixedClock, Silent};
-use hivecast_sample::{Existing, FileFormat, Options, Summary, write};
+use hivecast_sample::{Destination, Existing, FileFormat, Options, Summary, write};
 use insta::assert_snapshot;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tempfile::TempDir;
@@ -20,7 +20,8 @@ const TABLES: [&str; 3] = ["accounts", "parties", "party_address"];
 
 fn options(root: &Path) -> Options {
     Options {
-        root: root.to_owned(),
+        to: Destination::Directory(root.to_owned()),
+        database: hivecast_sample::DATABASE.to_owned(),
         accounts: N,
         days: 1,
         seed: 7,
@@ -144,7 +145,7 @@ fn tables_lie_in_hive_layout_marked_as_whole_with_the_days_time() {
                 (written.table, written.rows, written.files, written.bytes),
                 (table, rows as u64, 1, bytes)
             );
-            assert_eq!(written.path, path);
+            assert_eq!(written.path.local_path(), Some(path));
         }
     }
 }
@@ -408,11 +409,12 @@ fn a_million_accounts_fill_a_file_and_the_rest_goes_to_the_next() {
 #[test]
 fn options_that_make_no_sense_are_usage_mistakes() {
     let dir = tempfile::tempdir().unwrap();
-    let changes: [fn(&mut Options); 5] = [
+    let changes: [fn(&mut Options); 6] = [
         |options| options.accounts = 0,
         |options| options.days = 0,
         |options| options.accounts = u64::MAX,
         |options| options.skew = Some(0),
+        |options| options.database = "../elsewhere".to_owned(),
         |options| options.last_date = LoadDate::new(1969, 1, 1).unwrap(),
     ];
     for change in changes {
@@ -420,4 +422,111 @@ fn options_that_make_no_sense_are_usage_mistakes() {
         change(&mut options);
         assert_eq!(run(&options).unwrap_err().class(), Class::Usage);
     }
+}
+
+/// A file's rows as text, column by column, whatever its format.
+fn rows_of(path: &Path) -> Vec<String> {
+    let file = File::open(path).unwrap();
+    let batches: Vec<RecordBatch> = match path.extension().and_then(|ending| ending.to_str()).unwrap() {
+        "parquet" => {
+            let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
+            reader.map(Result::unwrap).collect()
+        }
+        "orc" => {
+            let reader = orc_rust::ArrowReaderBuilder::try_new(file).unwrap().build();
+            reader.map(Result::unwrap).collect()
+        }
+        "avro" => {
+            let file = std::io::BufReader::new(file);
+            arrow_avro::reader::ReaderBuilder::new().build(file).unwrap().map(Result::unwrap).collect()
+        }
+        other => panic!("{other}"),
+    };
+    let options = arrow_cast::display::FormatOptions::new().with_null("NULL");
+    let mut rows = Vec::new();
+    for batch in batches {
+        let cells: Vec<_> = batch
+            .columns()
+            .iter()
+            .map(|column| arrow_cast::display::ArrayFormatter::try_new(column.as_ref(), &options).unwrap())
+            .collect();
+        rows.extend((0..batch.num_rows()).map(|row| {
+            let cells: Vec<String> = cells.iter().map(|cell| cell.value(row).to_string()).collect();
+            cells.join("|")
+        }));
+    }
+    rows
+}
+
+#[test]
+fn every_format_holds_the_same_rows_and_equal_seeds_give_equal_bytes() {
+    let of = |format| {
+        export(|options| {
+            options.accounts = 5_000;
+            options.format = format;
+        })
+    };
+    let (parquet, _) = of(FileFormat::Parquet);
+    for (format, ending) in [(FileFormat::Orc, "orc"), (FileFormat::Avro, "avro")] {
+        let (written, _) = of(format);
+        for table in TABLES {
+            let expected = rows_of(&partition(parquet.path(), table, 22).join("part-00000.snappy.parquet"));
+            let found = rows_of(&partition(written.path(), table, 22).join(format!("part-00000.{ending}")));
+            assert!(expected.len() > 4_000);
+            assert_eq!(found, expected, "{format:?} {table}");
+        }
+        let (again, _) = of(format);
+        assert_eq!(files(again.path()), files(written.path()), "{format:?}");
+    }
+}
+
+#[test]
+fn json_lines_name_every_column() {
+    let (dir, _) = export(|options| {
+        options.accounts = 50;
+        options.format = FileFormat::Json;
+    });
+    let (same, _) = export(|options| options.accounts = 50);
+    let text = fs::read_to_string(partition(dir.path(), "accounts", 22).join("part-00000.json")).unwrap();
+    let parquet = rows_of(&partition(same.path(), "accounts", 22).join("part-00000.snappy.parquet"));
+    for (line, row) in text.lines().zip(&parquet) {
+        let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).unwrap();
+        let cell = |value: &serde_json::Value| match value {
+            serde_json::Value::Null => "NULL".to_owned(),
+            serde_json::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let names = ["account_id", "account_start_date", "legal_title_2", "active_ind"];
+        let found =
+            names.map(|name| cell(&object[name]).replacen(' ', "T", usize::from(name.ends_with("_date"))));
+        let row: Vec<&str> = row.split('|').collect();
+        assert_eq!(found, [row[0], row[2], row[4], row[9]], "{line}");
+        assert_eq!(object.len(), 13);
+    }
+    assert_eq!(text.lines().count(), parquet.len());
+}
+
+/// A store that is reached by a location: what is written piece by piece here, and put there whole.
+#[test]
+fn another_store_gets_the_same_files() {
+    let (local, _) = export(|options| {
+        options.accounts = 300;
+        options.days = 2;
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let to = || Destination::Store {
+        root: hivecast_storage::Location::local(dir.path()).unwrap(),
+        stores: hivecast_storage::Stores::default(),
+    };
+    let mut there = options(dir.path());
+    (there.to, there.accounts, there.days) = (to(), 300, 2);
+    let summary = run(&there).unwrap();
+    assert_eq!(files(dir.path()), files(local.path()));
+    assert_eq!(summary.days[1].tables[0].path.local_path(), Some(partition(dir.path(), "accounts", 22)));
+    assert_eq!(run(&there).unwrap_err().class(), Class::Usage, "what is there is refused");
+    there.existing = Existing::Replace;
+    run(&there).unwrap();
+    assert_eq!(files(dir.path()), files(local.path()));
+    there.existing = Existing::Keep;
+    assert!(run(&there).unwrap().days.is_empty());
 }

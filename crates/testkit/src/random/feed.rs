@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hivecast_feed::{
     Atomicity, BigIntegers, Chunks, ColumnType, Decimals, Element, Envelope, EnvelopeStyle, Feed, Field,
-    FileFormat, Format, Gate, JoinColumn, Layout, Node, NotANumber, Nulls, Ready, Rule, Severity,
-    Shape, Source, Spanned, Sql, Table, TextLayout,
+    FileFormat, Format, Gate, JoinColumn, Layout, Node, NotANumber, Nulls, Ready, Rule, Severity, Shape,
+    Source, Spanned, Sql, Table, TextLayout,
 };
 
 use super::Written;
@@ -124,7 +124,8 @@ fn table(choices: &mut Choices, name: String, schema: &Schema) -> Table {
         Written::Parquet => TextLayout::default(),
     };
     let is_text = matches!(schema.format, Written::Text(_));
-    let columns = || schema.columns.iter().map(|column| (column.name.clone(), column.column_type.clone())).collect();
+    let columns =
+        || schema.columns.iter().map(|column| (column.name.clone(), column.column_type.clone())).collect();
     Table {
         name,
         span: 0..0,
@@ -136,7 +137,7 @@ fn table(choices: &mut Choices, name: String, schema: &Schema) -> Table {
             text,
             columns: is_text.then(columns),
             partition: "load_date".to_owned(),
-            ready: *choices.pick(&[Ready::Exists, Ready::SuccessFile]),
+            ready: choices.pick(&[Ready::Exists, Ready::SuccessFile]).clone(),
         },
     }
 }

@@ -109,7 +109,8 @@ pub(super) fn rows(choices: &mut Choices, schema: &Schema, ids: Ids) -> TableDat
         let at = rows.len() - choices.below(rows.len() + 1);
         rows.insert(at, row);
     }
-    let columns = schema.columns.iter().map(|column| (column.name.clone(), column.column_type.clone())).collect();
+    let columns =
+        schema.columns.iter().map(|column| (column.name.clone(), column.column_type.clone())).collect();
     TableData { name: schema.name.clone(), columns, rows }
 }
 

@@ -1,0 +1,340 @@
+use crate::address::Address;
+use crate::connection::{Call, Connection, Deadline, Request, why_closed};
+use crate::decode::{Input, texts};
+use crate::encode::Fields;
+use crate::failure::{Exception, Failure, Failures};
+use hivecast_run::{Fault, Result};
+use std::os::unix::fs::MetadataExt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use std::{env, fs, io, thread};
+
+/// How long the client waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a host's name to be resolved, and for a connection.
+    pub connect: Duration,
+    /// For a server that says nothing. A connection on which this happens is given up.
+    pub answer: Duration,
+    /// For one whole operation, such as the partitions of a thousand names: all its calls, to whatever
+    /// host, and the pauses between them.
+    pub operation: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Timeouts { connect: CONNECT_TIMEOUT, answer: ANSWER_TIMEOUT, operation: OPERATION_TIMEOUT }
+    }
+}
+
+/// A host that is there accepts within milliseconds; lost packets are sent again after 1 and 3 s.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A busy metastore whose database is slow takes tens of seconds.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// Two slow answers, and another try.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(180);
+
+/// How often hosts are tried. What changes something is never sent twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retries {
+    /// Rounds over all hosts, at least 1.
+    pub rounds: u32,
+    /// The pause before each round but the first.
+    pub pause: Duration,
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        Retries { rounds: ROUNDS, pause: PAUSE }
+    }
+}
+
+/// A scheduler runs the job again; within a run only a restart of the server is waited for.
+const ROUNDS: u32 = 3;
+/// A metastore is back within seconds of a restart.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Who asks, as the server is told. It believes it: without Kerberos nothing is proved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User(String);
+
+impl User {
+    /// A user of this name.
+    pub fn named(name: impl Into<String>) -> User {
+        User(name.into())
+    }
+
+    /// `HADOOP_USER_NAME`, else the system's name of the user that runs this process, as Hive's own
+    /// client does.
+    pub fn current() -> User {
+        let from = |variable| env::var(variable).ok().filter(|name| !name.is_empty());
+        from("HADOOP_USER_NAME")
+            .or_else(system_user)
+            .or_else(|| from("USER"))
+            .map_or_else(|| User::named("hivecast"), User)
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The name in `/etc/passwd` of the user that this process runs as.
+fn system_user() -> Option<String> {
+    let uid = fs::metadata("/proc/self").ok()?.uid().to_string();
+    let users = fs::read_to_string("/etc/passwd").ok()?;
+    let mut fields = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    fields.find(|fields| fields.get(2) == Some(&uid.as_str())).map(|fields| fields[0].to_owned())
+}
+
+/// A Hive Metastore, on one or several hosts that serve the same. It connects when it is first asked,
+/// and keeps one connection; threads that share it ask one after the other.
+///
+/// Every error names the host and what was asked. Its class is infrastructure (10) where the server
+/// can't be reached, is too slow, or fails inside; denied (30) where it refuses this user; usage (2)
+/// where the address is not that of a metastore that can be spoken to; data (20) where what was
+/// asked for is not there.
+#[derive(Debug)]
+pub struct Metastore {
+    hosts: Vec<Address>,
+    timeouts: Timeouts,
+    retries: Retries,
+    user: User,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    connection: Option<Connection>,
+    /// The host of the connection, or of the last one: an index into `hosts`.
+    host: usize,
+}
+
+/// Whether a call may be sent again when its outcome is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Repeat {
+    /// It changes nothing.
+    Always,
+    /// It may have been done.
+    Never,
+}
+
+const SET_UGI: Call = Call { name: "set_ugi", throws: &[Exception::Meta] };
+
+impl Metastore {
+    /// A metastore that answers at each of `hosts`; they are tried in this order. Fails with a usage
+    /// fault where there is none.
+    pub fn new(hosts: &[Address], timeouts: Timeouts, user: User) -> Result<Metastore> {
+        if hosts.is_empty() {
+            return Err(Fault::usage("no host of the metastore is named").advise("write thrift://host:9083"));
+        }
+        let (hosts, retries, state) = (hosts.to_vec(), Retries::default(), Mutex::default());
+        Ok(Metastore { hosts, timeouts, retries, user, state })
+    }
+
+    /// The same, with other retries.
+    #[must_use]
+    pub fn with_retries(mut self, retries: Retries) -> Metastore {
+        self.retries = retries;
+        self
+    }
+
+    /// Where it answers.
+    pub fn hosts(&self) -> &[Address] {
+        &self.hosts
+    }
+
+    /// Starts an operation, whose `action` reads "for table mdm.accounts" or "to create table …".
+    pub(crate) fn operation(&self, action: impl Into<String>) -> Operation<'_> {
+        Operation {
+            metastore: self,
+            action: action.into(),
+            deadline: Deadline::after(self.timeouts.operation),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A thread that panicked in a call took its connection out, so that what is left is sound.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The hosts in the order in which they are tried, once for each round: the last one that answered
+    /// first.
+    fn turns(&self, first: usize) -> impl Iterator<Item = (Duration, usize)> + use<> {
+        let (count, pause) = (self.hosts.len(), self.retries.pause);
+        (0..self.retries.rounds.max(1)).flat_map(move |round| {
+            (0..count).map(move |step| {
+                let wait = if round > 0 && step == 0 { pause } else { Duration::ZERO };
+                (wait, (first + step) % count)
+            })
+        })
+    }
+
+    /// A connection on which this user is announced, as Hive's own client does first.
+    fn connect(&self, host: &Address, deadline: Deadline) -> Result<Connection, Failure> {
+        let Timeouts { connect, answer, .. } = self.timeouts;
+        let mut connection = Connection::open(host, connect, answer, deadline)?;
+        let user = self.user.name();
+        let arguments = Fields::new().text(1, user).texts(2, [user].into_iter());
+        let request = request(SET_UGI, arguments)?;
+        match connection.call(&request, deadline, texts) {
+            // A proxy before metastores may not know it.
+            Ok(_) | Err(Failure::UnknownCall) => Ok(connection),
+            Err(Failure::Lost(error)) => {
+                let failure = match error.kind() {
+                    io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
+                        why_closed(host, error, deadline)
+                    }
+                    _ => Failure::Lost(error),
+                };
+                // Nothing that was asked for has been sent yet.
+                Err(failure.before_the_call())
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    fn ask<T>(
+        &self,
+        deadline: Deadline,
+        request: &Request,
+        repeat: Repeat,
+        mut read: impl FnMut(&mut Input<'_>) -> thrift::Result<T>,
+    ) -> Result<Option<T>, Failures> {
+        let mut failures = Failures::none();
+        let mut state = self.state();
+        let mut turns = self.turns(state.host);
+        loop {
+            let (mut connection, age) = match state.connection.take() {
+                Some(connection) => (connection, Age::Kept),
+                None => match self.next_connection(&mut turns, &mut state, deadline, &mut failures) {
+                    Some(connection) => (connection, Age::New),
+                    None => return Err(failures),
+                },
+            };
+            let failure = match connection.call(request, deadline, &mut read) {
+                Ok(answer) => {
+                    state.connection = Some(connection);
+                    return Ok(answer);
+                }
+                Err(failure) => failure,
+            };
+            if failure.keeps_step() {
+                state.connection = Some(connection);
+            }
+            // Its server was restarted since. That says nothing about the server that runs now.
+            if age == Age::Kept && repeat == Repeat::Always && failure.is_broken_connection() {
+                continue;
+            }
+            if age == Age::Kept {
+                // That was this host's turn.
+                turns.next();
+            }
+            let again = repeat == Repeat::Always && failure.may_pass();
+            failures.push(&self.hosts[state.host], failure);
+            if !again {
+                return Err(failures);
+            }
+        }
+    }
+
+    /// Connects to the next host that lets us. `None` where all were tried as often as they may, or the
+    /// time is over: `failures` then say why.
+    fn next_connection(
+        &self,
+        turns: &mut impl Iterator<Item = (Duration, usize)>,
+        state: &mut State,
+        deadline: Deadline,
+        failures: &mut Failures,
+    ) -> Option<Connection> {
+        for (pause, index) in turns {
+            let host = &self.hosts[index];
+            // Another round won't make metastores of them.
+            if !pause.is_zero() && failures.are_strangers() {
+                return None;
+            }
+            let connected = deadline.at_most(pause.max(Duration::from_nanos(1))).and_then(|pause| {
+                thread::sleep(pause);
+                self.connect(host, deadline)
+            });
+            match connected {
+                Ok(connection) => {
+                    state.host = index;
+                    return Some(connection);
+                }
+                Err(failure) => {
+                    let goes_on = failure.is_for_others();
+                    failures.push(host, failure);
+                    if !goes_on {
+                        return None;
+                    }
+                }
+            }
+        }
+        None
+    }
+}
+
+/// Whether a connection was there before the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Age {
+    New,
+    Kept,
+}
+
+/// A request as it is sent.
+fn request(call: Call, arguments: Fields) -> Result<Request, Failure> {
+    let arguments =
+        arguments.finish().map_err(|error| Failure::Connect(io::Error::other(error.to_string())))?;
+    Ok(Request { call, arguments })
+}
+
+/// One thing that is done, in one or several calls, under one deadline.
+pub(crate) struct Operation<'a> {
+    metastore: &'a Metastore,
+    action: String,
+    deadline: Deadline,
+}
+
+impl Operation<'_> {
+    /// Asks for something; hosts are tried until one answers.
+    pub(crate) fn read<T>(
+        &self,
+        call: Call,
+        arguments: Fields,
+        read: impl FnMut(&mut Input<'_>) -> thrift::Result<T>,
+    ) -> Result<Option<T>, Failures> {
+        self.send(call, arguments, Repeat::Always, read)
+    }
+
+    /// Has something changed. It is sent once; a failure may leave open whether it was done.
+    pub(crate) fn write<T>(
+        &self,
+        call: Call,
+        arguments: Fields,
+        read: impl FnMut(&mut Input<'_>) -> thrift::Result<T>,
+    ) -> Result<Option<T>, Failures> {
+        self.send(call, arguments, Repeat::Never, read)
+    }
+
+    fn send<T>(
+        &self,
+        call: Call,
+        arguments: Fields,
+        repeat: Repeat,
+        read: impl FnMut(&mut Input<'_>) -> thrift::Result<T>,
+    ) -> Result<Option<T>, Failures> {
+        let request = request(call, arguments).map_err(|failure| {
+            let mut failures = Failures::none();
+            failures.push(&self.metastore.hosts[0], failure);
+            failures
+        })?;
+        self.metastore.ask(self.deadline, &request, repeat, read)
+    }
+
+    /// Failures as the fault that the caller gets.
+    pub(crate) fn fault(&self, failures: Failures) -> Fault {
+        failures.fault(&self.action)
+    }
+}

@@ -1,0 +1,7 @@
+//! Every store, held against one suite, and what each does when something is broken. Needs the services
+//! that `dev/with-services` starts; without them these tests fail.
+
+mod conformance;
+mod hdfs;
+mod s3;
+mod support;
