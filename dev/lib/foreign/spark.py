@@ -134,7 +134,7 @@ def orc():
     data = frame(columns, rows)
     codecs = ["none", "zlib", "snappy", "zstd", "lz4"] if UTC else ["zlib"]
     for codec in codecs:
-        save(f"orc-{codec}", data, "orc", (columns, by_java_orc(rows), {}), compression=codec)
+        save(f"orc-{codec}", data, "orc", (columns, by_java_orc(rows) if UTC else rows, {}), compression=codec)
     if UTC:
         numbers, values = many_integers()
         schema = ", ".join(f"{name} {of}" for name, of in numbers)
@@ -157,7 +157,7 @@ def hive():
     }
     for kind, how in stored.items():
         # Hive 2 leaves no zone in Parquet: the feed's must be the one of its clocks.
-        shown = by_java_orc(rows) if kind == "orc" else rows
+        shown = by_java_orc(rows) if kind == "orc" and UTC else rows
         table(f"hive-{kind}", columns, rows, f"stored as {kind}", how | {"zone": ZONE}, shown)
     escaped = "row format delimited fields terminated by '|' escaped by '\\\\' collection items terminated by ','"
     layout = dict(format="text", hive=True, delimiter="|", escape="\\", collection=",", map_key=":")
