@@ -6,6 +6,7 @@
 
 mod dialect;
 mod expression;
+mod map_access;
 mod query;
 mod source;
 mod wording;
@@ -17,8 +18,12 @@ use arrow_schema::{DataType, SchemaRef};
 use datafusion::common::Column;
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::error::DataFusionError;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use hivecast_feed::{BindError, Binder, nearest};
+
+use map_access::MapAccess;
 
 pub use expression::{Expression, normal_type, to_text};
 pub use query::{Queries, QueryLimits, quoted};
@@ -39,7 +44,7 @@ impl SqlBinder {
 
 impl Default for SqlBinder {
     fn default() -> Self {
-        SqlBinder { context: SessionContext::new_with_config(session_config(1)) }
+        SqlBinder { context: session(1, Arc::default()) }
     }
 }
 
@@ -62,7 +67,7 @@ impl Binder for SqlBinder {
     }
 
     fn bind_query(&self, query: &str, tables: &BTreeMap<String, SchemaRef>) -> Result<SchemaRef, BindError> {
-        let context = SessionContext::new_with_config(session_config(1));
+        let context = session(1, Arc::default());
         for (name, schema) in tables {
             let table = Arc::new(EmptyTable::new(Arc::clone(schema)));
             context.register_table(name.as_str(), table).map_err(|error| bind_error(query, &error))?;
@@ -75,7 +80,17 @@ impl Binder for SqlBinder {
     }
 }
 
-/// One configuration for binding and running, so that what binds is what runs.
+/// One kind of session for binding and running, so that what binds is what runs.
+fn session(threads: usize, environment: Arc<RuntimeEnv>) -> SessionContext {
+    let state = SessionStateBuilder::new()
+        .with_config(session_config(threads))
+        .with_runtime_env(environment)
+        .with_expr_planners(vec![Arc::new(MapAccess)])
+        .with_default_features()
+        .build();
+    SessionContext::new_with_state(state)
+}
+
 fn session_config(threads: usize) -> SessionConfig {
     let mut config = SessionConfig::new().with_target_partitions(threads).with_information_schema(false);
     config.options_mut().sql_parser.collect_spans = true;

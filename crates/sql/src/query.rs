@@ -19,7 +19,7 @@ use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 use hivecast_run::{Context, Fault, Result};
 
-use super::{session_config, wording};
+use super::{session, wording};
 use crate::source::RowSource;
 
 /// What a query may use.
@@ -48,7 +48,7 @@ impl Queries {
             .with_temp_file_path(limits.spill)
             .build_arc()
             .map_err(|error| Fault::infrastructure("failed to set up the query engine").because(error))?;
-        let session = SessionContext::new_with_config_rt(session_config(limits.threads), environment);
+        let session = session(limits.threads, environment);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(limits.threads)
             .build()

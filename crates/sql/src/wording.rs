@@ -101,6 +101,9 @@ pub(crate) fn plain(text: &str) -> String {
 
 /// Sentences that are said better than DataFusion says them.
 fn known(line: &str) -> Option<String> {
+    if line.starts_with("Dot access not supported for non-string expr") {
+        return Some("a field of an item is written as `visits[1]['place']`".to_owned());
+    }
     if let Some(inner) = between(line, "Cannot coerce arithmetic expression ", " to valid types") {
         return Some(format!("{} can't be computed: the types don't fit, cast one side", types_named(inner)));
     }

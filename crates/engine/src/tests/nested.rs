@@ -22,10 +22,12 @@ tables:
       scores: map<string,decimal(5,2)>
       address: struct<city:string,lines:array<string>,since:date>
       visits: array<struct<place:string,at:timestamp>>
+      codes: map<int,string>
   pets:
     source: pets
     format: json
     columns: { owner: bigint, name: string, toys: "map<string,array<int>>" }
+  golds: { sql: "select id, scores['gold'] as gold, tags[1] as tag, address.city as city from people" }
 document:
   from: people
   key: id
@@ -40,6 +42,9 @@ document:
     line: address.lines[2]
     where: visits[1]['place']
     visits: visits
+    code: codes[-7]
+    codes: codes
+    queried: { one: golds, on: id, fields: { gold: gold, tag: tag, city: city } }
     hidden: { value: address, mask: sha256 }
     pets:
       many: pets
@@ -49,7 +54,7 @@ document:
 "#;
 
 const PEOPLE: &str = r#"
-{"id": 1, "tags": ["vip", null, "a text that is longer than any view keeps inline"], "scores": {"gold": 1.5, "tin": null}, "address": {"city": "Leeds", "lines": ["1 High St", "Flat 2"], "since": "2020-02-29"}, "visits": [{"place": "Rome", "at": "2026-01-01 10:00:00"}, {"place": null}]}
+{"id": 1, "tags": ["vip", null, "a text that is longer than any view keeps inline"], "scores": {"gold": 1.5, "tin": null}, "address": {"city": "Leeds", "lines": ["1 High St", "Flat 2"], "since": "2020-02-29"}, "visits": [{"place": "Rome", "at": "2026-01-01 10:00:00"}, {"place": null}], "codes": {"8": "b", "-7": "a"}}
 {"id": 2, "tags": [], "scores": {}, "address": {"city": null, "lines": null}, "visits": null}
 {"ID": 3, "Tags": null, "scores": null, "address": null}
 {"id": 0, "tags": []}
@@ -90,6 +95,8 @@ fn nested_values_are_used_in_expressions_and_become_json() {
                 "address": {"city": "Leeds", "lines": ["1 High St", "Flat 2"], "since": "2020-02-29"},
                 "city": "Leeds", "line": "Flat 2", "where": "Rome",
                 "visits": [{"place": "Rome", "at": "2026-01-01T10:00:00.000+00:00"}, {}],
+                "code": "a", "codes": {"-7": "a", "8": "b"},
+                "queried": {"gold": "1.50", "tag": "vip", "city": "Leeds"},
                 "pets": [{"name": "Ada"}, {"name": "Rex", "toys": {"ball": [1, 2]}}],
             })
         );
