@@ -51,7 +51,7 @@ pub fn seconds(seconds: f64) -> String {
 
 /// Lays out rows in columns. The first row is the head; columns named in `right` (by index) are
 /// aligned to the right. Every line starts with `indent`, and has no trailing spaces.
-pub(crate) fn table(indent: &str, rows: &[Vec<String>], right: &[usize]) -> String {
+pub fn table(indent: &str, rows: &[Vec<String>], right: &[usize]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
