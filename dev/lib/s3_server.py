@@ -10,6 +10,7 @@ import io
 import re
 import sys
 import threading
+from urllib.parse import parse_qsl, quote
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, run_simple
@@ -60,7 +61,9 @@ class Store:
     def signature(self, environ, given):
         """Signature version 4 of the request as it came over the wire."""
         path, _, query = environ["RAW_URI"].partition("?")
-        pairs = sorted(part if "=" in part else part + "=" for part in query.split("&") if part)
+        # Clients write a blank as `+` or as `%20`; what is signed has the latter.
+        pairs = sorted(f"{quote(name, safe='-_.~')}={quote(value, safe='-_.~')}"
+                       for name, value in parse_qsl(query, keep_blank_values=True))
         headers = "".join(f"{name}:{header(environ, name)}\n" for name in given["headers"].split(";"))
         request = "\n".join([environ["REQUEST_METHOD"], path, "&".join(pairs), headers, given["headers"],
                              environ.get("HTTP_X_AMZ_CONTENT_SHA256", "")])

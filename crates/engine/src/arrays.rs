@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, ListArray, RecordBatch, RecordBatchOptions};
+use arrow_array::{Array, ArrayRef, ListArray, MapArray, RecordBatch, RecordBatchOptions, StructArray};
 use arrow_buffer::OffsetBuffer;
 use arrow_schema::{DataType, SchemaRef};
 use arrow_select::concat::concat;
@@ -26,6 +26,11 @@ pub(crate) fn bytes_of(array: &ArrayRef) -> usize {
                 let list = array.as_list::<i32>();
                 (list.len() + 1) * size_of::<i32>() + bytes_of(&list_values(list))
             }
+            DataType::Map(..) => {
+                let map = array.as_map();
+                let entries = map_entries(map);
+                (map.len() + 1) * size_of::<i32>() + entries.columns().iter().map(bytes_of).sum::<usize>()
+            }
             _ => array.to_data().get_slice_memory_size().unwrap_or_else(|_| array.get_buffer_memory_size()),
         }
 }
@@ -40,6 +45,13 @@ fn list_values(list: &ListArray) -> ArrayRef {
     let offsets = list.value_offsets();
     let (first, last) = (offsets[0] as usize, offsets[offsets.len() - 1] as usize);
     list.values().slice(first, last - first)
+}
+
+/// The entries that a map's rows show.
+fn map_entries(map: &MapArray) -> StructArray {
+    let offsets = map.value_offsets();
+    let (first, last) = (offsets[0] as usize, offsets[offsets.len() - 1] as usize);
+    map.entries().slice(first, last - first)
 }
 
 /// The same rows in buffers of their own size: text views otherwise keep, and would write, every
@@ -59,6 +71,16 @@ pub(crate) fn compact(array: &ArrayRef) -> Result<ArrayRef> {
             let list = ListArray::try_new(Arc::clone(field), lengths, values, list.nulls().cloned())
                 .map_err(|error| Fault::bug("failed to compact a list").because(error))?;
             Arc::new(list)
+        }
+        DataType::Map(field, sorted) => {
+            let map = array.as_map();
+            let entries = map_entries(map);
+            let columns = entries.columns().iter().map(compact).collect::<Result<_>>()?;
+            let entries = structure(entries.fields(), columns, entries.len(), None)?;
+            let lengths = OffsetBuffer::from_lengths(map.offsets().lengths());
+            let map = MapArray::try_new(Arc::clone(field), lengths, entries, map.nulls().cloned(), *sorted)
+                .map_err(|error| Fault::bug("failed to compact a map").because(error))?;
+            Arc::new(map)
         }
         _ => Arc::clone(array),
     })

@@ -23,6 +23,11 @@ pub(crate) fn has_large_values(array: &ArrayRef) -> bool {
             let list = array.as_list::<i32>();
             list.offsets().lengths().any(|length| length > LARGE_LIST) || has_large_values(list.values())
         }
+        DataType::Map(..) => {
+            let map = array.as_map();
+            map.offsets().lengths().any(|length| length > LARGE_LIST)
+                || map.entries().columns().iter().any(has_large_values)
+        }
         _ => false,
     }
 }
@@ -45,6 +50,14 @@ fn row_bytes(array: &ArrayRef, row: usize) -> usize {
             let list = array.as_list::<i32>();
             let (start, end) = (list.value_offsets()[row] as usize, list.value_offsets()[row + 1] as usize);
             (start..end).map(|element| SCALAR + row_bytes(list.values(), element)).sum()
+        }
+        DataType::Map(..) => {
+            let map = array.as_map();
+            let (start, end) = (map.value_offsets()[row] as usize, map.value_offsets()[row + 1] as usize);
+            let of_entry = |entry: usize| {
+                map.entries().columns().iter().map(|column| row_bytes(column, entry)).sum::<usize>()
+            };
+            (start..end).map(|entry| SCALAR + of_entry(entry)).sum()
         }
         _ => SCALAR,
     }

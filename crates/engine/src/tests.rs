@@ -2,6 +2,7 @@
 //! tables, in memory and in passes over spill files cut as small as they go.
 
 mod gates;
+mod nested;
 mod random;
 mod skew;
 mod ties;

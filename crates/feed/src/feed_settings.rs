@@ -92,12 +92,12 @@ pub(crate) static TABLE: Group = Group {
         optional(
             "skip_header_lines",
             SKIPPED_LINES,
-            "For text and JSON: lines at the start of each file that are left out; 0 by default.",
+            "For text: lines at the start of each file that are left out; 0 by default.",
         ),
         optional(
             "skip_footer_lines",
             SKIPPED_LINES,
-            "For text and JSON: lines at the end of each file that are left out; 0 by default.",
+            "For text: records at the end of each file that are left out; 0 by default.",
         ),
         optional(
             "columns",
@@ -154,10 +154,17 @@ pub(crate) const LAYOUT_SETTINGS: [&str; 13] = [
     "ready",
 ];
 /// What only delimited text has.
-pub(crate) const TEXT_SETTINGS: [&str; 7] =
-    ["delimiter", "header", "quote", "escape", "null", "collection", "map_key"];
-/// What only files of lines have.
-pub(crate) const LINE_SETTINGS: [&str; 2] = ["skip_header_lines", "skip_footer_lines"];
+pub(crate) const TEXT_SETTINGS: [&str; 9] = [
+    "delimiter",
+    "header",
+    "quote",
+    "escape",
+    "null",
+    "collection",
+    "map_key",
+    "skip_header_lines",
+    "skip_footer_lines",
+];
 /// Most lines that may be left out at either end: those at the end are held back in memory, and Hive's
 /// own limit is no higher.
 pub(crate) const MAX_SKIPPED_LINES: u64 = 100;

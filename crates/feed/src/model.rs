@@ -194,7 +194,7 @@ pub struct TextLayout {
     pub map_key: u8,
     /// `skip_header_lines`: lines of each file that are left out, before a header that names columns.
     pub skip_header_lines: u32,
-    /// `skip_footer_lines`: lines at the end of each file that are left out.
+    /// `skip_footer_lines`: records at the end of each file that are left out.
     pub skip_footer_lines: u32,
 }
 

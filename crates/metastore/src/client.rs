@@ -1,5 +1,5 @@
 use crate::address::Address;
-use crate::connection::{Call, Connection, Deadline, Request};
+use crate::connection::{Call, Connection, Deadline, Request, why_closed};
 use crate::decode::{Input, texts};
 use crate::encode::Fields;
 use crate::failure::{Exception, Failure, Failures};
@@ -181,8 +181,16 @@ impl Metastore {
         match connection.call(&request, deadline, texts) {
             // A proxy before metastores may not know it.
             Ok(_) | Err(Failure::UnknownCall) => Ok(connection),
-            // Nothing that was asked for has been sent yet.
-            Err(Failure::Lost(error)) => Err(Failure::Connect(error)),
+            Err(Failure::Lost(error)) => {
+                let failure = match error.kind() {
+                    io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
+                        why_closed(host, error, deadline)
+                    }
+                    _ => Failure::Lost(error),
+                };
+                // Nothing that was asked for has been sent yet.
+                Err(failure.before_the_call())
+            }
             Err(failure) => Err(failure),
         }
     }

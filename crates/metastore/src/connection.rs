@@ -123,6 +123,15 @@ impl Connection {
             Ok(answer) => answer,
         }
     }
+
+    /// Whether the server takes part in a SASL negotiation, be it by refusing this one.
+    fn negotiates_sasl(&self, deadline: Deadline) -> bool {
+        let (stream, silence) = (&self.stream, self.silence);
+        let mut socket = Socket { stream, deadline, silence, budget: MAX_ANSWER, trouble: None };
+        let mut status = [0];
+        let answered = socket.write_all(SASL_START).and_then(|()| socket.read_exact(&mut status));
+        answered.is_ok() && matches!(status, [1..=5])
+    }
 }
 
 /// The host's addresses. The system's resolver knows no deadline, so that it is asked by a thread of
@@ -241,15 +250,31 @@ fn recognise(reader: &mut BufReader<Socket<'_>>) -> Result<(), Failure> {
             stranger(Class::Usage, "it wants TLS, which is not supported for metastores", NO_TLS)
         }
         // The status byte of Thrift's SASL negotiation.
-        [1..=5, ..] => stranger(
-            Class::Denied,
-            "it wants SASL (Kerberos), which is not supported for metastores",
-            NO_SASL,
-        ),
+        [1..=5, ..] => Err(wants_sasl()),
         [b'H', b'T', b'T', b'P', ..] => stranger(Class::Usage, "it speaks HTTP", NO_HTTP),
         [0, ..] => stranger(Class::Usage, "it speaks Thrift in frames, which is not supported", NO_FRAMES),
         _ => stranger(Class::Usage, "what answers is no Hive Metastore", NO_METASTORE),
     }
+}
+
+/// How long a server that may want SASL is waited for.
+const SASL_PATIENCE: Duration = Duration::from_secs(1);
+/// The start of Thrift's SASL negotiation: the status START, the length of a name, and the name of
+/// Kerberos's mechanism; then the status OK and an empty token.
+const SASL_START: &[u8] = b"\x01\0\0\0\x06GSSAPI\x02\0\0\0\0";
+
+/// Why a host closed the connection before it answered, as far as it can be told. Servers that want SASL
+/// say nothing to whoever does not start with it, so that this is done, on a connection of its own.
+pub(crate) fn why_closed(address: &Address, error: io::Error, deadline: Deadline) -> Failure {
+    match Connection::open(address, SASL_PATIENCE, SASL_PATIENCE, deadline) {
+        Ok(connection) if connection.negotiates_sasl(deadline) => wants_sasl(),
+        _ => Failure::Lost(error),
+    }
+}
+
+fn wants_sasl() -> Failure {
+    let why = "it wants SASL (Kerberos), which is not supported for metastores";
+    Failure::Stranger { class: Class::Denied, why, advice: NO_SASL }
 }
 
 const NO_TLS: &str = "name a metastore whose metastore.use.SSL is false, or a local proxy that ends TLS";

@@ -55,6 +55,14 @@ const DENIALS: [&str; 7] = [
 ];
 
 impl Failure {
+    /// The same, of a connection on which nothing was asked yet.
+    pub(crate) fn before_the_call(self) -> Failure {
+        match self {
+            Failure::Lost(error) => Failure::Connect(error),
+            other => other,
+        }
+    }
+
     /// Whether another host, or the same one again, may do better.
     pub(crate) fn may_pass(&self) -> bool {
         matches!(self, Failure::Connect(_) | Failure::Lost(_) | Failure::Garbled(_))

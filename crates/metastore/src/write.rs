@@ -6,9 +6,11 @@ use crate::connection::Call;
 use crate::decode::{Input, list};
 use crate::encode::Fields;
 use crate::failure::{Exception, Failure, Failures};
-use crate::names::partition_name;
+use crate::names::{partition_name, values_of_name};
 use crate::raw::Raw;
-use crate::read::{BATCH, GET_PARTITIONS_BY_NAMES, get_database, get_partitions, get_table, of_table};
+use crate::read::{
+    BATCH, GET_PARTITIONS_BY_NAMES, get_database, get_partition_names, get_partitions, get_table, of_table,
+};
 use crate::table::{Column, Database, Partition, Storage, Table, TableKind};
 use hivecast_run::{Fault, Result};
 use std::collections::{BTreeMap, HashSet};
@@ -81,10 +83,13 @@ impl Metastore {
     /// Adds partitions, in batches, and returns how many. Those whose values are there already stay
     /// as they are. One without columns has the table's, and one without formats has the table's.
     /// When it fails, those before may have been added; adding them again is safe.
+    ///
+    /// Servers make and look into a directory for each, which takes them long: each batch of 500 is an
+    /// operation with a time of its own.
     pub fn add_partitions(&self, table: &Table, partitions: &[Partition]) -> Result<usize> {
-        let operation = self.operation(format!("to add partitions to table {}", table.full_name()));
         let mut added = 0;
         for batch in partitions.chunks(BATCH) {
+            let operation = self.operation(format!("to add partitions to table {}", table.full_name()));
             added += add_batch(&operation, table, batch).map_err(|failures| operation.fault(failures))?;
         }
         Ok(added)
@@ -181,18 +186,16 @@ fn add_batch(operation: &Operation<'_>, table: &Table, batch: &[Partition]) -> R
     }
 }
 
-/// Those of a batch that the table does not have.
+/// Those of a batch that the table does not have. All names are asked for, since Hive 4 takes seconds for
+/// names that are not there.
 fn missing_of<'a>(
     operation: &Operation<'_>,
     table: &Table,
     batch: &'a [Partition],
 ) -> Result<Vec<&'a Partition>, Failures> {
-    let columns = || table.partition_columns.iter().map(|column| column.name.as_str());
-    let name = |one: &Partition| partition_name(columns().zip(one.values.iter().map(String::as_str)));
-    let names: Vec<String> = batch.iter().map(name).collect();
-    let found: HashSet<Vec<String>> =
-        get_partitions(operation, table, &names)?.into_iter().map(|found| found.values).collect();
-    Ok(batch.iter().filter(|one| !found.contains(&one.values)).collect())
+    let names = get_partition_names(operation, table)?;
+    let there: HashSet<Vec<String>> = names.iter().map(|name| values_of_name(name)).collect();
+    Ok(batch.iter().filter(|one| !there.contains(&one.values)).collect())
 }
 
 fn raw_partition(operation: &Operation<'_>, table: &Table, name: &str) -> Result<Option<Raw>, Failures> {

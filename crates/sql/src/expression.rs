@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow_cast::cast;
-use arrow_schema::{DataType, Schema, SchemaRef, TimeUnit};
+use arrow_schema::{DataType, FieldRef, Schema, SchemaRef, TimeUnit};
 use datafusion::common::DFSchema;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::simplify::SimplifyContext;
@@ -125,7 +125,7 @@ fn simplify(context: &SessionContext, logical: Expr, schema: &DFSchema) -> dataf
     simplifier.simplify(simplifier.coerce(logical, schema)?)
 }
 
-/// Text and binary as views, timestamps in microseconds: so that both engines, and every source,
+/// Text and binary as views, timestamps in microseconds, at any depth: so that both engines, and every source,
 /// give one type for one meaning.
 pub fn normal_type(found: &DataType) -> DataType {
     match found {
@@ -138,8 +138,17 @@ pub fn normal_type(found: &DataType) -> DataType {
         DataType::Date64 => DataType::Date32,
         // A bare `null` has no type of its own; as text it is left out or written as null.
         DataType::Null => DataType::Utf8View,
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            DataType::List(normal_field(item))
+        }
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(normal_field).collect()),
+        DataType::Map(entries, sorted) => DataType::Map(normal_field(entries), *sorted),
         other => other.clone(),
     }
+}
+
+fn normal_field(field: &FieldRef) -> FieldRef {
+    Arc::new(field.as_ref().clone().with_data_type(normal_type(field.data_type())))
 }
 
 /// A key's type once it is text.

@@ -34,7 +34,8 @@ where
 
 /// The fewest ranges that have all of these in them and little else: sorted, and apart.
 fn spans(ranges: &[Range<u64>]) -> Vec<Range<u64>> {
-    let mut sorted: Vec<Range<u64>> = ranges.iter().filter(|range| range.start < range.end).cloned().collect();
+    let mut sorted: Vec<Range<u64>> =
+        ranges.iter().filter(|range| range.start < range.end).cloned().collect();
     sorted.sort_by_key(|range| range.start);
     let mut spans: Vec<Range<u64>> = Vec::new();
     for range in sorted {
@@ -110,7 +111,7 @@ mod tests {
         let far = 100 * COALESCE_GAP_BYTES;
         let (_, asked) = fetched(&[far..far + 5, 10..20, 0..4, 4..4, 15..30]);
         assert_eq!(asked, [0..30, far..far + 5]);
-        let (_, asked) = fetched(&[1..PART_BYTES * 2 + 3]);
+        let (_, asked) = fetched(std::slice::from_ref(&(1..PART_BYTES * 2 + 3)));
         assert_eq!(
             asked,
             [1..PART_BYTES + 1, PART_BYTES + 1..PART_BYTES * 2 + 1, PART_BYTES * 2 + 1..PART_BYTES * 2 + 3]

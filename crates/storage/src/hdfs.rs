@@ -5,7 +5,7 @@ mod errors;
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Seek};
 use std::ops::Range;
 use std::path::Path;
 use std::pin::pin;
@@ -30,6 +30,11 @@ use connect::Connection;
 
 /// What is sent to a data node with one call.
 const WRITE_BYTES: usize = 4 << 20;
+
+/// How often a file is written before it is given up, where the name node asks for patience, and the first
+/// pause between. Each further one is twice as long.
+const WRITES: u32 = 5;
+const FIRST_PAUSE: Duration = Duration::from_millis(400);
 
 /// What new files and directories allow, without the bits of `fs.permissions.umask-mode`.
 const FILE_MODE: u32 = 0o666;
@@ -92,17 +97,34 @@ impl Hdfs {
         self.call(at, |client| async move { client.get_file_info(&path).await })
     }
 
-    fn write(&self, source: &mut File, half: &Location) -> io::Result<()> {
+    fn put_once(
+        &self,
+        source: &mut File,
+        to: &Location,
+        dir: &Location,
+        existing: Existing,
+    ) -> io::Result<()> {
+        let half = dir.join(&half_written(to.name()));
+        let put = self.write(source, &half, to).and_then(|()| self.rename(&half, to, existing));
+        if put.is_err() {
+            // What can't be removed now has a name that nobody reads.
+            let _ = self.remove(&half);
+        }
+        put
+    }
+
+    /// Writes what is going to be `to`, which is what errors name.
+    fn write(&self, source: &mut File, half: &Location, to: &Location) -> io::Result<()> {
         let (path, options) = (half.path().to_owned(), self.write_options());
-        let mut writer = self.call(half, |client| async move { client.create(&path, options).await })?;
+        let mut writer = self.call(to, |client| async move { client.create(&path, options).await })?;
         loop {
             let block = read_block(source)?;
             if block.is_empty() {
                 break;
             }
-            self.advance(half, writer.write_bytes(block))?;
+            self.advance(to, writer.write_bytes(block))?;
         }
-        self.advance(half, writer.close())
+        self.advance(to, writer.close())
     }
 
     fn write_options(&self) -> WriteOptions {
@@ -167,19 +189,26 @@ impl Storage for Hdfs {
             io::Error::new(error.kind(), format!("failed to read {}: {error}", from.display()))
         };
         let mut source = File::open(from).map_err(unreadable)?;
-        let dir = to.parent().ok_or_else(|| failed(ErrorKind::InvalidInput, to, "it is no name of a file"))?;
+        let dir =
+            to.parent().ok_or_else(|| failed(ErrorKind::InvalidInput, to, "it is no name of a file"))?;
         // Whether it is still free is decided by the rename; this only saves sending what can't be kept.
         if existing == Existing::Refuse && self.stat(to).is_ok() {
             return Err(failed(ErrorKind::AlreadyExists, to, "it is there already"));
         }
         self.create_dir(&dir)?;
-        let half = dir.join(&half_written(to.name()));
-        let put = self.write(&mut source, &half).and_then(|()| self.rename(&half, to, existing));
-        if put.is_err() {
-            // What can't be removed now has a name that nobody reads.
-            let _ = self.remove(&half);
+        let mut pause = FIRST_PAUSE;
+        for _ in 1..WRITES {
+            match self.put_once(&mut source, to, &dir, existing) {
+                // A name node that is behind refuses the next block until it has heard of the one before.
+                // Hadoop's own client waits and asks again; this one can only begin again.
+                Err(error) if error.kind() == ErrorKind::WouldBlock && source.rewind().is_ok() => {
+                    std::thread::sleep(pause);
+                    pause *= 2;
+                }
+                put => return put,
+            }
         }
-        put
+        self.put_once(&mut source, to, &dir, existing)
     }
 
     fn rename_dir(&self, from: &Location, to: &Location) -> io::Result<()> {
@@ -281,4 +310,3 @@ impl ReadAt for HdfsFile {
         read.ok_or(ErrorKind::TimedOut)?.map_err(|error| self.explained(error))
     }
 }
-

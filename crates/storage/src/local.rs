@@ -10,6 +10,7 @@ use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 
 use crate::error::{failed, named};
 use crate::read::{ReadAt, check_range};
@@ -81,7 +82,11 @@ impl Storage for Local {
     fn rename_dir(&self, from: &Location, to: &Location) -> io::Result<()> {
         let rename = || {
             let (from, to) = (path_of(from)?, path_of(to)?);
-            renameat_with(CWD, &from, CWD, &to, RenameFlags::NOREPLACE)?;
+            match renameat_with(CWD, &from, CWD, &to, RenameFlags::NOREPLACE) {
+                // NFS has no such rename. A directory never takes the place of one that has something in it.
+                Err(Errno::INVAL | Errno::NOSYS) => fs::rename(&from, &to).map_err(taken)?,
+                renamed => renamed?,
+            }
             match to.parent() {
                 Some(dir) => File::open(dir)?.sync_all(),
                 None => Ok(()),
@@ -112,6 +117,13 @@ fn path_of(location: &Location) -> io::Result<PathBuf> {
     location
         .local_path()
         .ok_or_else(|| io::Error::new(ErrorKind::InvalidInput, format!("{location} is on no disk")))
+}
+
+fn taken(error: io::Error) -> io::Error {
+    match error.kind() {
+        ErrorKind::DirectoryNotEmpty => ErrorKind::AlreadyExists.into(),
+        _ => error,
+    }
 }
 
 fn listed(entry: &fs::DirEntry) -> io::Result<Entry> {

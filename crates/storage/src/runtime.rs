@@ -31,10 +31,7 @@ pub(crate) fn handle() -> io::Result<Handle> {
 }
 
 /// Waits for the call, but no longer than the limit: none when that is over.
-pub(crate) fn wait<T: Send>(
-    limit: Duration,
-    call: impl Future<Output = T> + Send,
-) -> io::Result<Option<T>> {
+pub(crate) fn wait<T: Send>(limit: Duration, call: impl Future<Output = T> + Send) -> io::Result<Option<T>> {
     let runtime = runtime()?;
     let bounded = async { timeout(limit, call).await.ok() };
     if Handle::try_current().is_err() {

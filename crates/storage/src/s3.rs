@@ -198,7 +198,8 @@ impl Storage for S3 {
         let size = source.metadata().map_err(unreadable)?.len();
         match existing {
             Existing::Refuse if size > SINGLE_PUT_BYTES => {
-                let text = format!("a file of more than {SINGLE_PUT_BYTES} bytes can't be put unless it is there");
+                let text =
+                    format!("a file of more than {SINGLE_PUT_BYTES} bytes can't be put unless it is there");
                 Err(failed(ErrorKind::Unsupported, to, text))
             }
             Existing::Refuse => self.put_whole(source, size, to, PutMode::Create),

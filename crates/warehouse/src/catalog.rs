@@ -9,9 +9,9 @@ use hivecast_run::{Fault, Result};
 use crate::layout::tell_dates;
 use crate::place::Place;
 use crate::problem::Problem;
+use crate::reading::Declared;
 use crate::retention::OldPartition;
 use crate::warehouse::Wish;
-use crate::written::Written;
 
 /// Finds tables.
 pub(crate) trait Catalog: fmt::Debug + Send + Sync {
@@ -73,10 +73,15 @@ pub(crate) struct Partition {
     /// Rows, where somebody counted them.
     pub(crate) rows: Option<u64>,
     /// How its files are written; none where only the feed and the files themselves say.
-    pub(crate) written: Option<Written>,
+    pub(crate) written: Option<Declared>,
 }
 
 impl Partition {
+    /// How its files are written: as the catalog says, or else the feed.
+    pub(crate) fn declared(&self, wish: &Wish<'_>) -> Declared {
+        self.written.clone().unwrap_or_else(|| Declared::by_feed(wish.layout, wish.zone))
+    }
+
     /// Files in a directory, of which nothing else is known.
     pub(crate) fn at(place: &Place) -> Partition {
         Partition { place: place.clone(), parameters: None, rows: None, written: None }

@@ -3,19 +3,21 @@
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use hivecast_feed::{ColumnType, FileFormat, Header};
+use hivecast_feed::{ColumnType, FileFormat, Header, TextDialect};
 use hivecast_run::{Fault, Result};
 
 use crate::catalog::Partition;
-use crate::detect::format_of;
+use crate::data_file::DataFile;
+use crate::detect::{format_name, format_of};
 use crate::input::{InputFile, RowGroup};
 use crate::layout::Listed;
-use crate::parquet_file::read_footer;
 use crate::place::Place;
-use crate::schema::{FileColumns, unite};
+use crate::reading::{Authority, Columns, Declared, are_nameless, misfit, tell_twins};
+use crate::rows::has_row_groups;
+use crate::schema::{FileColumns, accepts, data_type_of, unite};
 use crate::text_file::read_header;
-use crate::values::data_type_of;
 use crate::warehouse::Wish;
+use crate::{avro_file, orc_file, parquet_file};
 
 /// Where a row's load_date comes from.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,6 +39,8 @@ pub(crate) struct Described {
     /// Rows of all files, where their footers say.
     pub(crate) rows: Option<u64>,
     pub(crate) partition_column: Option<usize>,
+    /// How the files are read.
+    pub(crate) declared: Arc<Declared>,
 }
 
 /// Reads what the files say. `Class::Usage` where the feed describes the table badly.
@@ -47,17 +51,17 @@ pub(crate) fn describe(
     dates: DateSource,
 ) -> Result<Described> {
     let place = &partition.place;
-    let format = format_of(wish.name, &*place.storage, wish.layout.format, &files)?;
+    let declared = partition.declared(wish);
+    let format = format_of(wish.name, &*place.storage, declared.format, &files)?;
+    check_declared(wish, &declared, dates)?;
+    let table = Table { wish, place, declared: &declared };
     let (mut columns, files) = match format {
-        FileFormat::Parquet => describe_parquet(wish, place, files)?,
-        FileFormat::Text => describe_text(wish, place, files, dates)?,
+        FileFormat::Parquet | FileFormat::Orc | FileFormat::Avro => table.by_footers(format, files)?,
+        FileFormat::Text => table.text(files)?,
+        FileFormat::Json => table.json(files)?,
     };
-    let rows = match format {
-        FileFormat::Parquet => {
-            Some(files.iter().flat_map(|file| &file.row_groups).map(|group| group.rows).sum())
-        }
-        FileFormat::Text => None,
-    };
+    let groups = || files.iter().flat_map(|file: &InputFile| &file.row_groups);
+    let rows = has_row_groups(format).then(|| groups().map(|group| group.rows).sum());
     let mut partition_column = None;
     if dates == DateSource::Path {
         // Hive lets the path speak where a file has a column of that name too.
@@ -74,116 +78,190 @@ pub(crate) fn describe(
         files,
         rows,
         partition_column,
+        declared: Arc::new(declared),
     })
 }
 
-type Columns = Vec<(Field, u64)>;
+type FieldBytes = Vec<(Field, u64)>;
 
-fn describe_parquet(wish: &Wish<'_>, place: &Place, files: Vec<Listed>) -> Result<(Columns, Vec<InputFile>)> {
-    if wish.layout.columns.is_some() {
-        return Err(Fault::usage(format!(
-            "table {}: its files are Parquet, which names its own columns",
-            wish.name
-        ))
-        .advise("remove the table's `columns` from the feed"));
+/// Fails where the declared columns can't be those of files.
+fn check_declared(wish: &Wish<'_>, declared: &Declared, dates: DateSource) -> Result<()> {
+    let partition = wish.layout.partition.to_lowercase();
+    let Some(Columns { columns, by: Authority::Feed }) = &declared.columns else { return Ok(()) };
+    for (at, (name, _)) in columns.iter().enumerate() {
+        let wrong = if dates == DateSource::Path && *name == partition {
+            "comes from the directory's name and is in no file"
+        } else if columns[..at].iter().any(|(known, _)| known == name) {
+            "is named twice"
+        } else {
+            continue;
+        };
+        return Err(Fault::usage(format!("table {}: column {name} {wrong}", wish.name))
+            .advise("correct the table's `columns` in the feed"));
     }
-    let mut columns = Vec::with_capacity(files.len());
-    let mut frozen = Vec::with_capacity(files.len());
-    for file in files {
-        let footer = read_footer(wish.name, &*place.storage, &file.path)?;
-        columns.push(FileColumns {
-            path: file.path.clone(),
-            modified_ns: file.modified_ns,
-            columns: footer.columns,
-        });
-        frozen.push(freeze_file(file, footer.row_groups));
-    }
-    Ok((unite(wish.name, columns)?, frozen))
+    Ok(())
+}
+
+/// The declared columns as fields. Hive's CSV has nothing but text, whatever is declared.
+fn declared_fields(declared: &Declared) -> Option<Vec<Field>> {
+    let columns = &declared.columns.as_ref()?.columns;
+    let of = |of: &ColumnType| match declared.text.dialect {
+        TextDialect::OpenCsv if declared.format == Some(FileFormat::Text) => DataType::Utf8View,
+        _ => data_type_of(of),
+    };
+    Some(columns.iter().map(|(name, column)| Field::new(name, of(column), true)).collect())
 }
 
 fn freeze_file(file: Listed, row_groups: Vec<RowGroup>) -> InputFile {
     InputFile { path: file.path, size: file.size, modified_ns: file.modified_ns, row_groups }
 }
 
-fn describe_text(
-    wish: &Wish<'_>,
-    place: &Place,
-    files: Vec<Listed>,
-    dates: DateSource,
-) -> Result<(Columns, Vec<InputFile>)> {
-    let declared = match &wish.layout.columns {
-        Some(columns) => Some(declared_fields(wish, columns, dates)?),
-        None => None,
-    };
-    let fields = match (wish.layout.text.header, declared) {
-        (Header::Absent, Some(fields)) => fields,
-        (Header::Absent, None) => {
-            return Err(Fault::usage(format!(
-                "table {}: text without a header does not name its columns",
-                wish.name
-            ))
-            .advise("write the table's `columns: { name: type, … }` in the feed, or `header: true`"));
+/// A table whose files are looked at.
+struct Table<'a> {
+    wish: &'a Wish<'a>,
+    place: &'a Place,
+    declared: &'a Declared,
+}
+
+impl Table<'_> {
+    fn open(&self, file: &Listed) -> Result<DataFile> {
+        DataFile::open(self.wish.name, &*self.place.storage, &file.path)
+    }
+
+    /// Files that say themselves what is in them.
+    fn by_footers(&self, format: FileFormat, files: Vec<Listed>) -> Result<(FieldBytes, Vec<InputFile>)> {
+        let mut columns = Vec::with_capacity(files.len());
+        let mut frozen = Vec::with_capacity(files.len());
+        for listed in files {
+            let file = self.open(&listed)?;
+            let (found, row_groups) = match format {
+                FileFormat::Orc => {
+                    let footer = orc_file::read_footer(&file)?;
+                    (footer.columns, footer.row_groups)
+                }
+                FileFormat::Avro => (spread(avro_file::read_columns(&file)?, listed.size), Vec::new()),
+                _ => {
+                    let footer = parquet_file::read_footer(&file, self.declared.zone)?;
+                    (footer.columns, footer.row_groups)
+                }
+            };
+            columns.push(FileColumns {
+                path: listed.path.clone(),
+                modified_ns: listed.modified_ns,
+                columns: self.named(format, &file, found)?,
+            });
+            frozen.push(freeze_file(listed, row_groups));
         }
-        (Header::Present, declared) => header_fields(wish, place, &files, declared)?,
-    };
-    let bytes: u64 = files.iter().map(|file| file.size).sum();
-    let share = bytes / (fields.len() as u64).max(1);
-    let columns = fields.into_iter().map(|field| (field, share)).collect();
-    Ok((columns, files.into_iter().map(|file| freeze_file(file, Vec::new())).collect()))
-}
-
-fn declared_fields(
-    wish: &Wish<'_>,
-    columns: &[(String, ColumnType)],
-    dates: DateSource,
-) -> Result<Vec<Field>> {
-    let partition = wish.layout.partition.to_lowercase();
-    let mut fields: Vec<Field> = Vec::with_capacity(columns.len());
-    for (name, declared) in columns {
-        let name = name.to_lowercase();
-        let wrong = if dates == DateSource::Path && name == partition {
-            "comes from the directory's name and is in no file"
-        } else if fields.iter().any(|field| *field.name() == name) {
-            "is named twice"
-        } else if let Some(data_type) = data_type_of(*declared) {
-            fields.push(Field::new(name, data_type, true));
-            continue;
-        } else {
-            "is binary, which text has no one way to write; declare it as string"
+        let columns = match declared_fields(self.declared) {
+            Some(fields) => as_declared(fields, &columns),
+            None => unite(self.wish.name, columns)?,
         };
-        return Err(Fault::usage(format!("table {}: column {name} {wrong}", wish.name))
-            .advise("correct the table's `columns` in the feed"));
+        Ok((columns, frozen))
     }
-    Ok(fields)
+
+    /// A file's columns by the table's names. Fails where they are not what is declared.
+    fn named(&self, format: FileFormat, file: &DataFile, found: FieldBytes) -> Result<FieldBytes> {
+        let names: Vec<String> = found.iter().map(|(field, _)| field.name().clone()).collect();
+        if let Some(Columns { by: Authority::Feed, .. }) = &self.declared.columns
+            && !(format == FileFormat::Orc && are_nameless(&names))
+        {
+            return Err(Fault::usage(format!(
+                "table {}: its files are {}, which names its own columns",
+                self.wish.name,
+                format_name(format)
+            ))
+            .advise("remove the table's `columns` from the feed"));
+        }
+        let names = self.declared.names_of(names);
+        tell_twins(file, &names)?;
+        let fields = declared_fields(self.declared).unwrap_or_default();
+        let columns = found.into_iter().zip(names).map(|((field, bytes), name)| {
+            let table = fields.iter().find(|field| *field.name() == name);
+            match table.map(Field::data_type) {
+                Some(table) if !accepts(table, field.data_type()) => {
+                    Err(misfit(file, field.name(), field.data_type(), table))
+                }
+                _ => Ok((field.with_name(name), bytes)),
+            }
+        });
+        columns.collect()
+    }
+
+    fn text(&self, files: Vec<Listed>) -> Result<(FieldBytes, Vec<InputFile>)> {
+        let fields = match (self.declared.text.header, declared_fields(self.declared)) {
+            (Header::Absent, Some(fields)) => fields,
+            (Header::Absent, None) => {
+                return Err(Fault::usage(format!(
+                    "table {}: text without a header does not name its columns",
+                    self.wish.name
+                ))
+                .advise("write the table's `columns: { name: type, … }` in the feed, or `header: true`"));
+            }
+            (Header::Present, declared) => self.header_fields(&files, declared)?,
+        };
+        Ok(freeze_lines(fields, files))
+    }
+
+    fn json(&self, files: Vec<Listed>) -> Result<(FieldBytes, Vec<InputFile>)> {
+        match declared_fields(self.declared) {
+            Some(fields) => Ok(freeze_lines(fields, files)),
+            None => Err(Fault::usage(format!(
+                "table {}: JSON does not say of which types its columns are",
+                self.wish.name
+            ))
+            .advise("write the table's `columns: { name: type, … }` in the feed")),
+        }
+    }
+
+    /// The declared columns, each of which some file must name; where none are declared, every column
+    /// that a file names, as text.
+    fn header_fields(&self, files: &[Listed], declared: Option<Vec<Field>>) -> Result<Vec<Field>> {
+        let mut headers = Vec::with_capacity(files.len());
+        for listed in files {
+            let names = read_header(&self.open(listed)?, &self.declared.text)?;
+            let columns =
+                names.into_iter().map(|name| (Field::new(name, DataType::Utf8View, true), 0)).collect();
+            headers.push(FileColumns { path: listed.path.clone(), modified_ns: listed.modified_ns, columns });
+        }
+        let named: Vec<Field> = unite(self.wish.name, headers)?.into_iter().map(|(field, _)| field).collect();
+        let Some(declared) = declared else { return Ok(named) };
+        let exists = |field: &&Field| named.iter().any(|name| name.name() == field.name());
+        // Files of no bytes name no columns, and lack none.
+        if let Some(missing) = declared.iter().find(|field| !named.is_empty() && !exists(field)) {
+            let names: Vec<&str> = named.iter().map(|field| field.name().as_str()).collect();
+            return Err(Fault::data(format!(
+                "table {}: no file's header names column {}; they name {}",
+                self.wish.name,
+                missing.name(),
+                names.join(", ")
+            ))
+            .advise("correct the table's `columns` in the feed, or export the partition again"));
+        }
+        Ok(declared)
+    }
 }
 
-/// The declared columns, each of which some file must name; where none are declared, every column
-/// that a file names, as text.
-fn header_fields(
-    wish: &Wish<'_>,
-    place: &Place,
-    files: &[Listed],
-    declared: Option<Vec<Field>>,
-) -> Result<Vec<Field>> {
-    let mut headers = Vec::with_capacity(files.len());
-    for file in files {
-        let names = read_header(wish.name, &*place.storage, &file.path, &wish.layout.text)?;
-        let columns = names.into_iter().map(|name| (Field::new(name, DataType::Utf8View, true), 0)).collect();
-        headers.push(FileColumns { path: file.path.clone(), modified_ns: file.modified_ns, columns });
-    }
-    let named: Vec<Field> = unite(wish.name, headers)?.into_iter().map(|(field, _)| field).collect();
-    let Some(declared) = declared else { return Ok(named) };
-    let exists = |field: &&Field| named.iter().any(|name| name.name() == field.name());
-    // Files of no bytes name no columns, and lack none.
-    if let Some(missing) = declared.iter().find(|field| !named.is_empty() && !exists(field)) {
-        let names: Vec<&str> = named.iter().map(|field| field.name().as_str()).collect();
-        return Err(Fault::data(format!(
-            "table {}: no file's header names column {}; they name {}",
-            wish.name,
-            missing.name(),
-            names.join(", ")
-        ))
-        .advise("correct the table's `columns` in the feed, or export the partition again"));
-    }
-    Ok(declared)
+/// The declared columns, with what the files have of each.
+fn as_declared(fields: Vec<Field>, files: &[FileColumns]) -> FieldBytes {
+    let bytes = |name: &str| {
+        let found = files.iter().flat_map(|file| &file.columns);
+        found.filter(|(field, _)| field.name() == name).map(|(_, bytes)| bytes).sum()
+    };
+    fields
+        .into_iter()
+        .map(|field| (bytes(field.name()), field))
+        .map(|(bytes, field)| (field, bytes))
+        .collect()
+}
+
+/// Each column's share of bytes of which is only known how many they are in all.
+fn spread(fields: Vec<Field>, bytes: u64) -> FieldBytes {
+    let share = bytes / (fields.len() as u64).max(1);
+    fields.into_iter().map(|field| (field, share)).collect()
+}
+
+fn freeze_lines(fields: Vec<Field>, files: Vec<Listed>) -> (FieldBytes, Vec<InputFile>) {
+    let bytes = files.iter().map(|file| file.size).sum();
+    let files = files.into_iter().map(|file| freeze_file(file, Vec::new())).collect();
+    (spread(fields, bytes), files)
 }

@@ -8,7 +8,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Date32Type;
 use arrow_schema::{DataType, SchemaRef};
 use hivecast_contract::LoadDate;
-use hivecast_feed::Ready;
+use hivecast_feed::{Ready, type_name};
 use hivecast_run::{Class, Context, Fault, Result};
 
 use crate::catalog::{Catalog, CatalogTable, Partition, no_partition};
@@ -19,7 +19,6 @@ use crate::place::Place;
 use crate::problem::Problem;
 use crate::ready::{Candidate, check_any};
 use crate::rows::{RowReader, Wanted};
-use crate::schema::type_name;
 use crate::warehouse::Wish;
 
 /// A file whose time is younger than this may still be written to, in milliseconds.
@@ -64,7 +63,7 @@ pub(crate) fn freeze_table(
         column_bytes: described.column_bytes,
         files: described.files,
         format: described.format,
-        text: wish.layout.text.clone(),
+        declared: described.declared,
         rows,
         partition_column: described.partition_column,
         date_column,
@@ -185,7 +184,7 @@ pub(crate) fn dates_in_column(
         table: wish.name.to_owned(),
         storage: Arc::clone(&home.storage),
         format: described.format,
-        text: wish.layout.text.clone(),
+        declared: Arc::clone(&described.declared),
         file_columns: described.schema.fields().iter().map(|field| field.name().clone()).collect(),
         wanted: vec![Wanted { name: wish.layout.partition.to_lowercase(), data_type }],
         batch_rows: DATE_BATCH_ROWS,

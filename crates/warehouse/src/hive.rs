@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use chrono_tz::Tz;
 use hivecast_contract::LoadDate;
+use hivecast_feed::Layout;
 use hivecast_metastore::{self as metastore, HiveType, Metastore, Table, TableKind, Wanted};
 use hivecast_run::{Fault, Result};
 use hivecast_storage::{Location, Stores};
@@ -11,9 +13,10 @@ use crate::catalog::{Catalog, CatalogTable, Dates, Partition, Shelf, no_partitio
 use crate::layout::no_table;
 use crate::place::Place;
 use crate::problem::Problem;
+use crate::reading::Declared;
 use crate::retention::{OldPartition, Registered};
 use crate::warehouse::Wish;
-use crate::written::Written;
+use crate::written::written;
 
 /// The database of a table that names none.
 const DEFAULT_DATABASE: &str = "default";
@@ -34,7 +37,16 @@ impl Catalog for Hive {
         refuse_unreadable(wish, &table)?;
         let key = partition_key(wish, &table)?;
         let (metastore, stores) = (Arc::clone(&self.metastore), Arc::clone(&self.stores));
-        Ok(Box::new(HiveTable { metastore, stores, name: wish.name.to_owned(), table: Arc::new(table), key }))
+        let layout = wish.layout.clone();
+        Ok(Box::new(HiveTable {
+            metastore,
+            stores,
+            name: wish.name.to_owned(),
+            layout,
+            zone: wish.zone,
+            table: Arc::new(table),
+            key,
+        }))
     }
 
     fn name(&self) -> String {
@@ -128,11 +140,24 @@ struct HiveTable {
     stores: Arc<Stores>,
     /// The feed's name for it.
     name: String,
+    layout: Layout,
+    zone: Tz,
     table: Arc<Table>,
     key: Option<usize>,
 }
 
 impl HiveTable {
+    fn written(&self, partition: Option<&metastore::Partition>) -> Result<Declared> {
+        let wish = Wish {
+            name: &self.name,
+            database: None,
+            table: &self.table.name,
+            layout: &self.layout,
+            zone: self.zone,
+        };
+        written(&wish, &self.table, partition)
+    }
+
     fn place(&self, location: Option<&str>, whose: &str) -> Result<Place> {
         let location = location.ok_or_else(|| {
             Fault::data(format!("table {}: the metastore has no location for {whose}", self.name))
@@ -158,7 +183,7 @@ impl HiveTable {
             place,
             rows: partition.statistics().rows,
             parameters: Some(partition.parameters.clone()),
-            written: Some(Written::of(&self.name, &self.table, Some(partition))?),
+            written: Some(self.written(Some(partition))?),
         })
     }
 
@@ -205,7 +230,7 @@ impl CatalogTable for HiveTable {
             place,
             rows: self.table.statistics().rows,
             parameters: Some(self.table.parameters.clone()),
-            written: Some(Written::of(&self.name, &self.table, None)?),
+            written: Some(self.written(None)?),
         }))
     }
 

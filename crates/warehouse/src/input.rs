@@ -2,12 +2,13 @@ use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 use hivecast_contract::LoadDate;
-use hivecast_feed::{FileFormat, TextLayout};
+use hivecast_feed::FileFormat;
 use hivecast_run::{Fault, Result};
 use hivecast_storage::{Location, Storage};
 
 use crate::layout::{Listed, list_files};
 use crate::place::Place;
+use crate::reading::Declared;
 
 /// Rows that a file stores together; the smallest unit that is read apart from the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +28,7 @@ pub struct InputFile {
     pub size: u64,
     /// Modification time, nanoseconds since the epoch.
     pub modified_ns: i64,
-    /// As the file's footer lists them; none for text, which has no footer.
+    /// As the file's footer lists them, an ORC file's stripes too; none for files without a footer.
     pub row_groups: Vec<RowGroup>,
 }
 
@@ -58,8 +59,8 @@ pub struct TableInput {
     pub files: Vec<InputFile>,
     /// How they are read.
     pub format: FileFormat,
-    /// For text.
-    pub text: TextLayout,
+    /// How their columns become the table's.
+    pub(crate) declared: Arc<Declared>,
     /// Rows of the load_date: where the files' own footers say, or where they had to be counted
     /// because the load_date is a column of the files.
     pub rows: Option<u64>,

@@ -7,19 +7,37 @@
 //! Must not know: documents, engines, editions, targets. Text is always `Utf8View`, binary
 //! `BinaryView`, timestamps microseconds without a zone unless the file states one.
 
+mod avro_decode;
+mod avro_file;
+mod avro_schema;
+mod calendar;
 mod catalog;
+mod compressed;
+mod convert;
+mod data_file;
 mod describe;
 mod detect;
 mod directory;
 mod disk;
 mod freeze;
 mod hive;
+mod hive_text;
 mod input;
+mod json_file;
+mod json_value;
 mod latest;
 mod layout;
+mod leaves;
+mod lines;
+mod orc_file;
+mod orc_lengths;
+mod orc_tail;
 mod parquet_file;
+mod parquet_time;
+mod parse;
 mod place;
 mod problem;
+mod reading;
 mod ready;
 mod records;
 mod retention;
@@ -32,6 +50,7 @@ mod values;
 mod wait;
 mod warehouse;
 mod written;
+mod zone;
 
 pub use input::{InputFile, Inputs, RowGroup, TableInput};
 pub use latest::Newest;

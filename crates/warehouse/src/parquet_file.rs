@@ -1,62 +1,66 @@
 //! Parquet files: what their footers say, and their rows in the table's types.
 
-use std::error::Error;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
-use arrow_cast::{CastOptions, cast_with_options};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{TimestampMicrosecondType, TimestampSecondType};
+use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use hivecast_run::{Fault, Result, catch_panic};
-use hivecast_storage::{Location, Storage};
+use chrono_tz::Tz;
+use hivecast_run::Result;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 use parquet::basic::Type as PhysicalType;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetStatisticsPolicy};
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetStatisticsPolicy};
 
+use crate::convert::convert;
+use crate::data_file::DataFile;
 use crate::disk::Disk;
 use crate::input::RowGroup;
+use crate::leaves::leaves;
+use crate::parquet_time::{HasInt96, Times};
+use crate::reading::{Conform, tell_twins};
 use crate::rows::RowReader;
-use crate::schema::{canonical, type_name};
+use crate::schema::canonical;
 
+const FORMAT: &str = "Parquet";
 /// Bytes of one text or binary value's view; its bytes come on top.
 const VIEW_BYTES: u64 = 16;
+const MICROS_PER_SECOND: i64 = 1_000_000;
 
 /// What a file's footer says.
 pub(crate) struct Footer {
-    /// Names in lower case, types as [`canonical`] gives them, with the estimated bytes of each as
+    /// By the file's own names, types as [`canonical`] gives them, with the estimated bytes of each as
     /// Arrow arrays.
     pub(crate) columns: Vec<(Field, u64)>,
     pub(crate) row_groups: Vec<RowGroup>,
 }
 
-/// Reads a file's footer. `Class::Data` where it is cut off or corrupt, or where two columns differ
-/// in case only.
-pub(crate) fn read_footer(table: &str, storage: &dyn Storage, path: &Location) -> Result<Footer> {
-    let disk = Disk::open(storage, path)?;
-    let metadata = guarded(table, path, &disk, || load(&disk))?;
-    let names = column_names(table, path, metadata.schema())?;
+/// Reads a file's footer. `Class::Data` where it is cut off or corrupt. `zone` is where wall clocks
+/// stand.
+pub(crate) fn read_footer(file: &DataFile, zone: Tz) -> Result<Footer> {
+    let metadata = file.guarded(FORMAT, || load(&file.disk))?;
+    let times = times(file, &metadata, zone)?;
     let groups = metadata.metadata().row_groups();
-    let columns = names
-        .into_iter()
-        .zip(metadata.schema().fields())
-        .enumerate()
-        .map(|(root, (name, field))| {
-            let bytes = groups.iter().map(|group| root_bytes(&metadata, group.columns(), root)).sum();
-            (Field::new(name, canonical(field.data_type()), true), bytes)
-        })
-        .collect();
-    let row_groups = groups
-        .iter()
-        .map(|group| RowGroup {
-            rows: u64::try_from(group.num_rows()).unwrap_or(0),
-            decoded_bytes: group.columns().iter().map(chunk_bytes).sum(),
-        })
-        .collect();
-    Ok(Footer { columns, row_groups })
+    let hinted = hinted(&metadata, &times.int96_type());
+    let columns = metadata.schema().fields().iter().zip(&hinted).enumerate().map(|(root, (field, hint))| {
+        let bytes = groups.iter().map(|group| root_bytes(&metadata, group.columns(), root)).sum();
+        (Field::new(field.name(), canonical(hint.field.data_type()), true), bytes)
+    });
+    let row_groups = groups.iter().map(|group| RowGroup {
+        rows: u64::try_from(group.num_rows()).unwrap_or(0),
+        decoded_bytes: group.columns().iter().map(chunk_bytes).sum(),
+    });
+    Ok(Footer { columns: columns.collect(), row_groups: row_groups.collect() })
+}
+
+fn times(file: &DataFile, metadata: &ArrowReaderMetadata, zone: Tz) -> Result<Times> {
+    Times::of(metadata.metadata().file_metadata(), zone)
+        .map_err(|why| file.fault(format!("can't be read: {why}")))
 }
 
 /// The footer alone, without the statistics that only pruning needs.
@@ -66,20 +70,6 @@ fn load(disk: &Disk) -> Result<ArrowReaderMetadata, ParquetError> {
         .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
         .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll);
     ArrowReaderMetadata::load(disk, options)
-}
-
-/// The columns' names in lower case, as Hive has them.
-fn column_names(table: &str, path: &Location, schema: &SchemaRef) -> Result<Vec<String>> {
-    let names: Vec<String> = schema.fields().iter().map(|field| field.name().to_lowercase()).collect();
-    for (at, name) in names.iter().enumerate() {
-        if names[..at].contains(name) {
-            return Err(Fault::data(format!(
-                "table {table}: {} has two columns {name}, which Hive does not tell apart",
-                path
-            )));
-        }
-    }
-    Ok(names)
 }
 
 fn root_bytes(metadata: &ArrowReaderMetadata, chunks: &[ColumnChunkMetaData], root: usize) -> u64 {
@@ -105,140 +95,166 @@ fn chunk_bytes(chunk: &ColumnChunkMetaData) -> u64 {
     }
 }
 
-/// Where each wanted column comes from.
-enum Slot {
-    /// A column of the reader's batches, which may need a cast.
-    From(usize),
-    /// The file lacks it.
-    Missing,
-}
-
 /// The rows of a file, or of some of its row groups, as batches of the wanted columns.
 pub(crate) struct ParquetRows {
-    table: String,
-    path: Location,
-    disk: Disk,
+    file: DataFile,
     reader: ParquetRecordBatchReader,
-    slots: Vec<Slot>,
-    wanted: SchemaRef,
+    /// For each column that is read whether it holds INT96s.
+    int96: Vec<HasInt96>,
+    /// Those that do, once more in whole seconds.
+    seconds: Option<ParquetRecordBatchReader>,
+    times: Times,
+    conform: Conform,
 }
 
 /// Opens a file to read the wanted columns from `row_groups`, or from all.
 pub(crate) fn open(
     reader: &RowReader,
-    path: &Location,
+    file: DataFile,
     row_groups: Option<Range<usize>>,
 ) -> Result<ParquetRows> {
-    let RowReader { table, wanted, batch_rows, storage, .. } = reader;
-    let disk = Disk::open(&**storage, path)?;
-    let metadata = guarded(table, path, &disk, || load(&disk))?;
-    let names = column_names(table, path, metadata.schema())?;
-    let mut roots: Vec<usize> = Vec::new();
-    for column in wanted {
-        roots.extend(names.iter().position(|name| *name == column.name));
-    }
-    roots.sort_unstable();
-    let slots = wanted
-        .iter()
-        .map(|column| {
-            let root = names.iter().position(|name| *name == column.name);
-            root.and_then(|root| roots.binary_search(&root).ok()).map_or(Slot::Missing, Slot::From)
+    let metadata = file.guarded(FORMAT, || load(&file.disk))?;
+    let names = metadata.schema().fields().iter().map(|field| field.name().clone()).collect();
+    let names = reader.declared.names_of(names);
+    tell_twins(&file, &names)?;
+    let (conform, roots) = Conform::new(reader, &file, &names);
+    let times = times(&file, &metadata, reader.declared.zone)?;
+    let groups = row_groups.unwrap_or(0..metadata.metadata().num_row_groups());
+    let open = |int96: &DataType, roots: &[usize]| {
+        let hints = hinted(&metadata, int96);
+        file.guarded(FORMAT, || {
+            build_reader(file.disk.clone(), &metadata, hints, roots, groups.clone(), reader.batch_rows)
         })
-        .collect();
-    let reader = guarded(table, path, &disk, || {
-        build_reader(disk.clone(), &metadata, &roots, row_groups, *batch_rows)
-    })?;
-    let fields: Vec<Field> =
-        wanted.iter().map(|column| Field::new(&column.name, column.data_type.clone(), true)).collect();
+    };
+    let micros = times.int96_type();
+    let hints = hinted(&metadata, &micros);
+    let int96: Vec<HasInt96> = roots.iter().map(|root| hints[*root].has_int96).collect();
+    let marked: Vec<usize> =
+        roots.iter().copied().filter(|root| hints[*root].has_int96 == HasInt96::Yes).collect();
+    // Far away, an INT96 does not fit into microseconds, and the reader does not say so: but whole
+    // seconds always fit, by which it shows.
+    let seconds = (!marked.is_empty()).then(|| open(&DataType::Timestamp(TimeUnit::Second, None), &marked));
     Ok(ParquetRows {
-        table: table.clone(),
-        path: path.clone(),
-        disk,
-        reader,
-        slots,
-        wanted: Arc::new(Schema::new(fields)),
+        reader: open(&micros, &roots)?,
+        int96,
+        seconds: seconds.transpose()?,
+        times,
+        conform,
+        file: file.clone(),
     })
 }
 
 fn build_reader(
     disk: Disk,
     metadata: &ArrowReaderMetadata,
+    hints: Vec<Hint>,
     roots: &[usize],
-    row_groups: Option<Range<usize>>,
+    row_groups: Range<usize>,
     batch_rows: usize,
 ) -> Result<ParquetRecordBatchReader, ParquetError> {
-    let options = ArrowReaderOptions::new().with_schema(hinted(metadata));
+    let fields: Vec<Field> = hints.into_iter().map(|hint| hint.field).collect();
+    let schema: SchemaRef = Arc::new(Schema::new(fields));
+    let options = ArrowReaderOptions::new().with_schema(schema);
     let metadata = ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)?;
     let mask = ProjectionMask::roots(metadata.parquet_schema(), roots.iter().copied());
-    let groups = row_groups.unwrap_or(0..metadata.metadata().num_row_groups());
     ParquetRecordBatchReaderBuilder::new_with_metadata(disk, metadata)
         .with_projection(mask)
-        .with_row_groups(groups.collect())
+        .with_row_groups(row_groups.collect())
         .with_batch_size(batch_rows.max(1))
         .build()
 }
 
-/// The schema to read with, so that text and binary become views and INT96 becomes microseconds
-/// without a second pass over the values.
-fn hinted(metadata: &ArrowReaderMetadata) -> SchemaRef {
-    let fields: Vec<Field> = metadata
-        .schema()
-        .fields()
-        .iter()
-        .enumerate()
-        .map(|(root, field)| {
-            let hint = match field.data_type() {
-                DataType::Utf8 => DataType::Utf8View,
-                DataType::Binary => DataType::BinaryView,
-                DataType::Timestamp(TimeUnit::Nanosecond, None) if is_int96(metadata.metadata(), root) => {
-                    DataType::Timestamp(TimeUnit::Microsecond, None)
-                }
-                other => other.clone(),
-            };
-            field.as_ref().clone().with_data_type(hint)
-        })
-        .collect();
-    Arc::new(Schema::new(fields))
+/// How a column is to be decoded.
+struct Hint {
+    field: Field,
+    has_int96: HasInt96,
 }
 
-fn is_int96(metadata: &ParquetMetaData, root: usize) -> bool {
-    let schema = metadata.file_metadata().schema();
-    let Some(column) = schema.get_fields().get(root) else { return false };
-    column.is_primitive() && column.get_physical_type() == PhysicalType::INT96
+/// The columns to read, so that text and binary become views and INT96 becomes `int96` without a
+/// second pass over the values.
+fn hinted(metadata: &ArrowReaderMetadata, int96: &DataType) -> Vec<Hint> {
+    let leaves = metadata.parquet_schema().columns();
+    let mut at = 0;
+    let mut hints = Vec::with_capacity(metadata.schema().fields().len());
+    for field in metadata.schema().fields() {
+        let mut hinting = Hinting { leaves, at, int96, has_int96: HasInt96::No };
+        let field = hinting.field(field);
+        at = hinting.at;
+        hints.push(Hint { field, has_int96: hinting.has_int96 });
+    }
+    hints
+}
+
+/// Walks through a type and the file's leaves along with it.
+struct Hinting<'a> {
+    leaves: &'a [parquet::schema::types::ColumnDescPtr],
+    at: usize,
+    int96: &'a DataType,
+    has_int96: HasInt96,
+}
+
+impl Hinting<'_> {
+    fn field(&mut self, field: &Field) -> Field {
+        let hint = self.data_type(field.data_type());
+        field.clone().with_data_type(hint)
+    }
+
+    fn data_type(&mut self, found: &DataType) -> DataType {
+        match found {
+            DataType::List(item) => DataType::List(Arc::new(self.field(item))),
+            DataType::Map(entries, sorted) => DataType::Map(Arc::new(self.field(entries)), *sorted),
+            DataType::Struct(fields) => {
+                DataType::Struct(fields.iter().map(|field| self.field(field)).collect())
+            }
+            single => {
+                let leaf = self.leaves.get(self.at).map(|leaf| leaf.physical_type());
+                self.at += 1;
+                match single {
+                    DataType::Utf8 => DataType::Utf8View,
+                    DataType::Binary => DataType::BinaryView,
+                    _ if leaf == Some(PhysicalType::INT96) => {
+                        self.has_int96 = HasInt96::Yes;
+                        self.int96.clone()
+                    }
+                    other => other.clone(),
+                }
+            }
+        }
+    }
 }
 
 impl ParquetRows {
-    fn adapt(&self, batch: &RecordBatch) -> Result<RecordBatch> {
-        let columns = self
-            .slots
-            .iter()
-            .zip(self.wanted.fields())
-            .map(|(slot, field)| match slot {
-                Slot::Missing => Ok(new_null_array(field.data_type(), batch.num_rows())),
-                Slot::From(at) => self.cast(batch.column(*at), field),
-            })
-            .collect::<Result<Vec<ArrayRef>>>()?;
-        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        RecordBatch::try_new_with_options(Arc::clone(&self.wanted), columns, &options).map_err(|error| {
-            Fault::bug(format!("failed to put together rows of {}", self.path)).because(error)
-        })
+    fn adapt(&mut self, batch: &RecordBatch) -> Result<RecordBatch> {
+        if let Some(seconds) = &mut self.seconds {
+            let seconds = self.file.guarded(FORMAT, || seconds.next().transpose())?;
+            self.check_int96(batch, seconds.as_ref())?;
+        }
+        let columns = batch.columns().iter().zip(&self.int96).map(|(column, has_int96)| {
+            let meant = convert(column, &canonical(column.data_type()), Tz::UTC)
+                .and_then(|column| self.times.apply(&column, *has_int96));
+            meant.map_err(|error| self.file.corrupt(FORMAT, error.to_string()))
+        });
+        let columns = columns.collect::<Result<Vec<_>>>()?;
+        self.conform.batch(&columns, batch.num_rows())
     }
 
-    fn cast(&self, column: &ArrayRef, field: &Field) -> Result<ArrayRef> {
-        if column.data_type() == field.data_type() {
-            return Ok(Arc::clone(column));
+    /// Fails where an INT96 did not fit into microseconds.
+    fn check_int96(&self, batch: &RecordBatch, seconds: Option<&RecordBatch>) -> Result<()> {
+        let marked = batch.columns().iter().zip(&self.int96);
+        let marked = marked.filter(|(_, has_int96)| **has_int96 == HasInt96::Yes).map(|(column, _)| column);
+        let micros = marked.flat_map(leaves);
+        let seconds = seconds.iter().flat_map(|batch| batch.columns()).flat_map(leaves);
+        for (micros, seconds) in micros.zip(seconds) {
+            let DataType::Timestamp(TimeUnit::Second, _) = seconds.data_type() else { continue };
+            let micros = micros.as_primitive::<TimestampMicrosecondType>();
+            let seconds = seconds.as_primitive::<TimestampSecondType>();
+            let mut pairs = micros.iter().zip(seconds).filter_map(|(micros, seconds)| micros.zip(seconds));
+            if let Some((_, far)) = pairs.find(|(micros, far)| micros.div_euclid(MICROS_PER_SECOND) != *far) {
+                let text = format!("holds the timestamp {far} s since 1970, too far away for microseconds");
+                return Err(self.file.fault(text));
+            }
         }
-        let options = CastOptions { safe: false, ..CastOptions::default() };
-        cast_with_options(column, field.data_type(), &options).map_err(|error| {
-            Fault::data(format!(
-                "table {}: a value of column {} in {} does not fit the type {}",
-                self.table,
-                field.name(),
-                self.path,
-                type_name(field.data_type())
-            ))
-            .because(error)
-        })
+        Ok(())
     }
 }
 
@@ -247,30 +263,7 @@ impl Iterator for ParquetRows {
 
     fn next(&mut self) -> Option<Self::Item> {
         let reader = &mut self.reader;
-        let batch = guarded(&self.table, &self.path, &self.disk, || reader.next().transpose()).transpose()?;
+        let batch = self.file.guarded(FORMAT, || reader.next().transpose()).transpose()?;
         Some(batch.and_then(|batch| self.adapt(&batch)))
     }
-}
-
-/// Reads, and tells why it failed: a failed read of the disk is the disk's fault, everything else is
-/// the file's. That includes a panic, by which the Parquet reader answers some corrupt bytes. What
-/// panicked is not used again: a fault ends the scan.
-fn guarded<T, E: Error>(
-    table: &str,
-    path: &Location,
-    disk: &Disk,
-    read: impl FnOnce() -> Result<T, E>,
-) -> Result<T> {
-    let cause = match catch_panic(read) {
-        Ok(Ok(value)) => return Ok(value),
-        Ok(Err(error)) => error.to_string(),
-        Err(panic) => format!("the reader gave up: {panic}"),
-    };
-    let what = format!("table {table}: failed to read the Parquet file {}", path);
-    Err(match disk.failure() {
-        Some(failure) => Fault::io(what, failure),
-        None => Fault::data(what)
-            .because(cause)
-            .advise("the file is cut off or corrupt: export the partition again"),
-    })
 }

@@ -1,5 +1,5 @@
-//! Delimited text as Hive writes it (`LazySimpleSerDe`) and as spreadsheets do (RFC 4180): records
-//! of fields, with exact line numbers.
+//! Delimited text as feeds describe it, which is as spreadsheets write it (RFC 4180) and as programs
+//! write it for Hive: records of fields, with exact line numbers.
 //!
 //! What is null is decided on the bytes as they stand, before escapes are undone, since `\N` is
 //! both Hive's null and an escaped `N`; and a quoted field is never null.
@@ -10,12 +10,12 @@ use std::io::{self, Read};
 use hivecast_feed::TextLayout;
 
 /// Bytes asked of the file at once.
-const READ_BYTES: usize = 1 << 20;
+pub(crate) const READ_BYTES: usize = 1 << 20;
 /// Longest record. Beyond it a quote was left open or the delimiters are wrong, and memory stays
 /// bounded.
-const MAX_RECORD_BYTES: usize = 16 << 20;
+pub(crate) const MAX_RECORD_BYTES: usize = 16 << 20;
 /// UTF-8's byte order mark, which some programs write first.
-const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
+pub(crate) const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
 /// One record: its fields, and the line that it begins on, counted from 1.
 #[derive(Debug, Default)]
@@ -28,7 +28,24 @@ pub(crate) struct Record {
 #[derive(Clone, Copy, Debug)]
 struct Field {
     end: usize,
-    null: bool,
+    kind: FieldKind,
+}
+
+/// How the bytes of a field stand for its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FieldKind {
+    /// It is null.
+    Null,
+    /// The bytes are the value.
+    Plain,
+    /// Escapes are yet to be undone, once the field has been cut into what it consists of.
+    Escaped,
+}
+
+/// What gives a file's records one after the other.
+pub(crate) trait RecordSource: Send {
+    /// The next record into `record`; false at the end.
+    fn read(&mut self, record: &mut Record) -> Result<bool, Broken>;
 }
 
 impl Record {
@@ -36,28 +53,38 @@ impl Record {
         self.fields.len()
     }
 
-    /// The bytes of a field, or none where it is null.
-    pub(crate) fn field(&self, at: usize) -> Option<&[u8]> {
+    /// The bytes of a field as they stand; none where it is null, or where the record lacks it.
+    pub(crate) fn field(&self, at: usize) -> Option<(&[u8], FieldKind)> {
         let field = self.fields.get(at)?;
         let start = at.checked_sub(1).map_or(0, |before| self.fields[before].end);
-        (!field.null).then(|| &self.bytes[start..field.end])
+        (field.kind != FieldKind::Null).then(|| (&self.bytes[start..field.end], field.kind))
     }
 
-    fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.fields.clear();
     }
 
-    fn end_field(&mut self, null: bool) {
-        self.fields.push(Field { end: self.bytes.len(), null });
+    /// Appends to the field that is next to end.
+    pub(crate) fn extend(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Appends to the field that is next to end.
+    pub(crate) fn push(&mut self, byte: u8) {
+        self.bytes.push(byte);
+    }
+
+    pub(crate) fn end_field(&mut self, kind: FieldKind) {
+        self.fields.push(Field { end: self.bytes.len(), kind });
     }
 }
 
 /// Why a file's text can't be cut into records.
 #[derive(Debug)]
 pub(crate) enum Broken {
-    /// The disk failed.
-    Disk(io::Error),
+    /// The store failed, or what is compressed can't be read.
+    Input(io::Error),
     /// The text is malformed in the record that begins on this line.
     Text { line: u64, why: Malformed },
 }
@@ -101,8 +128,27 @@ impl<R: Read> Records<R> {
         Records { input, layout, buffer: Vec::new(), start: 0, end: 0, input_ended: false, line: 1 }
     }
 
-    /// The next record into `record`; false at the end.
-    pub(crate) fn read(&mut self, record: &mut Record) -> Result<bool, Broken> {
+    /// Leaves out the layout's first lines, whatever stands in them.
+    pub(crate) fn skip_lines(&mut self) -> Result<(), Broken> {
+        for _ in 0..self.layout.skip_header_lines {
+            loop {
+                let unread = &self.buffer[self.start..self.end];
+                if let Some(end) = unread.iter().position(|byte| *byte == b'\n') {
+                    self.start += end + 1;
+                    self.line += 1;
+                    break;
+                }
+                if self.input_ended {
+                    self.start = self.end;
+                    return Ok(());
+                }
+                self.fill()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn next_record(&mut self, record: &mut Record) -> Result<bool, Broken> {
         loop {
             if self.start == self.end && self.input_ended {
                 return Ok(false);
@@ -140,7 +186,7 @@ impl<R: Read> Records<R> {
         let room = READ_BYTES.max(self.end);
         self.buffer.resize(self.end + room, 0);
         let wanted = &mut self.buffer[self.end..];
-        let got = read_full(&mut self.input, wanted).map_err(Broken::Disk)?;
+        let got = read_full(&mut self.input, wanted).map_err(Broken::Input)?;
         self.input_ended = got < room;
         self.end += got;
         if first && self.buffer[..self.end].starts_with(&BYTE_ORDER_MARK) {
@@ -150,8 +196,14 @@ impl<R: Read> Records<R> {
     }
 }
 
+impl<R: Read + Send> RecordSource for Records<R> {
+    fn read(&mut self, record: &mut Record) -> Result<bool, Broken> {
+        self.next_record(record)
+    }
+}
+
 /// Fills the buffer unless the input ends first.
-fn read_full(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+pub(crate) fn read_full(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut got = 0;
     while got < buffer.len() {
         match input.read(&mut buffer[got..]) {
@@ -231,13 +283,15 @@ impl Cutter<'_> {
             raw = raw.strip_suffix(b"\r").unwrap_or(raw);
         }
         self.step_over_end();
-        let null = raw == self.layout.null.as_bytes();
-        match escape {
-            Some(escape) if escapes && !null => unescape(raw, escape, &mut record.bytes),
-            _ if null => {}
-            _ => record.bytes.extend_from_slice(raw),
-        }
-        record.end_field(null);
+        let kind = if raw == self.layout.null.as_bytes() {
+            FieldKind::Null
+        } else if escapes {
+            FieldKind::Escaped
+        } else {
+            FieldKind::Plain
+        };
+        record.extend(raw);
+        record.end_field(kind);
         ended
     }
 
@@ -275,7 +329,7 @@ impl Cutter<'_> {
 
     fn take(&mut self, byte: u8, record: &mut Record) {
         self.newlines += u64::from(byte == b'\n');
-        record.bytes.push(byte);
+        record.push(byte);
     }
 
     fn after_quote(&mut self, record: &mut Record) -> Result<Ended, Malformed> {
@@ -289,7 +343,7 @@ impl Cutter<'_> {
             _ => return Err(Malformed::TextAfterQuote),
         };
         self.step_over_end();
-        record.end_field(false);
+        record.end_field(FieldKind::Plain);
         Ok(ended)
     }
 
@@ -298,12 +352,18 @@ impl Cutter<'_> {
     }
 }
 
-/// Each escape is left out, and what follows it stands for itself.
-fn unescape(raw: &[u8], escape: u8, out: &mut Vec<u8>) {
+/// Each escape is left out, and what follows it stands for itself: but for `n` and `r`, by which Hive
+/// writes the line breaks that no line can hold.
+pub(crate) fn unescape(raw: &[u8], escape: u8, out: &mut Vec<u8>) {
     let mut at = 0;
     while at < raw.len() {
-        at += usize::from(raw[at] == escape && at + 1 < raw.len());
-        out.push(raw[at]);
+        let escaped = raw[at] == escape && at + 1 < raw.len();
+        at += usize::from(escaped);
+        out.push(match raw[at] {
+            b'n' if escaped => b'\n',
+            b'r' if escaped => b'\r',
+            byte => byte,
+        });
         at += 1;
     }
 }
@@ -311,7 +371,6 @@ fn unescape(raw: &[u8], escape: u8, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hivecast_feed::Header;
     use proptest::prelude::*;
 
     /// Gives a few bytes at a time, as a pipe may.
@@ -327,23 +386,34 @@ mod tests {
     }
 
     fn layout(quote: Option<u8>, escape: Option<u8>) -> TextLayout {
-        TextLayout { delimiter: b',', header: Header::Absent, quote, escape, null: "\\N".to_owned() }
+        TextLayout { quote, escape, ..TextLayout::default() }
     }
 
     type Lines = Vec<(u64, Vec<Option<String>>)>;
 
+    fn value(record: &Record, at: usize, escape: Option<u8>) -> Option<String> {
+        let (raw, kind) = record.field(at)?;
+        let mut bytes = Vec::new();
+        match escape.filter(|_| kind == FieldKind::Escaped) {
+            Some(escape) => unescape(raw, escape, &mut bytes),
+            None => bytes.extend_from_slice(raw),
+        }
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
     fn read_all(text: &[u8], layout: TextLayout) -> Result<Lines, (u64, Malformed)> {
+        let escape = layout.escape;
         let mut records = Records::new(Trickle(text, 3), layout);
         let (mut record, mut lines) = (Record::default(), Vec::new());
         loop {
             match records.read(&mut record) {
                 Ok(false) => return Ok(lines),
                 Ok(true) => {
-                    let text = |at| record.field(at).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-                    lines.push((record.line, (0..record.len()).map(text).collect()));
+                    let fields = (0..record.len()).map(|at| value(&record, at, escape)).collect();
+                    lines.push((record.line, fields));
                 }
                 Err(Broken::Text { line, why }) => return Err((line, why)),
-                Err(Broken::Disk(error)) => unreachable!("{error}"),
+                Err(Broken::Input(error)) => unreachable!("{error}"),
             }
         }
     }
@@ -368,11 +438,11 @@ mod tests {
     #[test]
     fn escapes_work_outside_quotes_as_hive_writes_them() {
         assert_eq!(
-            read_all(b"a\\,b,\\N\nc\\\\,d\\\ne\nf,g\\", layout(None, Some(b'\\'))),
+            read_all(b"a\\,b,\\N\nc\\\\,d\\\ne\nf\\n\\r\\x,g\\", layout(None, Some(b'\\'))),
             Ok(vec![
                 row(1, &[Some("a,b"), None]),
                 row(2, &[Some("c\\"), Some("d\ne")]),
-                row(4, &[Some("f"), Some("g\\")]),
+                row(4, &[Some("f\n\rx"), Some("g\\")]),
             ])
         );
     }
@@ -409,7 +479,7 @@ mod tests {
                 prop_assert!(matches!(records.read(&mut record), Ok(true)));
                 prop_assert_eq!(record.line, line);
                 line += 1 + written.matches('\n').count() as u64;
-                let fields: Vec<&[u8]> = (0..record.len()).filter_map(|at| record.field(at)).collect();
+                let fields: Vec<&[u8]> = (0..record.len()).filter_map(|at| Some(record.field(at)?.0)).collect();
                 prop_assert_eq!(fields, row.iter().map(String::as_bytes).collect::<Vec<_>>());
             }
             prop_assert!(matches!(records.read(&mut record), Ok(false)));

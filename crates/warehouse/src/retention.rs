@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Write};
 use std::sync::Arc;
 
+use chrono_tz::Tz;
 use hivecast_contract::LoadDate;
 use hivecast_feed::Table as FeedTable;
 use hivecast_metastore::{Metastore, Partition, Table, partition_name};
@@ -68,7 +69,8 @@ impl Warehouse {
         keep: usize,
         is_old: &dyn Fn(LoadDate) -> bool,
     ) -> Result<Vec<OldPartition>> {
-        let Some(wish) = Wish::of(table) else { return Ok(Vec::new()) };
+        // No rows are read, so no time zone matters.
+        let Some(wish) = Wish::of(table, Tz::UTC) else { return Ok(Vec::new()) };
         let found = self.catalog.find(&wish)?;
         if found.unpartitioned()?.is_some() {
             return Ok(Vec::new());

@@ -8,12 +8,11 @@ use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions
 use arrow_schema::{DataType, Schema, SchemaRef};
 use arrow_select::filter::filter_record_batch;
 use hivecast_contract::LoadDate;
-use hivecast_feed::FileFormat;
 use hivecast_run::{Fault, Result};
 use hivecast_storage::Location;
 
 use crate::input::TableInput;
-use crate::rows::{RowReader, Rows, Wanted};
+use crate::rows::{RowReader, Rows, Wanted, has_row_groups};
 
 /// Decoded bytes that a part aims at: enough to be worth a thread's while, few enough that the
 /// parts of one file are spread evenly.
@@ -24,7 +23,8 @@ const PART_DECODED_BYTES: u64 = 32 << 20;
 pub struct Part {
     /// The file, as an index into [`TableInput::files`].
     pub file: usize,
-    /// The row groups of a Parquet file; empty for text, which is read whole.
+    /// The row groups of a Parquet file, the stripes of an ORC file; empty for others, which are read
+    /// whole.
     pub row_groups: Range<usize>,
     /// Rows, where the file's footer says; before rows of other load_dates are filtered out.
     pub rows: Option<u64>,
@@ -76,7 +76,7 @@ impl TableInput {
     pub fn scan_parts(&self) -> Vec<Part> {
         let mut parts = Vec::new();
         for (at, file) in self.files.iter().enumerate() {
-            if self.format == FileFormat::Text {
+            if !has_row_groups(self.format) {
                 parts.push(Part { file: at, row_groups: 0..0, rows: None });
                 continue;
             }
@@ -98,10 +98,7 @@ impl TableInput {
         let file = self.files.get(part.file).ok_or_else(|| {
             Fault::bug(format!("table {} has no file {} to read a part of", self.table, part.file))
         })?;
-        let row_groups = match self.format {
-            FileFormat::Parquet => Some(part.row_groups.clone()),
-            FileFormat::Text => None,
-        };
+        let row_groups = has_row_groups(self.format).then(|| part.row_groups.clone());
         let piece = Piece { path: file.path.clone(), row_groups };
         Ok(Scan::new(self.plan(columns, batch_rows)?, VecDeque::from([piece])))
     }
@@ -131,7 +128,7 @@ impl TableInput {
                 table: self.table.clone(),
                 storage: Arc::clone(&self.storage),
                 format: self.format,
-                text: self.text.clone(),
+                declared: Arc::clone(&self.declared),
                 file_columns: self.file_columns(),
                 wanted,
                 batch_rows,

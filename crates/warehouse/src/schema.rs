@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow_cast::can_cast_types;
-use arrow_schema::{DECIMAL128_MAX_PRECISION, DataType, Field, TimeUnit};
+use arrow_schema::{DECIMAL128_MAX_PRECISION, DataType, Field, Fields, TimeUnit};
+use hivecast_feed::{ColumnType, type_name};
 use hivecast_run::{Fault, Result};
 use hivecast_storage::Location;
 
@@ -18,26 +18,116 @@ pub(crate) struct FileColumns {
 
 /// The type that rows have in this room for a type that a file has.
 pub(crate) fn canonical(file_type: &DataType) -> DataType {
-    let wanted = match file_type {
+    match file_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8View,
-        DataType::Binary | DataType::LargeBinary | DataType::FixedSizeBinary(_) => DataType::BinaryView,
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+            DataType::BinaryView
+        }
         // Hive has no unsigned integers: the next type that holds every value.
         DataType::UInt8 => DataType::Int16,
         DataType::UInt16 => DataType::Int32,
         DataType::UInt32 => DataType::Int64,
         DataType::UInt64 => DataType::Decimal128(20, 0),
         DataType::Float16 => DataType::Float32,
-        DataType::Timestamp(_, zone) => DataType::Timestamp(TimeUnit::Microsecond, zone.clone()),
-        DataType::List(item) => DataType::List(canonical_field(item)),
-        DataType::Struct(fields) => DataType::Struct(fields.iter().map(canonical_field).collect()),
-        DataType::Map(entries, sorted) => DataType::Map(canonical_field(entries), *sorted),
+        DataType::Date64 => DataType::Date32,
+        DataType::Timestamp(_, None) => WALL_CLOCK,
+        DataType::Timestamp(_, Some(_)) => instant(),
+        DataType::Dictionary(_, values) => canonical(values),
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            list_of(canonical(item.data_type()))
+        }
+        DataType::Struct(fields) => DataType::Struct(
+            fields
+                .iter()
+                .map(|field| Field::new(field.name().to_lowercase(), canonical(field.data_type()), true))
+                .collect(),
+        ),
+        DataType::Map(entries, _) => match map_entry(entries) {
+            Some((key, value)) => map_of(canonical(key.data_type()), canonical(value.data_type())),
+            None => file_type.clone(),
+        },
         other => other.clone(),
-    };
-    if can_cast_types(file_type, &wanted) { wanted } else { file_type.clone() }
+    }
 }
 
-fn canonical_field(field: &Arc<Field>) -> Arc<Field> {
-    Arc::new(field.as_ref().clone().with_data_type(canonical(field.data_type())))
+/// A timestamp without a zone.
+pub(crate) const WALL_CLOCK: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
+
+/// A timestamp that says when something was, whatever the clocks showed.
+pub(crate) fn instant() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
+/// An array of these. One name for its items, whatever the file calls them.
+pub(crate) fn list_of(item: DataType) -> DataType {
+    DataType::List(Arc::new(Field::new("item", item, true)))
+}
+
+/// A map, with one name for its parts, whatever the file calls them.
+pub(crate) fn map_of(key: DataType, value: DataType) -> DataType {
+    let entry = Fields::from(vec![Field::new("key", key, false), Field::new("value", value, true)]);
+    DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entry), false)), false)
+}
+
+/// The key and the value of a map's entries.
+pub(crate) fn map_entry(entries: &Field) -> Option<(&Arc<Field>, &Arc<Field>)> {
+    match entries.data_type() {
+        DataType::Struct(fields) => match fields.as_ref() {
+            [key, value] => Some((key, value)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The type of a column that a feed or a metastore declares.
+pub(crate) fn data_type_of(declared: &ColumnType) -> DataType {
+    match declared {
+        ColumnType::Boolean => DataType::Boolean,
+        ColumnType::TinyInt => DataType::Int8,
+        ColumnType::SmallInt => DataType::Int16,
+        ColumnType::Int => DataType::Int32,
+        ColumnType::BigInt => DataType::Int64,
+        ColumnType::Float => DataType::Float32,
+        ColumnType::Double => DataType::Float64,
+        ColumnType::Decimal(precision, scale) => DataType::Decimal128(*precision, *scale),
+        ColumnType::String | ColumnType::Char => DataType::Utf8View,
+        ColumnType::Date => DataType::Date32,
+        ColumnType::Timestamp => WALL_CLOCK,
+        ColumnType::TimestampLocal => instant(),
+        ColumnType::Binary => DataType::BinaryView,
+        ColumnType::Array(item) => list_of(data_type_of(item)),
+        ColumnType::Map(key, value) => map_of(data_type_of(key), data_type_of(value)),
+        ColumnType::Struct(fields) => DataType::Struct(
+            fields.iter().map(|(name, of)| Field::new(name, data_type_of(of), true)).collect(),
+        ),
+    }
+}
+
+/// Whether a table's type for a column takes every value that a file has in another type, or at least
+/// tells those that it does not take: what Hive would read as the other without a loss.
+pub(crate) fn accepts(table: &DataType, file: &DataType) -> bool {
+    match (file, table) {
+        // Strings that old writers did not mark as such.
+        (DataType::BinaryView, DataType::Utf8View) => true,
+        // Avro has no smaller integers. What does not fit is an error when it is read.
+        (DataType::Int32, DataType::Int8 | DataType::Int16) => true,
+        // What the clocks of the feed's zone showed at that instant.
+        (DataType::Timestamp(_, Some(_)), DataType::Timestamp(_, None)) => true,
+        (DataType::List(file), DataType::List(table)) => accepts(table.data_type(), file.data_type()),
+        (DataType::Map(file, _), DataType::Map(table, _)) => match (map_entry(file), map_entry(table)) {
+            (Some(file), Some(table)) => {
+                accepts(table.0.data_type(), file.0.data_type())
+                    && accepts(table.1.data_type(), file.1.data_type())
+            }
+            _ => false,
+        },
+        (DataType::Struct(file), DataType::Struct(table)) => table.iter().all(|field| {
+            let found = file.iter().find(|known| known.name() == field.name());
+            found.is_none_or(|found| accepts(field.data_type(), found.data_type()))
+        }),
+        _ => widen(file, table).as_ref() == Some(table),
+    }
 }
 
 /// The type that holds every value of both exactly, where Hive would read one as the other.
@@ -64,8 +154,33 @@ fn widen_towards(narrow: &DataType, wide: &DataType) -> Option<DataType> {
         (Decimal128(precision, scale), Decimal128(other_precision, other_scale)) => {
             widen_decimals((*precision, *scale), (*other_precision, *other_scale))
         }
+        (DataType::List(item), DataType::List(other)) => {
+            Some(list_of(widen(item.data_type(), other.data_type())?))
+        }
+        (DataType::Map(entries, _), DataType::Map(other, _)) => {
+            let ((key, value), (other_key, other_value)) = (map_entry(entries)?, map_entry(other)?);
+            let key = widen(key.data_type(), other_key.data_type())?;
+            Some(map_of(key, widen(value.data_type(), other_value.data_type())?))
+        }
+        (DataType::Struct(fields), DataType::Struct(others)) => widen_structs(fields, others),
         _ => None,
     }
+}
+
+/// The fields of both by name, those of the first in front: what a file lacks is null.
+fn widen_structs(fields: &Fields, others: &Fields) -> Option<DataType> {
+    let of = |name: &str, fields: &Fields| fields.iter().find(|field| field.name() == name).cloned();
+    let mut all: Vec<Field> = Vec::with_capacity(fields.len());
+    for field in fields {
+        let wide = match of(field.name(), others) {
+            Some(other) => widen(field.data_type(), other.data_type())?,
+            None => field.data_type().clone(),
+        };
+        all.push(Field::new(field.name(), wide, true));
+    }
+    let added = others.iter().filter(|other| of(other.name(), fields).is_none());
+    all.extend(added.map(|other| other.as_ref().clone().with_nullable(true)));
+    Some(DataType::Struct(all.into()))
 }
 
 fn integer_digits(integer: &DataType) -> Option<u8> {
@@ -84,26 +199,6 @@ fn widen_decimals(a: (u8, i8), b: (u8, i8)) -> Option<DataType> {
     let scale = a.1.max(b.1);
     let precision = u8::try_from(whole(a).max(whole(b)) + i16::from(scale)).ok()?;
     (precision <= DECIMAL128_MAX_PRECISION).then_some(DataType::Decimal128(precision, scale))
-}
-
-/// A type as Hive's users write it.
-pub(crate) fn type_name(data_type: &DataType) -> String {
-    match data_type {
-        DataType::Boolean => "boolean".to_owned(),
-        DataType::Int8 => "tinyint".to_owned(),
-        DataType::Int16 => "smallint".to_owned(),
-        DataType::Int32 => "int".to_owned(),
-        DataType::Int64 => "bigint".to_owned(),
-        DataType::Float32 => "float".to_owned(),
-        DataType::Float64 => "double".to_owned(),
-        DataType::Decimal128(precision, scale) => format!("decimal({precision},{scale})"),
-        DataType::Utf8View => "string".to_owned(),
-        DataType::BinaryView => "binary".to_owned(),
-        DataType::Date32 => "date".to_owned(),
-        DataType::Timestamp(_, None) => "timestamp".to_owned(),
-        DataType::Timestamp(_, Some(_)) => "timestamp with time zone".to_owned(),
-        other => other.to_string(),
-    }
 }
 
 /// The union of the files' columns by name, in the order of the newest file, with each column's
@@ -165,9 +260,44 @@ mod tests {
             (Boolean, Int8, None),
             (Date32, DataType::Timestamp(TimeUnit::Microsecond, None), None),
             (DataType::Null, Utf8View, Some(Utf8View)),
+            (list_of(Int8), list_of(Int32), Some(list_of(Int32))),
+            (list_of(Int8), list_of(Utf8View), None),
+            (map_of(Utf8View, Int8), map_of(Utf8View, Int64), Some(map_of(Utf8View, Int64))),
         ] {
             assert_eq!(widen(&a, &b), wide, "{a} and {b}");
             assert_eq!(widen(&b, &a), wide, "{b} and {a}");
+        }
+    }
+
+    #[test]
+    fn structs_widen_to_the_fields_of_both() {
+        let of = |fields: &[(&str, DataType)]| {
+            DataType::Struct(fields.iter().map(|(name, of)| Field::new(*name, of.clone(), true)).collect())
+        };
+        let narrow = of(&[("a", DataType::Int8), ("b", DataType::Utf8View)]);
+        let other = of(&[("c", DataType::Date32), ("a", DataType::Int64)]);
+        let both = [("a", DataType::Int64), ("b", DataType::Utf8View), ("c", DataType::Date32)];
+        assert_eq!(widen(&narrow, &other), Some(of(&both)));
+        assert!(accepts(&of(&both), &narrow), "what the file lacks is null");
+        assert!(accepts(&of(&both[..1]), &other), "what the table lacks is left out");
+        assert!(!accepts(&narrow, &other), "a bigint is no tinyint");
+    }
+
+    #[test]
+    fn tables_take_what_their_type_holds() {
+        for (table, file, taken) in [
+            (DataType::Int64, DataType::Int32, true),
+            (DataType::Int32, DataType::Int64, false),
+            (DataType::Int8, DataType::Int32, true),
+            (DataType::Utf8View, DataType::BinaryView, true),
+            (DataType::BinaryView, DataType::Utf8View, false),
+            (DataType::Utf8View, DataType::Int32, false),
+            (WALL_CLOCK, instant(), true),
+            (instant(), WALL_CLOCK, false),
+            (DataType::Decimal128(10, 2), DataType::Decimal128(8, 2), true),
+            (DataType::Decimal128(10, 2), DataType::Decimal128(10, 3), false),
+        ] {
+            assert_eq!(accepts(&table, &file), taken, "{file} as {table}");
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono_tz::Tz;
 use hivecast_contract::LoadDate;
 use hivecast_feed::{Feed, FileFormat, Layout};
 use hivecast_run::{Context, Fault, Result, Silent};
@@ -117,7 +118,7 @@ impl Warehouse {
             for table in &tables {
                 let name = qualified(table);
                 let database = shelf.database.as_deref();
-                let wish = Wish { name: &name, database, table, layout: &layout };
+                let wish = Wish { name: &name, database, table, layout: &layout, zone: Tz::UTC };
                 found.push(self.survey_table(&wish, date, context)?);
             }
         }
@@ -232,7 +233,7 @@ impl TableSurvey {
         let day = self.day.insert(DaySurvey {
             load_date: date,
             location: partition.place.to_string(),
-            format: partition.written.as_ref().map(|written| written.format),
+            format: partition.written.as_ref().and_then(|written| written.format),
             files: files.len() as u64,
             bytes: files.iter().map(|file| file.size).sum(),
             rows: partition.rows,

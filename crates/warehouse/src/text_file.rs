@@ -1,69 +1,102 @@
 //! Text files: their header, and their rows in the table's types.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use hivecast_feed::{Header, TextLayout};
+use arrow_array::{ArrayRef, RecordBatch, new_null_array};
+use arrow_schema::{DataType, SchemaRef};
+use hivecast_feed::{Header, TextDialect, TextLayout, type_name};
 use hivecast_run::{Fault, Result};
-use hivecast_storage::{Location, Sequential, Storage};
 
-use crate::disk::open_file;
-use crate::records::{Broken, Record, Records};
+use crate::compressed::open_lines;
+use crate::convert::Trim;
+use crate::data_file::DataFile;
+use crate::hive_text::{HiveRecords, TextValues};
+use crate::reading::{put_together, wanted};
+use crate::records::{Broken, Record, RecordSource, Records};
 use crate::rows::RowReader;
-use crate::schema::type_name;
 use crate::values::{Misfit, Values};
 
 /// Bytes of values after which a batch ends, however few rows it has.
-const BATCH_BYTES: usize = 8 << 20;
-/// Bytes that are read from the store at a time.
-const BLOCK_BYTES: u64 = 1 << 20;
+pub(crate) const BATCH_BYTES: usize = 8 << 20;
 /// Characters of a value that a message quotes at most.
 const QUOTED_CHARS: usize = 40;
 
 /// The rows of a file as batches of the wanted columns.
 pub(crate) struct TextRows {
-    table: String,
-    path: Location,
-    records: Records<Sequential>,
-    record: Record,
+    file: DataFile,
+    records: Held,
+    values: TextValues,
     /// Names by position, for messages and to know how many there must be; none for a file of no
     /// bytes at all, which has not even a header.
     columns: Vec<String>,
-    /// For each wanted column its place in the file and its values; none where the file lacks it.
-    slots: Vec<Option<(usize, Values)>>,
+    slots: Vec<Slot>,
     wanted: SchemaRef,
     batch_rows: usize,
 }
 
+/// A wanted column.
+struct Slot {
+    /// Its place in the file and its values; none where the file lacks it.
+    values: Option<(usize, Values)>,
+    trim: Option<Trim>,
+}
+
+/// Records, of which the last are held back.
+struct Held {
+    source: Box<dyn RecordSource>,
+    queue: VecDeque<Record>,
+    keep: usize,
+    spare: Vec<Record>,
+}
+
+impl Held {
+    fn next(&mut self) -> Result<Option<Record>, Broken> {
+        while self.queue.len() <= self.keep {
+            let mut record = self.spare.pop().unwrap_or_default();
+            if !self.source.read(&mut record)? {
+                return Ok(None);
+            }
+            self.queue.push_back(record);
+        }
+        Ok(self.queue.pop_front())
+    }
+}
+
 /// The names of a file's header in lower case; empty for a file of no bytes.
-pub(crate) fn read_header(
-    table: &str,
-    storage: &dyn Storage,
-    path: &Location,
-    layout: &TextLayout,
-) -> Result<Vec<String>> {
-    let mut records = Records::new(open_text(storage, path)?, layout.clone());
-    next_header(table, path, &mut records)
+pub(crate) fn read_header(file: &DataFile, layout: &TextLayout) -> Result<Vec<String>> {
+    next_header(file, &mut *open_records(file, layout)?)
 }
 
-fn open_text(storage: &dyn Storage, path: &Location) -> Result<Sequential> {
-    Ok(Sequential::new(open_file(storage, path)?, 0, BLOCK_BYTES))
+fn open_records(file: &DataFile, layout: &TextLayout) -> Result<Box<dyn RecordSource>> {
+    let input = open_lines(file)?;
+    let broken = |broken| malformed(file, broken);
+    Ok(match layout.dialect {
+        TextDialect::Strict => {
+            let mut records = Records::new(input, layout.clone());
+            records.skip_lines().map_err(broken)?;
+            Box::new(records)
+        }
+        TextDialect::Hive | TextDialect::OpenCsv => {
+            Box::new(HiveRecords::new(input, layout.clone()).map_err(broken)?)
+        }
+    })
 }
 
-fn next_header(table: &str, path: &Location, records: &mut Records<Sequential>) -> Result<Vec<String>> {
+fn next_header(file: &DataFile, records: &mut dyn RecordSource) -> Result<Vec<String>> {
     let mut record = Record::default();
-    if !records.read(&mut record).map_err(|broken| malformed(table, path, broken))? {
+    if !records.read(&mut record).map_err(|broken| malformed(file, broken))? {
         return Ok(Vec::new());
     }
     let mut names: Vec<String> = Vec::with_capacity(record.len());
     for at in 0..record.len() {
-        let name = std::str::from_utf8(record.field(at).unwrap_or_default())
-            .map_err(|_| fault(table, path, 1, "the header is no UTF-8 text"))?
+        let bytes = record.field(at).map_or(&b""[..], |(bytes, _)| bytes);
+        let name = std::str::from_utf8(bytes)
+            .map_err(|_| file.line_fault(record.line, "the header is no UTF-8 text"))?
             .trim()
             .to_lowercase();
         if names.contains(&name) {
-            return Err(fault(table, path, 1, &format!("the header names column {name} twice")));
+            return Err(file.line_fault(record.line, format!("the header names column {name} twice")));
         }
         names.push(name);
     }
@@ -71,35 +104,43 @@ fn next_header(table: &str, path: &Location, records: &mut Records<Sequential>) 
 }
 
 /// Opens a file to read the wanted columns.
-pub(crate) fn open(reader: &RowReader, path: &Location) -> Result<TextRows> {
-    let RowReader { table, wanted, .. } = reader;
-    let mut records = Records::new(open_text(&*reader.storage, path)?, reader.text.clone());
-    let columns = match reader.text.header {
-        Header::Present => next_header(table, path, &mut records)?,
+pub(crate) fn open(reader: &RowReader, file: DataFile) -> Result<TextRows> {
+    let declared = &reader.declared;
+    let mut source = open_records(&file, &declared.text)?;
+    let columns = match declared.text.header {
+        Header::Present => next_header(&file, &mut *source)?,
         Header::Absent => reader.file_columns.clone(),
     };
-    let slots = wanted
-        .iter()
-        .map(|column| {
-            let Some(place) = columns.iter().position(|name| *name == column.name) else { return Ok(None) };
-            let values = Values::new(&column.data_type).ok_or_else(|| {
-                Fault::bug(format!("table {table}: text can't be read as {}", column.data_type))
-            })?;
-            Ok(Some((place, values)))
-        })
-        .collect::<Result<Vec<_>>>()?;
-    let fields: Vec<Field> =
-        wanted.iter().map(|column| Field::new(&column.name, column.data_type.clone(), true)).collect();
+    let slots = reader.wanted.iter().map(|column| {
+        let values = match columns.iter().position(|name| *name == column.name) {
+            Some(place) => {
+                let values = Values::new(&column.data_type);
+                Some((place, values.ok_or_else(|| unreadable(&reader.table, &column.data_type))?))
+            }
+            None => None,
+        };
+        Ok(Slot { values, trim: declared.trim_of(&column.name) })
+    });
+    let slots = slots.collect::<Result<_>>()?;
     Ok(TextRows {
-        table: table.clone(),
-        path: path.clone(),
-        records,
-        record: Record::default(),
+        records: Held {
+            source,
+            queue: VecDeque::new(),
+            keep: declared.text.skip_footer_lines as usize,
+            spare: Vec::new(),
+        },
+        values: TextValues { layout: declared.text.clone(), zone: declared.zone },
         columns,
         slots,
-        wanted: Arc::new(Schema::new(fields)),
+        wanted: wanted(reader),
         batch_rows: reader.batch_rows.max(1),
+        file,
     })
+}
+
+/// A type that no table of text can have: describing one refuses it.
+pub(crate) fn unreadable(table: &str, data_type: &DataType) -> Fault {
+    Fault::bug(format!("table {table}: text can't be read as {data_type}"))
 }
 
 impl TextRows {
@@ -107,49 +148,51 @@ impl TextRows {
     fn batch(&mut self) -> Result<Option<RecordBatch>> {
         let (mut rows, mut bytes) = (0, 0);
         while rows < self.batch_rows && bytes < BATCH_BYTES {
-            let more = self.records.read(&mut self.record);
-            if !more.map_err(|broken| malformed(&self.table, &self.path, broken))? {
-                break;
-            }
-            bytes += self.row()?;
+            let next = self.records.next().map_err(|broken| malformed(&self.file, broken))?;
+            let Some(record) = next else { break };
+            bytes += self.row(&record)?;
             rows += 1;
+            self.records.spare.push(record);
         }
         if rows == 0 {
             return Ok(None);
         }
-        let columns: Vec<ArrayRef> = self
-            .slots
-            .iter_mut()
-            .zip(self.wanted.fields())
-            .map(|(slot, field)| match slot {
-                Some((_, values)) => values.finish(),
-                None => new_null_array(field.data_type(), rows),
+        let columns = self.slots.iter_mut().zip(self.wanted.fields()).map(|(slot, field)| {
+            let Some((_, values)) = &mut slot.values else {
+                return Ok(new_null_array(field.data_type(), rows));
+            };
+            let column = values.finish();
+            let column = column.and_then(|column| match &slot.trim {
+                Some(trim) => trim.apply(&column),
+                None => Ok(column),
+            });
+            // What arrays refuse of values that fit their types is a map's key that is null.
+            column.map_err(|error| {
+                self.file.fault(format!("has a map in column {} that is none", field.name())).because(error)
             })
-            .collect();
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.wanted), columns, &options);
-        batch.map(Some).map_err(|error| {
-            Fault::bug(format!("failed to put together rows of {}", self.path)).because(error)
-        })
+        });
+        let columns = columns.collect::<Result<Vec<ArrayRef>>>()?;
+        put_together(&self.file, &Arc::clone(&self.wanted), columns, rows).map(Some)
     }
 
     /// Takes the record's fields over into the columns; how many bytes they have.
-    fn row(&mut self) -> Result<usize> {
+    fn row(&mut self, record: &Record) -> Result<usize> {
         let mut bytes = 0;
-        let (found, expected) = (self.record.len(), self.columns.len());
-        if found != expected {
+        let (found, expected) = (record.len(), self.columns.len());
+        if found != expected && self.values.layout.dialect == TextDialect::Strict {
             let fields = if found == 1 { "field" } else { "fields" };
             let text = format!("{found} {fields} where {expected} are expected");
-            return Err(fault(&self.table, &self.path, self.record.line, &text)
+            return Err(self.file.line_fault(record.line, text)
                 .advise("correct the table's `delimiter`, `quote` or `columns` in the feed, or export the partition again"));
         }
         for (slot, field) in self.slots.iter_mut().zip(self.wanted.fields()) {
-            let Some((place, values)) = slot else { continue };
-            let value = self.record.field(*place);
-            bytes += value.map_or(0, <[u8]>::len);
-            if let Err(misfit) = values.push(value) {
-                let text = misfit_text(misfit, field.name(), value.unwrap_or_default(), field.data_type());
-                return Err(fault(&self.table, &self.path, self.record.line, &text)
+            let Some((place, values)) = &mut slot.values else { continue };
+            let value = record.field(*place);
+            let raw = value.map_or(&b""[..], |(raw, _)| raw);
+            bytes += raw.len();
+            if let Err(misfit) = self.values.push(values, value) {
+                let text = misfit_text(misfit, field.name(), raw, field.data_type());
+                return Err(self.file.line_fault(record.line, text)
                     .advise("correct the column's type or the text that stands for `null` in the feed, or export the partition again"));
             }
         }
@@ -165,7 +208,8 @@ impl Iterator for TextRows {
     }
 }
 
-fn misfit_text(misfit: Misfit, column: &str, value: &[u8], data_type: &DataType) -> String {
+/// Why a text is no value of a column.
+pub(crate) fn misfit_text(misfit: Misfit, column: &str, value: &[u8], data_type: &DataType) -> String {
     match misfit {
         Misfit::NotUtf8 => format!("column {column} is no UTF-8 text"),
         Misfit::NotOfType => {
@@ -183,14 +227,13 @@ fn quote_value(value: &[u8]) -> String {
     format!("{head:?}…")
 }
 
-fn fault(table: &str, path: &Location, line: u64, text: &str) -> Fault {
-    Fault::data(format!("table {table}: {} line {line}: {text}", path))
-}
-
-fn malformed(table: &str, path: &Location, broken: Broken) -> Fault {
+/// Why a file can't be cut into records: its store's fault, or its own.
+pub(crate) fn malformed(file: &DataFile, broken: Broken) -> Fault {
     match broken {
-        Broken::Disk(error) => Fault::io(format!("table {table}: failed to read {}", path), error),
-        Broken::Text { line, why } => fault(table, path, line, &why.to_string()).advise(
+        Broken::Input(error) => {
+            file.failure("text").unwrap_or_else(|| file.corrupt("text", error.to_string()))
+        }
+        Broken::Text { line, why } => file.line_fault(line, why).advise(
             "correct the table's `quote`, `escape` or `delimiter` in the feed, or export the partition again",
         ),
     }

@@ -1,41 +1,22 @@
-//! Fields of text as values of their column's type, exactly or not at all.
+//! Columns built up value by value.
 
 use std::str::FromStr;
 use std::sync::Arc;
 
-use arrow_array::ArrayRef;
-use arrow_array::builder::{BooleanBuilder, Decimal128Builder, PrimitiveBuilder, StringViewBuilder};
+use arrow_array::builder::{
+    BinaryViewBuilder, BooleanBuilder, Decimal128Builder, PrimitiveBuilder, StringViewBuilder,
+};
 use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    TimestampMicrosecondType,
+    Time64MicrosecondType, TimestampMicrosecondType,
 };
-use arrow_schema::{DataType, TimeUnit};
-use hivecast_contract::LoadDate;
-use hivecast_feed::ColumnType;
+use arrow_array::{ArrayRef, ListArray, MapArray, StructArray};
+use arrow_buffer::{NullBuffer, NullBufferBuilder, OffsetBuffer};
+use arrow_schema::{ArrowError, DataType, Field, Fields, TimeUnit};
+use chrono_tz::Tz;
 
-const MICROS_PER_SECOND: i64 = 1_000_000;
-const SECONDS_PER_DAY: i64 = 86_400;
-/// Digits of a fraction of a second that Hive writes at most.
-const NANO_DIGITS: usize = 9;
-
-/// The type that a column of text is read as; none for `binary`, of which Hive's own writers and
-/// readers of text disagree whether it is base64.
-pub(crate) fn data_type_of(declared: ColumnType) -> Option<DataType> {
-    Some(match declared {
-        ColumnType::Boolean => DataType::Boolean,
-        ColumnType::TinyInt => DataType::Int8,
-        ColumnType::SmallInt => DataType::Int16,
-        ColumnType::Int => DataType::Int32,
-        ColumnType::BigInt => DataType::Int64,
-        ColumnType::Float => DataType::Float32,
-        ColumnType::Double => DataType::Float64,
-        ColumnType::Decimal(precision, scale) => DataType::Decimal128(precision, scale),
-        ColumnType::String => DataType::Utf8View,
-        ColumnType::Date => DataType::Date32,
-        ColumnType::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
-        ColumnType::Binary => return None,
-    })
-}
+use crate::parse::{parse_base64, parse_boolean, parse_date, parse_decimal, parse_instant, parse_timestamp};
+use crate::schema::map_entry;
 
 /// Values of one column, built up row by row.
 pub(crate) enum Values {
@@ -48,19 +29,98 @@ pub(crate) enum Values {
     Float64(PrimitiveBuilder<Float64Type>),
     Decimal(Decimal128Builder, u8, i8),
     Text(StringViewBuilder),
+    Binary(BinaryViewBuilder),
     Date(PrimitiveBuilder<Date32Type>),
+    Time(PrimitiveBuilder<Time64MicrosecondType>),
     Timestamp(PrimitiveBuilder<TimestampMicrosecondType>),
+    Instant(PrimitiveBuilder<TimestampMicrosecondType>),
+    List(Box<ListValues>),
+    Map(Box<MapValues>),
+    Struct(StructValues),
 }
 
-/// Why a field is no value of its column's type.
+/// Why a text is no value of its column's type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Misfit {
     NotUtf8,
     NotOfType,
 }
 
+/// Arrays: the items of all, and where each ends.
+pub(crate) struct ListValues {
+    pub(crate) items: Values,
+    rows: Rows,
+    field: Arc<Field>,
+}
+
+/// Maps: the keys and values of all, and where each ends.
+pub(crate) struct MapValues {
+    pub(crate) keys: Values,
+    pub(crate) values: Values,
+    rows: Rows,
+    field: Arc<Field>,
+}
+
+/// Structs: a column for each field.
+pub(crate) struct StructValues {
+    pub(crate) fields: Fields,
+    pub(crate) columns: Vec<Values>,
+    nulls: NullBufferBuilder,
+}
+
+/// Where the rows of a column of arrays or maps end, and which are null.
+struct Rows {
+    lengths: Vec<usize>,
+    begun_at: usize,
+    nulls: NullBufferBuilder,
+}
+
+impl Rows {
+    fn new() -> Rows {
+        Rows { lengths: Vec::new(), begun_at: 0, nulls: NullBufferBuilder::new(0) }
+    }
+
+    /// Ends a row whose items go up to `items` of all.
+    fn end(&mut self, items: usize) {
+        self.lengths.push(items - self.begun_at);
+        self.begun_at = items;
+        self.nulls.append_non_null();
+    }
+
+    fn end_null(&mut self) {
+        self.lengths.push(0);
+        self.nulls.append_null();
+    }
+
+    fn finish(&mut self) -> (OffsetBuffer<i32>, Option<NullBuffer>) {
+        self.begun_at = 0;
+        (OffsetBuffer::from_lengths(std::mem::take(&mut self.lengths)), self.nulls.finish())
+    }
+}
+
+impl ListValues {
+    /// Ends a row, whose items were pushed before.
+    pub(crate) fn end(&mut self) {
+        self.rows.end(self.items.len());
+    }
+}
+
+impl MapValues {
+    /// Ends a row, whose keys and values were pushed before.
+    pub(crate) fn end(&mut self) {
+        self.rows.end(self.keys.len());
+    }
+}
+
+impl StructValues {
+    /// Ends a row, for which every field's value was pushed before.
+    pub(crate) fn end(&mut self) {
+        self.nulls.append_non_null();
+    }
+}
+
 impl Values {
-    /// An empty column; none for a type that [`data_type_of`] never gives.
+    /// An empty column; none for a type that is not canonical.
     pub(crate) fn new(data_type: &DataType) -> Option<Values> {
         Some(match data_type {
             DataType::Boolean => Values::Boolean(BooleanBuilder::new()),
@@ -75,20 +135,90 @@ impl Values {
                 Values::Decimal(builder, *precision, *scale)
             }
             DataType::Utf8View => Values::Text(StringViewBuilder::new()),
+            DataType::BinaryView => Values::Binary(BinaryViewBuilder::new()),
             DataType::Date32 => Values::Date(PrimitiveBuilder::new()),
+            DataType::Time64(TimeUnit::Microsecond) => Values::Time(PrimitiveBuilder::new()),
             DataType::Timestamp(TimeUnit::Microsecond, None) => Values::Timestamp(PrimitiveBuilder::new()),
+            DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => {
+                Values::Instant(PrimitiveBuilder::new().with_data_type(data_type.clone()))
+            }
+            DataType::List(item) => Values::List(Box::new(ListValues {
+                items: Values::new(item.data_type())?,
+                rows: Rows::new(),
+                field: Arc::clone(item),
+            })),
+            DataType::Map(entries, _) => {
+                let (key, value) = map_entry(entries)?;
+                Values::Map(Box::new(MapValues {
+                    keys: Values::new(key.data_type())?,
+                    values: Values::new(value.data_type())?,
+                    rows: Rows::new(),
+                    field: Arc::clone(entries),
+                }))
+            }
+            DataType::Struct(fields) => Values::Struct(StructValues {
+                fields: fields.clone(),
+                columns: fields.iter().map(|field| Values::new(field.data_type())).collect::<Option<_>>()?,
+                nulls: NullBufferBuilder::new(0),
+            }),
             _ => return None,
         })
     }
 
-    /// Appends a field, none for null.
-    pub(crate) fn push(&mut self, field: Option<&[u8]>) -> Result<(), Misfit> {
-        let text = match field {
-            Some(bytes) => Some(std::str::from_utf8(bytes).map_err(|_| Misfit::NotUtf8)?),
-            None => None,
-        };
+    /// Values so far.
+    pub(crate) fn len(&self) -> usize {
+        use arrow_array::builder::ArrayBuilder as _;
         match self {
-            Values::Boolean(builder) => builder.append_option(parse(text, parse_boolean)?),
+            Values::Boolean(builder) => builder.len(),
+            Values::Int8(builder) => builder.len(),
+            Values::Int16(builder) => builder.len(),
+            Values::Int32(builder) => builder.len(),
+            Values::Int64(builder) => builder.len(),
+            Values::Float32(builder) => builder.len(),
+            Values::Float64(builder) => builder.len(),
+            Values::Decimal(builder, ..) => builder.len(),
+            Values::Text(builder) => builder.len(),
+            Values::Binary(builder) => builder.len(),
+            Values::Date(builder) => builder.len(),
+            Values::Time(builder) => builder.len(),
+            Values::Timestamp(builder) | Values::Instant(builder) => builder.len(),
+            Values::List(list) => list.rows.lengths.len(),
+            Values::Map(map) => map.rows.lengths.len(),
+            Values::Struct(parts) => parts.nulls.len(),
+        }
+    }
+
+    /// Appends null.
+    pub(crate) fn push_null(&mut self) {
+        match self {
+            Values::Boolean(builder) => builder.append_null(),
+            Values::Int8(builder) => builder.append_null(),
+            Values::Int16(builder) => builder.append_null(),
+            Values::Int32(builder) => builder.append_null(),
+            Values::Int64(builder) => builder.append_null(),
+            Values::Float32(builder) => builder.append_null(),
+            Values::Float64(builder) => builder.append_null(),
+            Values::Decimal(builder, ..) => builder.append_null(),
+            Values::Text(builder) => builder.append_null(),
+            Values::Binary(builder) => builder.append_null(),
+            Values::Date(builder) => builder.append_null(),
+            Values::Time(builder) => builder.append_null(),
+            Values::Timestamp(builder) | Values::Instant(builder) => builder.append_null(),
+            Values::List(list) => list.rows.end_null(),
+            Values::Map(map) => map.rows.end_null(),
+            Values::Struct(parts) => {
+                parts.columns.iter_mut().for_each(Values::push_null);
+                parts.nulls.append_null();
+            }
+        }
+    }
+
+    /// Appends a single value written as text. `zone` is that of an instant which names none.
+    pub(crate) fn push(&mut self, field: &[u8], zone: Tz) -> Result<(), Misfit> {
+        // Base64 is ASCII, and what is not is refused as such.
+        let text = std::str::from_utf8(field).map_err(|_| Misfit::NotUtf8)?;
+        match self {
+            Values::Boolean(builder) => builder.append_value(fits(parse_boolean(text))?),
             Values::Int8(builder) => push_number(builder, text)?,
             Values::Int16(builder) => push_number(builder, text)?,
             Values::Int32(builder) => push_number(builder, text)?,
@@ -96,18 +226,23 @@ impl Values {
             Values::Float32(builder) => push_number(builder, text)?,
             Values::Float64(builder) => push_number(builder, text)?,
             Values::Decimal(builder, precision, scale) => {
-                builder.append_option(parse(text, |text| parse_decimal(text, *precision, *scale))?);
+                builder.append_value(fits(parse_decimal(text, *precision, *scale))?);
             }
-            Values::Text(builder) => builder.append_option(text),
-            Values::Date(builder) => builder.append_option(parse(text, parse_date)?),
-            Values::Timestamp(builder) => builder.append_option(parse(text, parse_timestamp)?),
+            Values::Text(builder) => builder.append_value(text),
+            Values::Binary(builder) => builder.append_value(fits(parse_base64(field))?),
+            Values::Date(builder) => builder.append_value(fits(parse_date(text))?),
+            Values::Timestamp(builder) => builder.append_value(fits(parse_timestamp(text))?),
+            Values::Instant(builder) => builder.append_value(fits(parse_instant(text, zone))?),
+            Values::Time(_) | Values::List(_) | Values::Map(_) | Values::Struct(_) => {
+                return Err(Misfit::NotOfType);
+            }
         }
         Ok(())
     }
 
-    /// The rows so far; the next ones start a new array.
-    pub(crate) fn finish(&mut self) -> ArrayRef {
-        match self {
+    /// The rows so far; the next ones start a new array. Fails where a map's key is null.
+    pub(crate) fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
+        Ok(match self {
             Values::Boolean(builder) => Arc::new(builder.finish()),
             Values::Int8(builder) => Arc::new(builder.finish()),
             Values::Int16(builder) => Arc::new(builder.finish()),
@@ -117,140 +252,50 @@ impl Values {
             Values::Float64(builder) => Arc::new(builder.finish()),
             Values::Decimal(builder, ..) => Arc::new(builder.finish()),
             Values::Text(builder) => Arc::new(builder.finish()),
+            Values::Binary(builder) => Arc::new(builder.finish()),
             Values::Date(builder) => Arc::new(builder.finish()),
-            Values::Timestamp(builder) => Arc::new(builder.finish()),
-        }
+            Values::Time(builder) => Arc::new(builder.finish()),
+            Values::Timestamp(builder) | Values::Instant(builder) => Arc::new(builder.finish()),
+            Values::List(list) => {
+                let (offsets, nulls) = list.rows.finish();
+                let items = list.items.finish()?;
+                Arc::new(ListArray::try_new(Arc::clone(&list.field), offsets, items, nulls)?)
+            }
+            Values::Map(map) => {
+                let (offsets, nulls) = map.rows.finish();
+                let DataType::Struct(fields) = map.field.data_type() else {
+                    return Err(ArrowError::SchemaError("a map without entries".to_owned()));
+                };
+                let columns = vec![map.keys.finish()?, map.values.finish()?];
+                let entries = StructArray::try_new(fields.clone(), columns, None)?;
+                Arc::new(MapArray::try_new(Arc::clone(&map.field), offsets, entries, nulls, false)?)
+            }
+            Values::Struct(parts) => Arc::new(parts.finish()?),
+        })
     }
 }
 
-fn parse<T>(text: Option<&str>, of: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Misfit> {
-    text.map(|text| of(text).ok_or(Misfit::NotOfType)).transpose()
+impl StructValues {
+    fn finish(&mut self) -> Result<StructArray, ArrowError> {
+        let rows = self.nulls.len();
+        let nulls = self.nulls.finish();
+        if self.columns.is_empty() {
+            return Ok(StructArray::new_empty_fields(rows, nulls));
+        }
+        let columns = self.columns.iter_mut().map(Values::finish).collect::<Result<Vec<_>, _>>()?;
+        StructArray::try_new(self.fields.clone(), columns, nulls)
+    }
 }
 
-fn push_number<T>(builder: &mut PrimitiveBuilder<T>, text: Option<&str>) -> Result<(), Misfit>
+fn fits<T>(value: Option<T>) -> Result<T, Misfit> {
+    value.ok_or(Misfit::NotOfType)
+}
+
+fn push_number<T>(builder: &mut PrimitiveBuilder<T>, text: &str) -> Result<(), Misfit>
 where
     T: ArrowPrimitiveType,
     T::Native: FromStr,
 {
-    builder.append_option(parse(text, |text| text.parse().ok())?);
+    builder.append_value(fits(text.parse().ok())?);
     Ok(())
-}
-
-fn parse_boolean(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" => Some(true),
-        "0" | "f" | "F" => Some(false),
-        _ if text.eq_ignore_ascii_case("true") => Some(true),
-        _ if text.eq_ignore_ascii_case("false") => Some(false),
-        _ => None,
-    }
-}
-
-fn digits(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// A sign, digits, a point, digits. Digits that the scale has no room for must be zeros.
-fn parse_decimal(text: &str, precision: u8, scale: i8) -> Option<i128> {
-    let (negative, unsigned) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
-    let scale = usize::try_from(scale).ok()?;
-    let (kept, lost) = fraction.split_at_checked(scale.min(fraction.len()))?;
-    if !digits(whole)
-        || !digits(fraction)
-        || whole.len() + fraction.len() == 0
-        || lost.bytes().any(|b| b != b'0')
-    {
-        return None;
-    }
-    let whole = whole.trim_start_matches('0');
-    if whole.len() + scale > usize::from(precision) {
-        return None;
-    }
-    let padding = std::iter::repeat_n(b'0', scale - kept.len());
-    let value = whole
-        .bytes()
-        .chain(kept.bytes())
-        .chain(padding)
-        .fold(0_i128, |value, digit| value * 10 + i128::from(digit - b'0'));
-    Some(if negative { -value } else { value })
-}
-
-fn parse_date(text: &str) -> Option<i32> {
-    i32::try_from(text.parse::<LoadDate>().ok()?.days_since_epoch()).ok()
-}
-
-/// `YYYY-MM-DD`, alone or with ` HH:MM:SS` and a fraction (`T` may stand for the blank), in
-/// microseconds; smaller parts are cut off.
-fn parse_timestamp(text: &str) -> Option<i64> {
-    let (date, time) = match text.split_once([' ', 'T']) {
-        Some((date, time)) => (date, time_of_day(time)?),
-        None => (text, 0),
-    };
-    let days = date.parse::<LoadDate>().ok()?.days_since_epoch();
-    Some(days * SECONDS_PER_DAY * MICROS_PER_SECOND + time)
-}
-
-fn time_of_day(text: &str) -> Option<i64> {
-    let (clock, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    let mut parts = clock.split(':').map(|part| {
-        let ok = part.len() == 2 && digits(part);
-        ok.then(|| part.parse::<i64>().ok()).flatten()
-    });
-    let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next()??);
-    let valid = parts.next().is_none() && hour < 24 && minute < 60 && second < 60;
-    if !valid || fraction.is_empty() || fraction.len() > NANO_DIGITS || !digits(fraction) {
-        return None;
-    }
-    let micros = format!("{fraction:0<6}")[..6].parse::<i64>().ok()?;
-    Some((hour * 3600 + minute * 60 + second) * MICROS_PER_SECOND + micros)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn decimals_are_exact_or_refused() {
-        for (text, value) in [
-            ("12.5", Some(1250)),
-            ("-0.01", Some(-1)),
-            ("+3", Some(300)),
-            (".5", Some(50)),
-            ("0000012", Some(1200)),
-            ("1.230", Some(123)),
-            ("1.234", None),
-            ("1234", None),
-            ("", None),
-            (".", None),
-            ("1e2", None),
-            ("--1", None),
-        ] {
-            assert_eq!(parse_decimal(text, 5, 2), value, "{text}");
-        }
-        let nines = "9".repeat(38);
-        assert_eq!(parse_decimal(&nines, 38, 0), nines.parse().ok());
-    }
-
-    #[test]
-    fn timestamps_as_hive_writes_them() {
-        let day = 20_779 * SECONDS_PER_DAY * MICROS_PER_SECOND;
-        for (text, value) in [
-            ("2026-11-22", Some(day)),
-            ("2026-11-22 00:00:01", Some(day + 1_000_000)),
-            ("2026-11-22T23:59:59.5", Some(day + 86_399_500_000)),
-            ("2026-11-22 00:00:00.123456789", Some(day + 123_456)),
-            ("1969-12-31 23:59:59.999999", Some(-1)),
-            ("2026-11-22 24:00:00", None),
-            ("2026-11-22 1:00:00", None),
-            ("2026-11-22 00:00:00Z", None),
-            ("2026-11-22 00:00:00.", None),
-            ("2026-02-30", None),
-        ] {
-            assert_eq!(parse_timestamp(text), value, "{text}");
-        }
-    }
 }

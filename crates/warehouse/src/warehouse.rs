@@ -3,6 +3,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
+use chrono_tz::Tz;
 use hivecast_contract::LoadDate;
 use hivecast_feed::{Feed, Layout, Source, Table};
 use hivecast_metastore::Metastore;
@@ -30,17 +31,20 @@ pub(crate) struct Wish<'a> {
     pub(crate) database: Option<&'a str>,
     pub(crate) table: &'a str,
     pub(crate) layout: &'a Layout,
+    /// Where its wall clocks stand.
+    pub(crate) zone: Tz,
 }
 
 impl<'a> Wish<'a> {
     /// None for a table that is a query.
-    pub(crate) fn of(table: &'a Table) -> Option<Wish<'a>> {
+    pub(crate) fn of(table: &'a Table, zone: Tz) -> Option<Wish<'a>> {
         match &table.source {
             Source::Warehouse { database, table: source } => Some(Wish {
                 name: &table.name,
                 database: database.as_deref(),
                 table: source,
                 layout: &table.layout,
+                zone,
             }),
             Source::Query(_) => None,
         }
@@ -48,7 +52,9 @@ impl<'a> Wish<'a> {
 }
 
 pub(crate) fn wishes(feed: &Feed) -> impl Iterator<Item = Wish<'_>> {
-    feed.tables.iter().filter_map(Wish::of)
+    // What is no zone is told by those who write timestamps.
+    let zone = feed.format.timezone.parse().unwrap_or(Tz::UTC);
+    feed.tables.iter().filter_map(move |table| Wish::of(table, zone))
 }
 
 /// What keeps a feed's tables from being frozen, one problem a table.
@@ -126,7 +132,8 @@ impl Warehouse {
     /// The load_dates that a table has, oldest first; none for a table that is a query. Reads one
     /// column of all files where the load_date is a column.
     pub fn load_dates(&self, table: &Table) -> Result<Vec<LoadDate>> {
-        match Wish::of(table) {
+        // A load_date is a date or a text, which no zone changes.
+        match Wish::of(table, Tz::UTC) {
             Some(wish) => Ok(table_dates(&*self.catalog, &wish)?.into_iter().collect()),
             None => Ok(Vec::new()),
         }

@@ -6,30 +6,9 @@ use hivecast_feed::{ColumnType, FileFormat, TextDialect, TextLayout};
 use hivecast_metastore::{Column, Partition, Storage, Table};
 use hivecast_run::{Fault, Result};
 
-/// What a metastore says of a partition's files.
-#[derive(Clone, Debug)]
-pub(crate) struct Written {
-    pub(crate) format: FileFormat,
-    /// For text and JSON.
-    pub(crate) text: TextLayout,
-    /// The table's columns in order, which rows have whatever the files have. None where the files say,
-    /// as Avro files of a table that was made from an Avro schema do.
-    pub(crate) columns: Option<Vec<(String, ColumnType)>>,
-    /// The files' columns in order, where they are found by position: a partition keeps those that the
-    /// table had when it was written.
-    pub(crate) file_columns: Vec<String>,
-    /// How a file's columns are found.
-    pub(crate) found: FoundBy,
-}
-
-/// How Hive finds a table's column in a file that names its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FoundBy {
-    /// By its name, whatever its case.
-    Name,
-    /// By its place among the columns.
-    Position,
-}
+use crate::detect::format_name;
+use crate::reading::{Authority, Columns, Declared, Matching};
+use crate::warehouse::Wish;
 
 /// The parts of Java class names by which formats are known: of the serde, of the input format.
 const FORMATS: [(&str, &str, FileFormat); 8] = [
@@ -49,26 +28,33 @@ const CSV_SERDE: &str = "org.apache.hadoop.hive.serde2.OpenCSVSerde";
 /// footers (`hive.file.max.footer`).
 const MAX_SKIPPED_LINES: u32 = 100;
 
-impl Written {
-    /// Of a partition, or of a table without partitions. `Class::Usage` for what is not read, with the reason.
-    pub(crate) fn of(wish: &str, table: &Table, partition: Option<&Partition>) -> Result<Written> {
-        let storage = partition.map_or(&table.storage, |partition| &partition.storage);
-        let told = Told { wish, table, storage, partition };
-        let format = told.format()?;
-        let from_schema = format == FileFormat::Avro && told.has_avro_schema();
-        let columns = match from_schema {
-            true => None,
-            false => Some(told.columns(&table.columns)?),
-        };
-        let file_columns = partition.map_or(&table.columns, |partition| &partition.columns);
-        Ok(Written {
-            format,
-            text: told.text(format)?,
-            columns,
-            file_columns: file_columns.iter().map(|column| column.name.clone()).collect(),
-            found: told.found_by(format),
-        })
+/// How a partition's files, or those of a table without partitions, are written. `Class::Usage` for what
+/// is not read, with the reason, and where the feed says something else.
+pub(crate) fn written(wish: &Wish<'_>, table: &Table, partition: Option<&Partition>) -> Result<Declared> {
+    let storage = partition.map_or(&table.storage, |partition| &partition.storage);
+    let told = Told { wish: wish.name, table, storage, partition };
+    let format = told.format()?;
+    if let Some(other) = wish.layout.format.filter(|other| *other != format) {
+        return Err(told
+            .refuse(format!(
+                "is {}, says the metastore, and {}, says the feed",
+                format_name(format),
+                format_name(other)
+            ))
+            .advise("take `format` out of the table in the feed"));
     }
+    let columns = match format == FileFormat::Avro && told.has_avro_schema() {
+        // Files of a table that was made from an Avro schema say what its columns are.
+        true => None,
+        false => Some(Columns { by: Authority::Metastore, columns: told.columns()? }),
+    };
+    Ok(Declared {
+        format: Some(format),
+        text: told.text(format)?,
+        columns,
+        matching: told.matching(format),
+        zone: wish.zone,
+    })
 }
 
 /// What the metastore says, and of what.
@@ -145,24 +131,22 @@ impl Told<'_> {
         schema("avro.schema.literal") || schema("avro.schema.url")
     }
 
-    fn columns(&self, columns: &[Column]) -> Result<Vec<(String, ColumnType)>> {
+    fn columns(&self) -> Result<Vec<(String, ColumnType)>> {
         let typed = |column: &Column| match ColumnType::parse(&column.type_text) {
-            // A CSV serde reads everything as text, whatever was declared.
-            Ok(_) if self.storage.serde_library == CSV_SERDE => Ok((column.name.clone(), ColumnType::String)),
             Ok(found) => Ok((column.name.clone(), found)),
             Err(error) => Err(self.refuse(format!("can't be read: column {} {error}", column.name))),
         };
-        columns.iter().map(typed).collect()
+        self.table.columns.iter().map(typed).collect()
     }
 
-    fn found_by(&self, format: FileFormat) -> FoundBy {
+    fn matching(&self, format: FileFormat) -> Matching {
         let by_position = match format {
             FileFormat::Parquet => self.is_set("parquet.column.index.access"),
             FileFormat::Orc => self.is_set("orc.force.positional.evolution"),
-            FileFormat::Text => true,
-            FileFormat::Avro | FileFormat::Json => false,
+            // Text names nothing.
+            FileFormat::Text | FileFormat::Avro | FileFormat::Json => false,
         };
-        if by_position { FoundBy::Position } else { FoundBy::Name }
+        if by_position { Matching::Positions } else { Matching::Names }
     }
 
     fn text(&self, format: FileFormat) -> Result<TextLayout> {

@@ -48,7 +48,7 @@ fn leaf(check: &mut Check<'_>, table: &str, field: &Field, sql: &Sql) {
     let message = format!("field `{}` is {}, which has no JSON form here", field.name, type_name(&data_type));
     let help = match data_type {
         DataType::Null => "give it a type: `cast(null as string)`",
-        DataType::Struct(_) => "name its parts: write an object with `fields`",
+        DataType::Map(..) => "the keys of a map become names: they must be text, numbers, dates or booleans",
         _ => "cast it, or take it apart with SQL functions",
     };
     check.mistakes.add_with_help(&sql.span, message, help.to_owned());

@@ -24,7 +24,7 @@ pub fn type_name(data_type: &DataType) -> String {
         }
         DataType::Date32 | DataType::Date64 => "date".to_owned(),
         DataType::Timestamp(_, None) => "timestamp".to_owned(),
-        DataType::Timestamp(_, Some(zone)) => format!("timestamp in {zone}"),
+        DataType::Timestamp(_, Some(_)) => "timestamp with local time zone".to_owned(),
         DataType::Dictionary(_, values) => type_name(values),
         DataType::List(element)
         | DataType::LargeList(element)
@@ -38,7 +38,13 @@ pub fn type_name(data_type: &DataType) -> String {
                 .collect();
             format!("struct<{}>", inner.join(","))
         }
-        DataType::Map(_, _) => "map".to_owned(),
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(fields) if fields.len() == 2 => {
+                let part = |at: usize| type_name(fields[at].data_type());
+                format!("map<{},{}>", part(0), part(1))
+            }
+            _ => "map".to_owned(),
+        },
         DataType::Time32(_) | DataType::Time64(_) => "time of day".to_owned(),
         DataType::Interval(_) | DataType::Duration(_) => "interval".to_owned(),
         other => other.to_string(),
@@ -90,6 +96,19 @@ pub(super) fn is_leaf(data_type: &DataType) -> bool {
         DataType::Dictionary(_, values) => is_leaf(values),
         DataType::Float16 | DataType::Float32 | DataType::Float64 => true,
         DataType::Timestamp(_, _) | DataType::Time32(_) | DataType::Time64(_) => true,
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            is_leaf(item.data_type())
+        }
+        // An object without fields says nothing, and no file holds one.
+        DataType::Struct(fields) => {
+            !fields.is_empty() && fields.iter().all(|field| is_leaf(field.data_type()))
+        }
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(entry) if entry.len() == 2 => {
+                is_key(entry[0].data_type()) && is_leaf(entry[1].data_type())
+            }
+            _ => false,
+        },
         other => comparable(other).is_some(),
     }
 }

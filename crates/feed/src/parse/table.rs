@@ -1,6 +1,6 @@
 use crate::column_type::ColumnType;
 use crate::diagnostic::Mistakes;
-use crate::feed_settings::{LAYOUT_SETTINGS, LINE_SETTINGS, MAX_SKIPPED_LINES, READY, TABLE, TEXT_SETTINGS};
+use crate::feed_settings::{LAYOUT_SETTINGS, MAX_SKIPPED_LINES, READY, TABLE, TEXT_SETTINGS};
 use crate::model::{
     DEFAULT_PARTITION, FileFormat, Header, Layout, Ready, Source, Spanned, Table, TextDialect, TextLayout,
 };
@@ -108,15 +108,11 @@ fn parameter(text: &str) -> Result<Ready, String> {
 
 /// What says how text lies has no place where the files are not text.
 fn tell_misplaced(section: &Section<'_>, format: Option<FileFormat>, mistakes: &mut Mistakes) {
-    let Some(format) = format.filter(|format| *format != FileFormat::Text) else { return };
+    if format.is_none_or(|format| format == FileFormat::Text) {
+        return;
+    }
     for setting in TEXT_SETTINGS.into_iter().filter(|name| section.has(name)) {
         mistakes.add(&section.place(setting), format!("only `format: text` has `{setting}`"));
-    }
-    if format != FileFormat::Json {
-        for setting in LINE_SETTINGS.into_iter().filter(|name| section.has(name)) {
-            let message = format!("only `format: text` and `format: json` have `{setting}`");
-            mistakes.add(&section.place(setting), message);
-        }
     }
 }
 

@@ -75,7 +75,7 @@ pub(crate) fn hasty(hosts: &[Address], answer: Duration) -> Metastore {
 /// When nobody answers at all.
 pub(crate) const SOON: Duration = Duration::from_millis(300);
 /// When a real server on a loaded machine has answered for certain.
-pub(crate) const LATER: Duration = Duration::from_secs(3);
+pub(crate) const LATER: Duration = Duration::from_secs(8);
 
 /// A name that no other test, run or process uses.
 pub(crate) fn unique(name: &str) -> String {

@@ -34,6 +34,9 @@ const SHARE_OF_DATA_NODE: u32 = 3;
 /// How long a data node may be silent, milliseconds.
 const SOCKET_TIMEOUT: &str = "dfs.client.socket-timeout";
 
+/// What knocking at a node gave; none where it took too long.
+type Answer = Option<io::Result<()>>;
+
 /// How the name nodes of one file system are reached.
 pub(super) struct Connection {
     nodes: NameNodes,
@@ -113,8 +116,9 @@ impl Connection {
         }
         drop(sender);
         let deadline = Instant::now() + self.to_connect;
-        let mut results: Vec<Option<io::Result<()>>> = self.nodes.nodes.iter().map(|_| None).collect();
-        while let Ok((n, result)) = receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        let mut results: Vec<Answer> = self.nodes.nodes.iter().map(|_| None).collect();
+        while let Ok((n, result)) = receiver.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+        {
             results[n] = Some(result);
         }
         let (mut reached, silent): (Vec<_>, Vec<_>) =
@@ -127,7 +131,7 @@ impl Connection {
         Ok(reached.into_iter().chain(silent).map(|(node, _)| node.clone()).collect())
     }
 
-    fn unreachable(&self, at: &Location, silent: Vec<(&(String, String), Option<io::Result<()>>)>) -> io::Error {
+    fn unreachable(&self, at: &Location, silent: Vec<(&(String, String), Answer)>) -> io::Error {
         let mut kind = ErrorKind::TimedOut;
         let reasons: Vec<String> = silent
             .into_iter()

@@ -32,9 +32,10 @@ fn told(error: &HdfsError) -> (ErrorKind, String) {
             let nodes = data_nodes(text);
             (ErrorKind::Other, format!("no data node that has its bytes answers: {nodes}"))
         }
-        HdfsError::ChecksumError => {
-            (ErrorKind::InvalidData, "the bytes of every copy have another checksum than HDFS keeps".to_owned())
-        }
+        HdfsError::ChecksumError => (
+            ErrorKind::InvalidData,
+            "the bytes of every copy have another checksum than HDFS keeps".to_owned(),
+        ),
         HdfsError::UnsupportedFeature(text) => (ErrorKind::Unsupported, first_line(text)),
         other => (ErrorKind::Other, first_line(&other.to_string())),
     }
@@ -47,7 +48,10 @@ fn of_server(class: &str, text: &str) -> (ErrorKind, String) {
         _ if is_safe_mode(short, text) => {
             return (ErrorKind::ResourceBusy, format!("the name node is in safe mode: {line}"));
         }
-        "AccessControlException" | "AuthorizationException" | "SaslException" | "GSSException"
+        "AccessControlException"
+        | "AuthorizationException"
+        | "SaslException"
+        | "GSSException"
         | "InvalidToken" => ErrorKind::PermissionDenied,
         "FileNotFoundException" => ErrorKind::NotFound,
         "FileAlreadyExistsException" | "AlreadyBeingCreatedException" => ErrorKind::AlreadyExists,
@@ -57,6 +61,8 @@ fn of_server(class: &str, text: &str) -> (ErrorKind, String) {
             ErrorKind::QuotaExceeded
         }
         "InvalidPathException" => ErrorKind::InvalidInput,
+        // See `Hdfs::put`.
+        "NotReplicatedYetException" => ErrorKind::WouldBlock,
         _ => ErrorKind::Other,
     };
     (kind, format!("{short}: {line}"))
@@ -96,8 +102,12 @@ mod tests {
         );
         assert_eq!(kind, ErrorKind::PermissionDenied);
         assert_eq!(text, "AccessControlException: Permission denied: user=bob, access=WRITE, inode=\"/\"");
-        for class in ["org.apache.hadoop.hdfs.server.namenode.SafeModeException", "org.apache.hadoop.ipc.RetriableException"] {
-            let (kind, text) = of(class, "Cannot create file/a. Name node is in safe mode.\nThe reported blocks");
+        for class in [
+            "org.apache.hadoop.hdfs.server.namenode.SafeModeException",
+            "org.apache.hadoop.ipc.RetriableException",
+        ] {
+            let (kind, text) =
+                of(class, "Cannot create file/a. Name node is in safe mode.\nThe reported blocks");
             assert_eq!(kind, ErrorKind::ResourceBusy);
             assert!(text.starts_with("the name node is in safe mode"), "{text}");
         }

@@ -24,7 +24,8 @@ const AMAZON: &str = "https://s3.amazonaws.com";
 /// The client for a bucket, and its endpoint as people read it.
 pub(super) fn build(bucket: &str, settings: &Settings) -> Result<(AmazonS3, String)> {
     let request = settings.timeouts.call / SHARE_OF_REQUEST;
-    let backoff = BackoffConfig { init_backoff: FIRST_PAUSE, max_backoff: LONGEST_PAUSE, ..BackoffConfig::default() };
+    let backoff =
+        BackoffConfig { init_backoff: FIRST_PAUSE, max_backoff: LONGEST_PAUSE, ..BackoffConfig::default() };
     let mut builder = from_environment(settings)?
         .with_bucket_name(bucket)
         .with_conditional_put(S3ConditionalPut::ETagMatch)
@@ -62,8 +63,11 @@ fn from_environment(settings: &Settings) -> Result<AmazonS3Builder> {
         }
     };
     let mut builder = AmazonS3Builder::new();
-    for (name, value) in env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))) {
-        let Some(key) = name.starts_with("AWS_").then(|| name.to_ascii_lowercase().parse().ok()).flatten() else {
+    for (name, value) in
+        env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+    {
+        let Some(key) = name.starts_with("AWS_").then(|| name.to_ascii_lowercase().parse().ok()).flatten()
+        else {
             continue;
         };
         // A session's token goes with the key that it was given with.

@@ -18,19 +18,34 @@ pub(super) fn io_error(at: &Location, host: &str, error: &Error) -> io::Error {
     failed(kind, at, format!("{text} (at {host})"))
 }
 
+/// Codes of S3 that say that the key, or what it allows, is the matter.
+const DENIED: [&str; 8] = [
+    "AccessDenied",
+    "AllAccessDisabled",
+    "AccountProblem",
+    "InvalidAccessKeyId",
+    "InvalidToken",
+    "ExpiredToken",
+    "SignatureDoesNotMatch",
+    "RequestTimeTooSkewed",
+];
+
 fn told(error: &Error) -> (ErrorKind, String) {
-    let code = code_of(&chain(error));
+    let chain = chain(error);
+    let code = code_of(&chain);
     let with_code = |text: &str| match &code {
         Some(code) => format!("{text}: {code}"),
         None => text.to_owned(),
     };
     match error {
-        Error::NotFound { .. } if code.as_deref().is_some_and(|code| code.starts_with("NoSuchBucket")) => {
-            (ErrorKind::NotFound, with_code("there is no such bucket"))
-        }
+        _ if is(&code, "NoSuchBucket") => (ErrorKind::NotFound, with_code("there is no such bucket")),
         Error::NotFound { .. } => (ErrorKind::NotFound, "there is no such object".to_owned()),
         Error::AlreadyExists { .. } => (ErrorKind::AlreadyExists, "it is there already".to_owned()),
         Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
+            (ErrorKind::PermissionDenied, with_code("access denied"))
+        }
+        // The client tells a list's answers by their numbers alone.
+        _ if DENIED.iter().any(|denied| is(&code, denied)) || chain.contains("status code: 403") => {
             (ErrorKind::PermissionDenied, with_code("access denied"))
         }
         Error::Precondition { .. } => {
@@ -51,7 +66,7 @@ fn generic(error: &Error, code: Option<String>) -> (ErrorKind, String) {
             _ => io.filter(|kind| *kind != ErrorKind::Other).unwrap_or(ErrorKind::NotConnected),
         };
         // Below the request, whose own text repeats addresses and counts of tries.
-        let reason = http.source().map_or_else(|| http.to_string(), |source| chain(source));
+        let reason = http.source().map_or_else(|| http.to_string(), chain);
         return (kind, reason.chars().take(MAX_TEXT).collect());
     }
     if let Some(code) = code {
@@ -64,9 +79,17 @@ fn generic(error: &Error, code: Option<String>) -> (ErrorKind, String) {
 fn code_of(text: &str) -> Option<String> {
     let code = between(text, "<Code>", "</Code>")?;
     Some(match between(text, "<Message>", "</Message>") {
-        Some(message) => format!("{code}: {message}").chars().take(MAX_TEXT).collect(),
+        Some(message) => format!("{code}: {}", undressed(message)).chars().take(MAX_TEXT).collect(),
         None => code.to_owned(),
     })
+}
+
+fn undressed(message: &str) -> &str {
+    message.trim_start_matches("<![CDATA[").trim_end_matches("]]>")
+}
+
+fn is(code: &Option<String>, wanted: &str) -> bool {
+    code.as_deref().is_some_and(|code| code.split(':').next() == Some(wanted))
 }
 
 fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
@@ -100,6 +123,7 @@ mod tests {
         );
         let other = Error::Generic { store: "S3", source: format!("500 {body}").into() };
         assert!(!io_error(&at, "h", &other).to_string().contains("AKIA"));
+        assert_eq!(io_error(&at, "h", &other).kind(), ErrorKind::PermissionDenied);
         let odd = Error::Generic { store: "S3", source: "500 <html>AKIA".into() };
         assert_eq!(io_error(&at, "h", &odd).to_string(), "s3://bucket/a: Generic S3 error: 500 (at h)");
     }

@@ -158,7 +158,10 @@ fn what_is_not_there(place: &Place) {
     let entry = place.storage.stat(&dir).unwrap();
     assert_eq!((entry.kind, entry.name.as_str(), entry.size), (Kind::Directory, "dir", 0));
     assert!(place.storage.open(&dir).is_err());
-    assert_eq!(place.storage.list(&place.root).unwrap().iter().map(kind).collect::<Vec<_>>(), [Kind::Directory]);
+    assert_eq!(
+        place.storage.list(&place.root).unwrap().iter().map(kind).collect::<Vec<_>>(),
+        [Kind::Directory]
+    );
     let made = place.root.join("made/below");
     place.storage.create_dir(&made).unwrap();
     place.storage.create_dir(&made).unwrap();

@@ -8,6 +8,7 @@ use std::time::Duration;
 use hivecast_run::Class;
 use hivecast_storage::{Existing, HdfsLogin, Location, Settings, Stores, Timeouts};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::process::Signal;
 
 use crate::support::{OwnHdfs, Place, dead_address, noise, silent_server, timed, unique, variable};
 
@@ -21,7 +22,10 @@ fn impatient() -> Settings {
 }
 
 fn as_user(user: &str) -> Settings {
-    Settings { hdfs: HdfsLogin { user: Some(user.to_owned()), ..HdfsLogin::default() }, ..Settings::default() }
+    Settings {
+        hdfs: HdfsLogin { user: Some(user.to_owned()), ..HdfsLogin::default() },
+        ..Settings::default()
+    }
 }
 
 #[test]
@@ -33,7 +37,10 @@ fn a_dead_name_node_is_named_within_seconds() {
     assert!(took < SOON, "{took:?}");
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused, "{error}");
     let text = error.to_string();
-    assert!(text.contains(&format!("hdfs://{address}/warehouse")) && text.contains(&format!("({address}: ")), "{text}");
+    assert!(
+        text.contains(&format!("hdfs://{address}/warehouse")) && text.contains(&format!("({address}: ")),
+        "{text}"
+    );
 }
 
 #[test]
@@ -92,7 +99,7 @@ fn a_data_node_that_dies_in_the_middle_of_a_file() {
         let put = scope.spawn(|| timed(|| place.storage.put(&fifo, &to, Existing::Refuse)));
         let mut source = File::options().write(true).open(&fifo).unwrap();
         source.write_all(&written[..5 << 20]).unwrap();
-        own.kill_data_node();
+        own.signal_data_node(Signal::KILL);
         // The reader may have given up already.
         let _ = source.write_all(&written[5 << 20..]);
         drop(source);
@@ -112,6 +119,26 @@ fn a_data_node_that_dies_in_the_middle_of_a_file() {
     assert!(took < 2 * SOON, "{took:?}");
     assert!(error.to_string().contains(&at.to_string()), "{error}");
     assert!(!matches!(error.kind(), ErrorKind::NotFound | ErrorKind::StaleNetworkFileHandle), "{error}");
+}
+
+#[test]
+fn a_data_node_that_stalls_is_given_up_in_time() {
+    let own = OwnHdfs::start();
+    let place = own.place(impatient());
+    let bytes = noise(3 << 20, 6);
+    let at = place.put("file", &bytes);
+    let file = place.storage.open(&at).unwrap();
+    own.signal_data_node(Signal::STOP);
+    let (took, read) = timed(|| file.read_at(0..file.len()));
+    let (put_took, put) =
+        timed(|| place.storage.put(&place.file(&bytes), &place.root.join("new"), Existing::Refuse));
+    own.signal_data_node(Signal::CONT);
+    let (read, put) = (read.unwrap_err(), put.unwrap_err());
+    println!("stalled read: {took:?}: {read}\nstalled put: {put_took:?}: {put}");
+    assert!(took < SOON && put_took < 2 * SOON, "{took:?} {put_took:?}");
+    assert!(read.to_string().contains(&at.to_string()), "{read}");
+    assert!(place.read(&at) == bytes, "it is back");
+    assert_eq!(place.names(""), ["file"]);
 }
 
 #[test]
@@ -145,7 +172,11 @@ fn write_site(dir: &Path, properties: &[(&str, &str)]) {
         .iter()
         .map(|(name, value)| format!("<property><name>{name}</name><value>{value}</value></property>\n"))
         .collect();
-    std::fs::write(dir.join("hdfs-site.xml"), format!("<configuration>\n{}</configuration>\n", lines.concat())).unwrap();
+    std::fs::write(
+        dir.join("hdfs-site.xml"),
+        format!("<configuration>\n{}</configuration>\n", lines.concat()),
+    )
+    .unwrap();
 }
 
 fn pair(dir: &Path, first: &str, second: &str) {
@@ -164,7 +195,8 @@ fn pair(dir: &Path, first: &str, second: &str) {
 fn an_unknown_name_service_is_a_mistake_that_says_what_there_is() {
     let dir = tempfile::tempdir().unwrap();
     pair(dir.path(), "127.0.0.1:1", "127.0.0.1:2");
-    let stores = Stores::new(Settings { hadoop_conf_dir: Some(dir.path().to_owned()), ..Settings::default() });
+    let stores =
+        Stores::new(Settings { hadoop_conf_dir: Some(dir.path().to_owned()), ..Settings::default() });
     let fault = stores.of(&Location::parse("hdfs://no-such-service/x").unwrap()).unwrap_err();
     assert_eq!(fault.class(), Class::Usage);
     let text = fault.chain();
@@ -174,7 +206,8 @@ fn an_unknown_name_service_is_a_mistake_that_says_what_there_is() {
     let fault = Stores::default().of(&Location::parse("hdfs:///x").unwrap()).unwrap_err();
     assert_eq!(fault.class(), Class::Usage);
     let empty = tempfile::tempdir().unwrap();
-    let stores = Stores::new(Settings { hadoop_conf_dir: Some(empty.path().to_owned()), ..Settings::default() });
+    let stores =
+        Stores::new(Settings { hadoop_conf_dir: Some(empty.path().to_owned()), ..Settings::default() });
     let fault = stores.of(&Location::parse("hdfs://127.0.0.1:1/x").unwrap()).unwrap_err();
     assert_eq!(fault.class(), Class::Usage);
     assert!(fault.chain().contains(empty.path().to_str().unwrap()), "{}", fault.chain());
@@ -209,24 +242,9 @@ fn the_second_name_node_of_a_pair_answers_for_the_first() {
 
 #[test]
 fn the_default_file_system_and_hadoops_own_files() {
-    let settings = Settings {
-        hadoop_conf_dir: Some(variable("HIVECAST_TEST_HDFS_CONF").into()),
-        ..Settings::default()
-    };
+    let settings =
+        Settings { hadoop_conf_dir: Some(variable("HIVECAST_TEST_HDFS_CONF").into()), ..Settings::default() };
     let place = Place::at(&format!("hdfs:///it/{}", unique()), settings);
     let at = place.put("file", b"default");
     assert_eq!(place.read(&at), "default".as_bytes());
-}
-
-#[test]
-fn kerberos_without_a_ticket_is_a_login_that_failed() {
-    let settings = Settings {
-        hadoop: [("hadoop.security.authentication".to_owned(), "kerberos".to_owned())].into(),
-        timeouts: Timeouts { connect: IMPATIENT.connect, call: Duration::from_secs(30) },
-        ..Settings::default()
-    };
-    let place = Place::at(&format!("{}/it", variable("HIVECAST_TEST_HDFS")), settings);
-    let error = place.storage.list(&place.root).unwrap_err();
-    println!("{error}");
-    assert!(error.to_string().contains(&place.root.to_string()), "{error}");
 }

@@ -41,7 +41,10 @@ fn a_wrong_key_is_denied_and_not_repeated() {
         for error in denied {
             assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
             let text = error.to_string();
-            assert!(text.contains(&place.root.to_string()) && text.contains(&variable("HIVECAST_TEST_S3")), "{text}");
+            assert!(
+                text.contains(&place.root.to_string()) && text.contains(&variable("HIVECAST_TEST_S3")),
+                "{text}"
+            );
             assert!(!text.contains("wr0ng-secret"), "{text}");
         }
     }
@@ -74,7 +77,9 @@ fn a_put_that_is_cut_off_leaves_nothing() {
     let place = at_endpoint(&cutting_proxy(&server, 1 << 20));
     let direct = Place::at(&place.root.to_string(), Settings { s3: s3_settings(), ..Settings::default() });
     direct.put("dir/there", b"x");
-    for (length, existing) in [(6 << 20, Existing::Refuse), (6 << 20, Existing::Replace), (40 << 20, Existing::Replace)] {
+    for (length, existing) in
+        [(6 << 20, Existing::Refuse), (6 << 20, Existing::Replace), (40 << 20, Existing::Replace)]
+    {
         let at = place.root.join("dir/file");
         let put = place.storage.put(&place.file(&noise(length, 1)), &at, existing);
         let error = put.unwrap_err();

@@ -173,9 +173,9 @@ impl OwnHdfs {
         self.running()["env"]["HIVECAST_TEST_HDFS"].as_str().unwrap().to_owned()
     }
 
-    pub(crate) fn kill_data_node(&self) {
+    pub(crate) fn signal_data_node(&self, signal: Signal) {
         let pid = i32::try_from(self.running()["processes"]["datanode"][0].as_i64().unwrap()).unwrap();
-        kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+        kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
     }
 
     /// With these settings, at a directory of this test's own.

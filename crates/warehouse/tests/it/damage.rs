@@ -20,7 +20,7 @@ fn a_parquet_file_of_no_bytes_is_named() {
     place.write(&format!("{DIR}/b.parquet"), "");
     let fault = place.table(table("accounts")).unwrap_err();
     assert_snapshot!(place.text(&fault), @r"
-    table accounts: ROOT/mdm.db/accounts/load_date=2026-11-22/b.parquet is empty (0 bytes), which no Parquet file is (Data)
+    table accounts: ROOT/mdm.db/accounts/load_date=2026-11-22/b.parquet is empty (0 bytes), which no Parquet, ORC or Avro file is (Data)
     advice: the export broke off, or is still being written: export the partition again
     ");
 }
@@ -98,14 +98,14 @@ fn formats_are_told_by_first_bytes_then_by_name_else_asked_for() {
     let fault = place.table(table("parties")).unwrap_err();
     assert_snapshot!(place.text(&fault), @r"
     table parties: neither the first bytes nor the name of ROOT/mdm.db/parties/load_date=2026-11-22/000000_0 tell its format (Data)
-    advice: say how the table lies in the feed: `format: parquet` or `format: text`
+    advice: say how the table lies in the feed: `format: text` or `format: json`
     ");
 
-    place.write("mdm.db/zipped/load_date=2026-11-22/a.csv", b"\x1f\x8b\x08");
+    place.write("mdm.db/zipped/load_date=2026-11-22/a.csv.lzo", b"\x89LZO");
     let fault = place.table(table("zipped")).unwrap_err();
     assert_snapshot!(place.text(&fault), @r"
-    table zipped: ROOT/mdm.db/zipped/load_date=2026-11-22/a.csv is compressed with gzip, which is not read (Data)
-    advice: export the table uncompressed, or as Parquet
+    table zipped: ROOT/mdm.db/zipped/load_date=2026-11-22/a.csv.lzo is compressed as .lzo, which is not read (Data)
+    advice: export the table uncompressed, with gzip, bzip2, zstd or snappy, or as Parquet or ORC
     ");
 }
 

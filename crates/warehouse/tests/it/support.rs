@@ -9,8 +9,8 @@ use arrow_array::{Array, ArrayRef, Int32Array, RecordBatch, StringArray};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use hivecast_contract::LoadDate;
 use hivecast_feed::{
-    Atomicity, BigIntegers, Chunks, Decimals, Envelope, EnvelopeStyle, Feed, FileFormat, Format, Header,
-    Layout, Node, NotANumber, Nulls, Ready, Source, Spanned, Table, TextLayout,
+    Atomicity, BigIntegers, Chunks, Decimals, Envelope, EnvelopeStyle, Feed, FileFormat, Format, Layout,
+    Node, NotANumber, Nulls, Ready, Source, Spanned, Table, TextLayout,
 };
 use hivecast_run::{Cancel, Context, Event, Fault, FixedClock, Sink};
 use hivecast_warehouse::{Inputs, TableInput, Warehouse};
@@ -126,13 +126,7 @@ pub(crate) fn texts(values: &[&str]) -> ArrayRef {
 }
 
 pub(crate) fn plain_text() -> TextLayout {
-    TextLayout {
-        delimiter: b',',
-        header: Header::Absent,
-        quote: Some(b'"'),
-        escape: None,
-        null: "\\N".to_owned(),
-    }
+    TextLayout::default()
 }
 
 /// `name: { source: mdm.name }`.
@@ -163,7 +157,8 @@ pub(crate) fn text_table(name: &str, columns: &[(&str, hivecast_feed::ColumnType
     let mut table = table(name);
     table.layout.format = Some(FileFormat::Text);
     if !columns.is_empty() {
-        table.layout.columns = Some(columns.iter().map(|(name, of)| ((*name).to_owned(), *of)).collect());
+        table.layout.columns =
+            Some(columns.iter().map(|(name, of)| ((*name).to_owned(), of.clone())).collect());
     }
     table
 }

@@ -1,0 +1,348 @@
+//! ORC files: what their footers say, and their rows in the table's types.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{Field, Schema};
+use bytes::Bytes;
+use hivecast_run::{Fault, Result};
+use hivecast_storage::{ReadAt, Sequential};
+use orc_rust::projection::ProjectionMask;
+use orc_rust::proto::column_encoding::Kind as Encoding;
+use orc_rust::proto::stream::Kind as StreamKind;
+use orc_rust::proto::r#type::Kind;
+use orc_rust::proto::{ColumnStatistics, StripeFooter, StripeInformation};
+use orc_rust::reader::ChunkReader;
+use orc_rust::{ArrowReader, ArrowReaderBuilder};
+
+use crate::convert::convert;
+use crate::data_file::DataFile;
+use crate::input::RowGroup;
+use crate::orc_lengths::{self, RunLength};
+use crate::orc_tail::{Column, Tail, Unread, decompress, stream};
+use crate::reading::{Conform, tell_twins};
+use crate::rows::RowReader;
+
+const FORMAT: &str = "ORC";
+/// Bytes between two streams that are read along with them rather than apart.
+const MERGED_GAP: u64 = 1 << 20;
+/// Bytes of one text or binary value's view; its bytes come on top.
+const VIEW_BYTES: u64 = 16;
+
+/// What a file's footer says.
+pub(crate) struct Footer {
+    /// By the file's own names, types as the table has them, with the estimated bytes of each.
+    pub(crate) columns: Vec<(Field, u64)>,
+    pub(crate) row_groups: Vec<RowGroup>,
+}
+
+/// Reads a file's footer. `Class::Data` where it is cut off or corrupt, or of a kind that is not read.
+pub(crate) fn read_footer(file: &DataFile) -> Result<Footer> {
+    let tail = read_tail(file)?;
+    let columns: Vec<(Field, u64)> = tail
+        .columns
+        .iter()
+        .map(|column| {
+            let bytes = tail.family(column.id).iter().map(|id| type_bytes(&tail, *id)).sum();
+            (Field::new(&column.name, column.data_type.clone(), true), bytes)
+        })
+        .collect();
+    let bytes: u64 = columns.iter().map(|(_, bytes)| bytes).sum();
+    let rows: u64 = tail.footer.stripes.iter().map(StripeInformation::number_of_rows).sum();
+    let row_groups = tail.footer.stripes.iter().map(|stripe| RowGroup {
+        rows: stripe.number_of_rows(),
+        decoded_bytes: share(bytes, stripe.number_of_rows(), rows),
+    });
+    Ok(Footer { row_groups: row_groups.collect(), columns })
+}
+
+fn share(bytes: u64, rows: u64, of: u64) -> u64 {
+    let part = u128::from(bytes) * u128::from(rows) / u128::from(of.max(1));
+    u64::try_from(part).unwrap_or(u64::MAX)
+}
+
+/// Estimated bytes of a type's values as an Arrow array, by what the footer counts of them.
+fn type_bytes(tail: &Tail, id: u32) -> u64 {
+    let statistics = tail.footer.statistics.get(id as usize);
+    let values = statistics.map_or(0, ColumnStatistics::number_of_values);
+    let text = statistics.and_then(|found| {
+        let strings = found.string_statistics.as_ref().and_then(|text| text.sum);
+        strings.or(found.binary_statistics.as_ref().and_then(|binary| binary.sum))
+    });
+    match tail.type_kind(id) {
+        None | Some(Kind::Struct | Kind::Union) => 0,
+        Some(Kind::Boolean) => values / 8,
+        Some(Kind::Byte) => values,
+        Some(Kind::Short) => values * 2,
+        Some(Kind::Int | Kind::Float | Kind::Date | Kind::List | Kind::Map) => values * 4,
+        Some(Kind::Long | Kind::Double | Kind::Timestamp | Kind::TimestampInstant) => values * 8,
+        Some(Kind::Decimal) => values * 16,
+        Some(Kind::String | Kind::Varchar | Kind::Char | Kind::Binary) => {
+            values * VIEW_BYTES + text.and_then(|sum| u64::try_from(sum).ok()).unwrap_or(0)
+        }
+    }
+}
+
+fn read_tail(file: &DataFile) -> Result<Tail> {
+    Tail::read(&file.disk).map_err(|unread| match unread {
+        Unread::Corrupt(why) => file.failure(FORMAT).unwrap_or_else(|| file.corrupt(FORMAT, why)),
+        Unread::Refused(why) => {
+            file.fault(why).advise("export the table as a plain one, without this column or its transactions")
+        }
+    })
+}
+
+/// What the decoder reads from: the file, and what of the stripe was read together.
+#[derive(Clone)]
+struct Input {
+    file: DataFile,
+    stripe: Arc<Mutex<Vec<(u64, Bytes)>>>,
+}
+
+impl Input {
+    fn hold(&self, spans: Vec<(u64, Bytes)>) {
+        *self.stripe.lock().unwrap_or_else(PoisonError::into_inner) = spans;
+    }
+}
+
+impl ChunkReader for Input {
+    type T = Sequential;
+
+    fn len(&self) -> u64 {
+        self.file.disk.len()
+    }
+
+    fn get_read(&self, offset: u64) -> io::Result<Sequential> {
+        let disk: Arc<dyn ReadAt> = Arc::new(self.file.disk.clone());
+        Ok(Sequential::new(disk, offset, MERGED_GAP))
+    }
+
+    fn get_bytes(&self, offset: u64, length: u64) -> io::Result<Bytes> {
+        let held = self.stripe.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bytes) = stream(&held, offset, length) {
+            return Ok(bytes);
+        }
+        drop(held);
+        match offset.checked_add(length).filter(|end| *end <= self.file.disk.len()) {
+            Some(end) => self.file.disk.read_at(offset..end),
+            None => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it goes on beyond the file's end")),
+        }
+    }
+}
+
+/// The rows of a file, or of some of its stripes, as batches of the wanted columns.
+pub(crate) struct OrcRows {
+    file: DataFile,
+    tail: Tail,
+    input: Input,
+    reader: ArrowReader<Input>,
+    /// The columns that are read.
+    columns: Vec<Column>,
+    /// The numbers of their types, and of those within them.
+    types: BTreeSet<u32>,
+    /// The stripes that are still to come.
+    stripes: Range<usize>,
+    /// Rows of the current stripe that are still to come.
+    rows_left: u64,
+    conform: Conform,
+    batch_rows: usize,
+}
+
+/// Opens a file to read the wanted columns from `stripes`, or from all.
+pub(crate) fn open(reader: &RowReader, file: DataFile, stripes: Option<Range<usize>>) -> Result<OrcRows> {
+    let tail = read_tail(&file)?;
+    let names = tail.columns.iter().map(|column| column.name.clone()).collect();
+    let names = reader.declared.names_of(names);
+    tell_twins(&file, &names)?;
+    let (conform, read) = Conform::new(reader, &file, &names);
+    let columns: Vec<Column> = read.iter().map(|at| tail.columns[*at].clone()).collect();
+    let types = columns.iter().flat_map(|column| tail.family(column.id)).collect();
+    let stripes = stripes.unwrap_or(0..tail.footer.stripes.len());
+    let stripes = stripes.start..stripes.end.min(tail.footer.stripes.len());
+    let input = Input { file: file.clone(), stripe: Arc::default() };
+    let batch_rows = reader.batch_rows.max(1);
+    let builder = file.guarded(FORMAT, || ArrowReaderBuilder::try_new(input.clone()))?;
+    let reader = file.guarded(FORMAT, || {
+        let root = builder.file_metadata().root_data_type();
+        let mask = ProjectionMask::roots(root, columns.iter().map(|column| column.id as usize));
+        let fields: Vec<Field> =
+            columns.iter().map(|column| Field::new(&column.name, column.decoded.clone(), true)).collect();
+        let span = byte_range(&tail, &stripes);
+        Ok::<_, Fault>(
+            builder
+                .with_projection(mask)
+                .with_schema(Arc::new(Schema::new(fields)))
+                .with_batch_size(batch_rows)
+                .with_file_byte_range(span)
+                .build(),
+        )
+    })?;
+    Ok(OrcRows { file, tail, input, reader, columns, types, stripes, rows_left: 0, conform, batch_rows })
+}
+
+/// Where the stripes begin, as the decoder wants to be told which they are.
+fn byte_range(tail: &Tail, stripes: &Range<usize>) -> Range<usize> {
+    let start = |at: usize| tail.footer.stripes.get(at).map(|stripe| stripe.offset() as usize);
+    start(stripes.start).unwrap_or(usize::MAX)..start(stripes.end).unwrap_or(usize::MAX)
+}
+
+impl OrcRows {
+    fn batch(&mut self) -> Result<Option<RecordBatch>> {
+        while self.rows_left == 0 {
+            let Some(at) = self.stripes.next() else { return Ok(None) };
+            let stripe = self.tail.footer.stripes[at].clone();
+            self.rows_left = stripe.number_of_rows();
+            if self.rows_left > 0 {
+                self.enter(at, &stripe)?;
+            }
+        }
+        let rows = usize::try_from(self.rows_left).unwrap_or(usize::MAX).min(self.batch_rows);
+        if self.columns.is_empty() {
+            self.rows_left -= rows as u64;
+            return self.conform.batch(&[], rows).map(Some);
+        }
+        let reader = &mut self.reader;
+        let batch = self.file.guarded(FORMAT, || reader.next().transpose())?;
+        let Some(batch) = batch.filter(|batch| batch.num_columns() == self.columns.len()) else {
+            return Err(self
+                .file
+                .corrupt(FORMAT, format!("{} rows of a stripe are missing", self.rows_left)));
+        };
+        self.rows_left = self.rows_left.saturating_sub(batch.num_rows() as u64);
+        let calendars = self.tail.calendars();
+        let columns = self.columns.iter().zip(batch.columns()).map(|(column, decoded)| {
+            // What an instant is shows in the column's type alone, so that no zone matters here.
+            let found = convert(decoded, &column.data_type, chrono_tz::Tz::UTC);
+            let found = found.and_then(|found| calendars.rebase(&found));
+            let found = found.and_then(|found| match &column.trim {
+                Some(trim) => trim.apply(&found),
+                None => Ok(found),
+            });
+            found.map_err(|error| self.file.corrupt(FORMAT, format!("column {}: {error}", column.name)))
+        });
+        let columns: Vec<ArrayRef> = columns.collect::<Result<_>>()?;
+        self.conform.batch(&columns, batch.num_rows()).map(Some)
+    }
+
+    /// Reads what is needed of a stripe, and checks what the decoder would believe.
+    fn enter(&mut self, at: usize, stripe: &StripeInformation) -> Result<()> {
+        let file = &self.file;
+        let failed = |why: String| {
+            let why = format!("stripe {at}: {why}");
+            file.failure(FORMAT).unwrap_or_else(|| file.corrupt(FORMAT, why))
+        };
+        let begin = stripe.offset() + stripe.index_length() + stripe.data_length();
+        let end = begin + stripe.footer_length();
+        let footer_bytes = file.disk.read_at(begin..end).map_err(|error| failed(error.to_string()))?;
+        let footer = self.tail.stripe_footer(&footer_bytes).map_err(&failed)?;
+        check_footer(&footer, stripe).map_err(&failed)?;
+        let streams = self.streams(&footer, stripe);
+        let ranges = merged(&streams);
+        let bytes = file.disk.read_ranges(&ranges).map_err(|error| failed(error.to_string()))?;
+        let mut spans: Vec<(u64, Bytes)> = ranges.iter().map(|range| range.start).zip(bytes).collect();
+        spans.push((begin, footer_bytes));
+        for found in &streams {
+            self.check_lengths(&footer, found, &spans).map_err(&failed)?;
+        }
+        self.input.hold(spans);
+        Ok(())
+    }
+
+    /// The streams that are needed, in the order in which they lie.
+    fn streams(&self, footer: &StripeFooter, stripe: &StripeInformation) -> Vec<Stream> {
+        let mut offset = stripe.offset();
+        let mut streams = Vec::new();
+        for stream in &footer.streams {
+            let start = offset;
+            offset += stream.length();
+            if self.types.contains(&stream.column()) {
+                let (column, kind) = (stream.column(), stream.kind());
+                streams.push(Stream { column, kind, range: start..offset });
+            }
+        }
+        streams
+    }
+
+    fn check_lengths(
+        &self,
+        footer: &StripeFooter,
+        found: &Stream,
+        spans: &[(u64, Bytes)],
+    ) -> std::result::Result<(), String> {
+        let is_nested = matches!(self.tail.type_kind(found.column), Some(Kind::List | Kind::Map));
+        if found.kind != StreamKind::Length || !is_nested {
+            return Ok(());
+        }
+        let length = found.range.end - found.range.start;
+        let bytes = stream(spans, found.range.start, length).ok_or("a stream was not read")?;
+        let encoding = match footer.columns.get(found.column as usize).map(|column| column.kind()) {
+            Some(Encoding::Direct | Encoding::Dictionary) => RunLength::V1,
+            _ => RunLength::V2,
+        };
+        orc_lengths::check(&decompress(&bytes, self.tail.compression)?, encoding)
+    }
+}
+
+impl Iterator for OrcRows {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.batch().transpose()
+    }
+}
+
+struct Stream {
+    column: u32,
+    kind: StreamKind,
+    range: Range<u64>,
+}
+
+/// What the decoder would believe of a stripe's footer.
+fn check_footer(footer: &StripeFooter, stripe: &StripeInformation) -> std::result::Result<(), String> {
+    let room = stripe.index_length() + stripe.data_length();
+    let streams = footer.streams.iter().try_fold(0_u64, |sum, stream| sum.checked_add(stream.length()));
+    if streams.is_none_or(|streams| streams > room) {
+        return Err("its streams are longer than it is".to_owned());
+    }
+    let largest = footer.columns.iter().map(|column| u64::from(column.dictionary_size())).max();
+    // Values within arrays are more than there are rows.
+    let words = stripe.number_of_rows().max(orc_lengths::MAX_ITEMS);
+    if largest.is_some_and(|largest| largest > words) {
+        return Err("a dictionary has more words than there are values".to_owned());
+    }
+    match &footer.writer_timezone {
+        Some(zone) if zone.parse::<chrono_tz::Tz>().is_err() => {
+            Err(format!("its time zone {zone:?} is not known, by which its timestamps are written"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The ranges with those together that lie close to each other.
+fn merged(streams: &[Stream]) -> Vec<Range<u64>> {
+    let mut ranges: Vec<Range<u64>> = Vec::new();
+    for stream in streams {
+        match ranges.last_mut() {
+            Some(last) if stream.range.start - last.end <= MERGED_GAP => last.end = stream.range.end,
+            _ => ranges.push(stream.range.clone()),
+        }
+    }
+    ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_that_lie_close_are_read_together() {
+        let stream = |start: u64, end: u64| Stream { column: 1, kind: StreamKind::Data, range: start..end };
+        let far = 3 * MERGED_GAP;
+        let ranges = merged(&[stream(10, 20), stream(20, 30), stream(100, 110), stream(far, far + 1)]);
+        assert_eq!(ranges, [10..110, far..far + 1]);
+        assert!(merged(&[]).is_empty());
+    }
+}

@@ -1,0 +1,181 @@
+//! What dates and timestamps of a Parquet file mean, by what its writer left in the footer.
+
+use std::sync::Arc;
+
+use arrow_array::ArrayRef;
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMicrosecondType;
+use arrow_schema::{ArrowError, DataType};
+use chrono_tz::Tz;
+use parquet::file::metadata::FileMetaData;
+
+use crate::calendar::{Calendar, Calendars};
+use crate::leaves::map_leaves;
+use crate::schema::{WALL_CLOCK, instant};
+use crate::zone::wall_clock;
+
+/// How the writer's library calls itself that Hive and Spark write with.
+const PARQUET_MR: &str = "parquet-mr";
+
+/// The meaning of a file's dates and timestamps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Times {
+    int96: Int96,
+    int96_calendars: Calendars,
+    calendars: Calendars,
+}
+
+/// What an INT96 is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Int96 {
+    /// The wall clock's time, as it stands.
+    WallClock,
+    /// An instant.
+    Instant,
+    /// An instant, by which the wall clock of this zone is meant.
+    ClockOf(Tz),
+}
+
+/// What of the footer matters.
+#[derive(Debug, Default)]
+struct Marks<'a> {
+    created_by: &'a str,
+    hive_zone: Option<&'a str>,
+    hive_proleptic: Option<&'a str>,
+    spark: Option<&'a str>,
+    spark_zone: Option<&'a str>,
+    legacy_dates: Option<&'a str>,
+    legacy_int96: Option<&'a str>,
+}
+
+impl Times {
+    /// By the footer; `zone` is where the clocks of a Hive stand that did not leave its own.
+    pub(crate) fn of(metadata: &FileMetaData, zone: Tz) -> Result<Times, String> {
+        let pairs = metadata.key_value_metadata();
+        let of = |key: &str| {
+            let mut found = pairs.into_iter().flatten().filter(|pair| pair.key == key);
+            found.next().and_then(|pair| pair.value.as_deref())
+        };
+        // Before it left its version, Spark left its schema.
+        let schema = of("org.apache.spark.sql.parquet.row.metadata").map(|_| "2");
+        Times::by(
+            &Marks {
+                created_by: metadata.created_by().unwrap_or_default(),
+                hive_zone: of("writer.time.zone"),
+                hive_proleptic: of("writer.date.proleptic"),
+                spark: of("org.apache.spark.version").or(schema),
+                spark_zone: of("org.apache.spark.timeZone"),
+                legacy_dates: of("org.apache.spark.legacyDateTime"),
+                legacy_int96: of("org.apache.spark.legacyINT96"),
+            },
+            zone,
+        )
+    }
+
+    fn by(marks: &Marks<'_>, zone: Tz) -> Result<Times, String> {
+        let parse =
+            |name: &str| name.parse::<Tz>().map_err(|_| format!("its time zone {name:?} is not known"));
+        let parquet_mr = marks.created_by.starts_with(PARQUET_MR);
+        let int96 = match (marks.hive_zone, marks.spark) {
+            (Some(name), _) => Int96::ClockOf(parse(name)?),
+            (None, Some(_)) => Int96::Instant,
+            (None, None) if parquet_mr => Int96::ClockOf(zone),
+            (None, None) => Int96::WallClock,
+        };
+        let older = |version: &str| marks.spark.is_some_and(|found| found < version);
+        let dates_hybrid = match (marks.hive_proleptic, marks.spark) {
+            (Some(proleptic), _) => proleptic != "true",
+            (None, Some(_)) => marks.legacy_dates.is_some() || older("3.0.0"),
+            (None, None) => parquet_mr,
+        };
+        let spark_zone = marks.spark_zone.map(parse).transpose()?.unwrap_or(Tz::UTC);
+        let hybrid = |found| if found { Calendar::Hybrid } else { Calendar::Proleptic };
+        let calendars = |timestamps| Calendars {
+            dates: hybrid(dates_hybrid),
+            timestamps: hybrid(timestamps),
+            zone: spark_zone,
+        };
+        Ok(Times {
+            int96,
+            int96_calendars: calendars(marks.legacy_int96.is_some() || older("3.1.0")),
+            calendars: calendars(marks.legacy_dates.is_some() || older("3.0.0")),
+        })
+    }
+
+    /// The table's type for an INT96.
+    pub(crate) fn int96_type(self) -> DataType {
+        match self.int96 {
+            Int96::Instant => instant(),
+            Int96::WallClock | Int96::ClockOf(_) => WALL_CLOCK,
+        }
+    }
+
+    /// A column in microseconds as it is meant. `has_int96` says whether its timestamps are such.
+    pub(crate) fn apply(self, column: &ArrayRef, has_int96: HasInt96) -> Result<ArrayRef, ArrowError> {
+        match (has_int96, self.int96) {
+            (HasInt96::No, _) => self.calendars.rebase(column),
+            (HasInt96::Yes, Int96::ClockOf(zone)) if zone != Tz::UTC => {
+                let clock = map_leaves(column, &|leaf| {
+                    if *leaf.data_type() != WALL_CLOCK {
+                        return Ok(None);
+                    }
+                    let times = leaf.as_primitive::<TimestampMicrosecondType>();
+                    Ok(Some(Arc::new(wall_clock(times, zone)?) as ArrayRef))
+                })?;
+                self.int96_calendars.rebase(&clock)
+            }
+            (HasInt96::Yes, _) => self.int96_calendars.rebase(column),
+        }
+    }
+}
+
+/// Whether a column's timestamps are INT96s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HasInt96 {
+    Yes,
+    No,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writers_mean_different_things() {
+        let berlin: Tz = "Europe/Berlin".parse().unwrap();
+        let shanghai: Tz = "Asia/Shanghai".parse().unwrap();
+        let by = |marks: Marks<'_>| Times::by(&marks, berlin).unwrap();
+        let mr = "parquet-mr version 1.10.0";
+
+        let hive4 = by(Marks {
+            created_by: mr,
+            hive_zone: Some("Asia/Shanghai"),
+            hive_proleptic: Some("false"),
+            ..Marks::default()
+        });
+        assert_eq!(hive4.int96, Int96::ClockOf(shanghai));
+        assert_eq!(hive4.calendars.dates, Calendar::Hybrid);
+        assert_eq!(hive4.int96_calendars.timestamps, Calendar::Proleptic);
+
+        let hive2 = by(Marks { created_by: mr, ..Marks::default() });
+        assert_eq!((hive2.int96, hive2.calendars.dates), (Int96::ClockOf(berlin), Calendar::Hybrid));
+
+        let spark = |version, legacy| {
+            let marks =
+                Marks { created_by: mr, spark: Some(version), legacy_dates: legacy, ..Marks::default() };
+            by(marks)
+        };
+        let (new, old) = (spark("3.5.1", None), spark("2.4.8", None));
+        assert_eq!((new.int96, new.calendars.dates), (Int96::Instant, Calendar::Proleptic));
+        assert_eq!(new.int96_calendars.timestamps, Calendar::Proleptic);
+        assert_eq!((old.calendars.dates, old.calendars.timestamps), (Calendar::Hybrid, Calendar::Hybrid));
+        assert_eq!(spark("3.5.1", Some("")).calendars.dates, Calendar::Hybrid);
+        assert_eq!(spark("3.0.1", None).int96_calendars.timestamps, Calendar::Hybrid);
+
+        let impala = by(Marks { created_by: "impala version 4", ..Marks::default() });
+        assert_eq!((impala.int96, impala.calendars.dates), (Int96::WallClock, Calendar::Proleptic));
+
+        let lost = Marks { hive_zone: Some("Nowhere"), ..Marks::default() };
+        assert!(Times::by(&lost, berlin).is_err());
+    }
+}
