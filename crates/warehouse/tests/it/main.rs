@@ -2,6 +2,7 @@
 
 mod damage;
 mod freezing;
+mod looking;
 mod parquet_schema;
 mod partitions;
 mod round_trip;
