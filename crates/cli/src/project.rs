@@ -117,6 +117,7 @@ impl Project {
                 access_key_id: exposed(s3_access_key_id),
                 secret_access_key: exposed(s3_secret_access_key),
             },
+            ..storage::Settings::default()
         })
     }
 
