@@ -57,8 +57,10 @@ def texts_of(crate):
     folder = pathlib.Path(crate["manifest_path"]).parent
     files = [path for depth in range(1, DEPTH + 1) for path in sorted(folder.glob("/".join("*" * depth)))
              if TEXT.match(path.name) and path.is_file() and path.suffix not in (".rs", ".c", ".h")]
-    if not files and crate["license"] in STANDARD:
-        files = [STANDARD[crate["license"]]]
+    if not files:
+        # Of several licences to choose from, the first whose text is here.
+        alternatives = re.split(r" OR |/", crate["license"] or "")
+        files = [STANDARD[name] for name in alternatives if name in STANDARD][:1]
     if not files:
         sys.exit(f"licenses: there is no licence text in {crate['name']} {crate['version']} ({crate['license']})")
     return list(dict.fromkeys(normal(path.read_text(errors="replace")) for path in files))

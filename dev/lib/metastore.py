@@ -56,6 +56,8 @@ class Server:
         self.write_site(directory)
         if self.first_start is FirstStart.ONLY_MAKES_THE_SCHEMA and not (directory / "metastore_db").exists():
             services.stop(self.run(lib, directory, services.Lifetime.WITH_PARENT))
+            # For an instant the port of a process that ends still answers, as if the next one listened.
+            (directory / "port.json").unlink()
         return self.run(lib, directory, lifetime)
 
     def run(self, lib, directory, lifetime):

@@ -123,7 +123,7 @@ impl Doctor<'_> {
     fn store(&mut self) {
         let tried = self.project.open_store().and_then(|store| {
             store.try_writing()?;
-            Ok(format!("editions can be written to {}", self.project.store_dir()?.display()))
+            Ok(format!("editions can be written to {}", self.project.store_shown()?))
         });
         self.add("store", None, tried);
     }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use hivecast_edition::Store;
+use hivecast_contract::key_hash;
+use hivecast_edition::{Shared, Store};
 use hivecast_feed::{self as feed, Diagnostics, Environment, Setting, StoreSettings, Unfit, parse_project};
 use hivecast_kafka::{KafkaTarget, Settings};
 use hivecast_metastore::{Address, Metastore, Timeouts, User};
@@ -21,6 +22,12 @@ use crate::secrets::Machine;
 
 /// The project file's name, where `--project` does not give one.
 const PROJECT_FILE: &str = "hivecast.yaml";
+
+/// Where editions of a shared store are built and read, beside the project file.
+const CACHE_DIR: &str = ".cache";
+
+/// So much of a shared store's address is in its cache's name.
+const CACHE_NAME_CHARS: usize = 60;
 
 /// Where spilled rows lie, in the store's directory: the disk that has to hold editions anyway.
 const SPILL_DIR: &str = ".spill";
@@ -121,16 +128,36 @@ impl Project {
         })
     }
 
-    /// The store's directory.
+    /// The store's directory; for one that machines share, its cache on this machine.
     pub(crate) fn store_dir(&self) -> Result<PathBuf> {
-        match &self.environment.store {
-            store if has_scheme(store) => Err(no_directory("store")),
-            store => Ok(self.join(store)),
+        match self.shared_store()? {
+            None => Ok(self.join(&self.environment.store)),
+            Some(root) => Ok(self.dir.join(CACHE_DIR).join(cache_name(&root))),
         }
     }
 
     pub(crate) fn open_store(&self) -> Result<Store> {
-        Store::open(&self.store_dir()?)
+        match self.shared_store()? {
+            None => Store::open(&self.store_dir()?),
+            Some(root) => {
+                let shared = Shared::new(self.stores().of(&root)?, root);
+                Store::open_shared(&self.store_dir()?, shared)
+            }
+        }
+    }
+
+    /// Where editions lie, as people read it.
+    pub(crate) fn store_shown(&self) -> Result<String> {
+        match self.shared_store()? {
+            None => Ok(self.store_dir()?.display().to_string()),
+            Some(root) => Ok(root.to_string()),
+        }
+    }
+
+    /// The place that machines share, where the store is one.
+    fn shared_store(&self) -> Result<Option<Location>> {
+        let store = &self.environment.store;
+        has_scheme(store).then(|| Location::parse(store)).transpose()
     }
 
     /// Where the engine may spill.
@@ -205,7 +232,9 @@ fn unfit(environment: &Environment) -> Vec<Unfit> {
         let message = "this version does not build with Spark".to_owned();
         tell(Setting::Engine, message, "take `engine` out, or write `embedded`");
     }
-    tell_scheme(&mut tell, Setting::Store, "store", &environment.store);
+    if has_scheme(&environment.store) {
+        tell_fault(&mut tell, Setting::Store, Location::parse(&environment.store).err());
+    }
     match &environment.target {
         feed::Target::Dir(dir) => tell_scheme(&mut tell, Setting::Target, "dir", &dir.to_string_lossy()),
         feed::Target::Kafka(kafka) => {
@@ -229,13 +258,17 @@ fn tell_scheme(tell: &mut dyn FnMut(Setting, String, &str), setting: Setting, na
     }
 }
 
-fn has_scheme(value: &str) -> bool {
-    value.contains("://")
+/// A directory's name for the cache of a shared store: readable, and no other store's.
+fn cache_name(root: &Location) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_') { c } else { '-' };
+    let shown = root.to_string();
+    let readable: String = shown.chars().rev().take(CACHE_NAME_CHARS).map(plain).collect();
+    let readable: String = readable.chars().rev().collect();
+    format!("{}-{:08x}", readable.trim_matches(['-', '.']), key_hash(shown.as_bytes()))
 }
 
-/// Where `check` goes on although the environment was refused.
-fn no_directory(setting: &str) -> Fault {
-    Fault::usage(format!("`{setting}` is no directory"))
+fn has_scheme(value: &str) -> bool {
+    value.contains("://")
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {

@@ -50,6 +50,10 @@ pub struct Description {
     /// and those that a `sql` gate set aside.
     #[serde(default)]
     pub exclusions: Named,
+    /// In a shared store that can't rename directories: the directory, within the edition's, of the files
+    /// that never change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files_in: Option<String>,
 }
 
 /// A frozen input file.

@@ -9,10 +9,11 @@ use hivecast_run::{Cancel, Fault, Result};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::description::{Description, EDITION_FORMAT, ShardDescription};
-use crate::exclusion::{By, Excluded, Exclusion, Exclusions, Marks, NAMED_FILE, Named, Sent, Sorter};
+use crate::exclusion::{By, Excluded, Exclusion, Exclusions, Marks, Sent, Sorter};
 use crate::files::read_if_there;
 use crate::reader::{Batch, Columns, EditionReader, Source, locate};
 use crate::schema;
+use crate::shared::Remote;
 use crate::writer::{DESCRIPTION_FILE, QUARANTINE_FILE};
 
 /// Bytes read at a time while a shard is verified.
@@ -27,12 +28,19 @@ pub struct Edition {
     pub path: PathBuf,
     source: Arc<Source>,
     exclusions: Arc<Exclusions>,
+    /// The shared store's edition, of which `path` has the files that were read.
+    remote: Option<Arc<Remote>>,
 }
 
 impl Edition {
     /// Reads the description in `path`, and which documents are set aside. Fails with `Class::Data`
     /// where there is none, it is damaged, or a newer program wrote it.
     pub fn open(path: &Path) -> Result<Edition> {
+        Edition::open_of(path, None)
+    }
+
+    /// As [`Edition::open`], of an edition whose other files come from a shared store.
+    pub(crate) fn open_of(path: &Path, remote: Option<Arc<Remote>>) -> Result<Edition> {
         let file = path.join(DESCRIPTION_FILE);
         let json =
             read_if_there(&file)?.ok_or_else(|| Fault::data(format!("{} is not there", file.display())))?;
@@ -51,9 +59,10 @@ impl Edition {
         }
         let description: Description = serde_json::from_value(value).map_err(damaged)?;
         let fields = schema::from_json(&description.schema)?;
-        let source = Arc::new(Source::new(path.to_owned(), description.shards.clone(), fields));
+        let shards = description.shards.clone();
+        let source = Arc::new(Source::new(path.to_owned(), shards, fields, remote.clone()));
         let exclusions = Arc::new(Exclusions::open(path)?);
-        Ok(Edition { description, path: path.to_owned(), source, exclusions })
+        Ok(Edition { description, path: path.to_owned(), source, exclusions, remote })
     }
 
     /// Documents that are sent: all but the excluded ones.
@@ -66,8 +75,18 @@ impl Edition {
         &self.source.fields
     }
 
+    /// Where it lies, as people read it: for a shared edition its place in the shared store.
+    pub fn shown(&self) -> String {
+        match &self.remote {
+            Some(remote) => remote.dir().to_string(),
+            None => self.path.display().to_string(),
+        }
+    }
+
     /// Where the rows lie that gates set aside while it was built, if there are any.
     pub fn quarantine_file(&self) -> Option<PathBuf> {
+        // Only for people to read: where it can't be had now, the run goes on.
+        let _ = self.remote.as_ref().map(|remote| remote.ensure_quarantine());
         Some(self.path.join(QUARANTINE_FILE)).filter(|path| path.exists())
     }
 
@@ -79,7 +98,20 @@ impl Edition {
     /// The documents that the engine named while it built the edition, in its order, read one by one.
     /// They are set aside when it is judged.
     pub fn named(&self) -> Result<impl Iterator<Item = Result<Exclusion>>> {
+        if let Some((name, bytes, checksum)) = self.description.exclusions.file() {
+            self.ensure(name, bytes, checksum)?;
+        }
         self.description.exclusions.read(&self.path)
+    }
+
+    /// Has a file here that may be in a shared store alone.
+    fn ensure(&self, name: &str, bytes: u64, checksum: &str) -> Result<()> {
+        self.remote.as_ref().map_or(Ok(()), |remote| remote.ensure(name, bytes, checksum))
+    }
+
+    /// Has the shared store know of a file that was written anew.
+    pub(crate) fn push_changed(&self, name: &str) -> Result<()> {
+        self.remote.as_ref().map_or(Ok(()), |remote| remote.put_changed(name))
     }
 
     /// Sets documents aside, before the first is sent: readers leave them out and ordinals count
@@ -134,11 +166,9 @@ impl Edition {
         for ShardDescription { file, bytes, file_checksum, .. } in &self.description.shards {
             self.verify_file(file, *bytes, file_checksum, cancel)?;
         }
-        match &self.description.exclusions {
-            Named::File { count: 1.., bytes, checksum } => {
-                self.verify_file(NAMED_FILE, *bytes, checksum, cancel)
-            }
-            Named::File { .. } | Named::Inline(_) => Ok(()),
+        match self.description.exclusions.file() {
+            Some((name, bytes, checksum)) => self.verify_file(name, bytes, checksum, cancel),
+            None => Ok(()),
         }
     }
 
@@ -149,6 +179,7 @@ impl Edition {
         expected_checksum: &str,
         cancel: &Cancel,
     ) -> Result<()> {
+        self.ensure(name, expected_bytes, expected_checksum)?;
         let path = self.path.join(name);
         let unfit =
             |why: String| Err(Fault::data(format!("{} {why}", path.display())).advise(rebuild(&self.path)));

@@ -26,17 +26,16 @@ use crate::{Edition, EditionReader};
 use lines::{LineReader, LineWriter, Sum, damaged, write_fault};
 
 pub(crate) use marks::Marks;
-pub(crate) use named::NAMED_FILE;
 pub use named::Named;
 pub(crate) use sorter::{By, Sorter};
 
 /// The list's file: a header, then one JSON object a line.
-const EXCLUSIONS_FILE: &str = "excluded.ndjson";
+pub(crate) const EXCLUSIONS_FILE: &str = "excluded.ndjson";
 /// The list as one JSON array, as an older program wrote it.
-const OLD_EXCLUSIONS_FILE: &str = "excluded.json";
+pub(crate) const OLD_EXCLUSIONS_FILE: &str = "excluded.json";
 /// Bytes of the header's line. It says what the lines below add up to, so it is written last, in the
 /// room that was left for it.
-const HEADER_BYTES: usize = 128;
+pub(crate) const HEADER_BYTES: usize = 128;
 
 /// Has an edition that takes an equal one's place set aside the same documents: part of it may be sent,
 /// with the list that there was. Judging the new one writes the list anew, where it may.
@@ -214,6 +213,8 @@ impl Exclusions {
         // The new list counts from here on, whether the old one goes or not.
         let _ = fs::remove_file(edition.path.join(OLD_EXCLUSIONS_FILE));
         sync_dir(&edition.path)?;
+        edition.push_changed(EXCLUSIONS_FILE)?;
+        edition.push_changed(OLD_EXCLUSIONS_FILE)?;
         Ok(Exclusions { path, list: List::File(header), marks: Mutex::default() })
     }
 }

@@ -21,6 +21,7 @@ use crate::description::ShardDescription;
 use crate::edition::rebuild;
 use crate::exclusion::Marks;
 use crate::schema::{DOCUMENT, HASH, KEY, shard_schema};
+use crate::shared::Remote;
 
 /// Documents in a batch. Their columns are decoded together, so this bounds a reader's memory.
 const BATCH_ROWS: usize = 4_096;
@@ -69,11 +70,18 @@ pub(crate) struct Source {
     path: PathBuf,
     shards: Vec<ShardDescription>,
     pub(crate) fields: Fields,
+    /// Where shards come from that are not there yet.
+    remote: Option<Arc<Remote>>,
 }
 
 impl Source {
-    pub(crate) fn new(path: PathBuf, shards: Vec<ShardDescription>, fields: Fields) -> Self {
-        Source { path, shards, fields }
+    pub(crate) fn new(
+        path: PathBuf,
+        shards: Vec<ShardDescription>,
+        fields: Fields,
+        remote: Option<Arc<Remote>>,
+    ) -> Self {
+        Source { path, shards, fields, remote }
     }
 
     fn shard_path(&self, shard: &ShardDescription) -> PathBuf {
@@ -81,6 +89,9 @@ impl Source {
     }
 
     fn open(&self, shard: &ShardDescription) -> Result<(File, ArrowReaderMetadata)> {
+        if let Some(remote) = &self.remote {
+            remote.ensure(&shard.file, shard.bytes, &shard.file_checksum)?;
+        }
         let path = self.shard_path(shard);
         let failed = |error| self.fault(&path, error);
         let file = File::open(&path).map_err(|error| failed(error.into()))?;

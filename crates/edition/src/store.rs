@@ -15,20 +15,24 @@ use hivecast_contract::{EditionId, LoadDate};
 use hivecast_run::{Class, Fault, Result};
 
 use crate::Edition;
+use crate::description::Description;
 use crate::edition::rebuild;
 use crate::files::{sync_dir, write_atomically};
+use crate::shared::Shared;
 use crate::temporary::{self, TEMPORARY_PREFIX};
 use crate::writer::EditionWriter;
 
 /// Prefix of a load_date's directory.
-const LOAD_DATE_PREFIX: &str = "load_date=";
+pub(crate) const LOAD_DATE_PREFIX: &str = "load_date=";
 /// Prefix of an edition's directory.
-const EDITION_PREFIX: &str = "edition-";
+pub(crate) const EDITION_PREFIX: &str = "edition-";
 
 /// A directory of editions, by feed and load_date.
 #[derive(Clone, Debug)]
 pub struct Store {
     root: PathBuf,
+    /// Whose cache `root` is.
+    shared: Option<Shared>,
 }
 
 /// What lies in a feed's part of the store.
@@ -72,8 +76,14 @@ impl Store {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 Err(Fault::io(format!("failed to open the store {}", root.display()), error))
             }
-            _ => Ok(Store { root: root.to_owned() }),
+            _ => Ok(Store { root: root.to_owned(), shared: None }),
         }
+    }
+
+    /// A store that machines share, with a directory of this machine as its cache. That need not exist yet,
+    /// and may be removed while no run uses it.
+    pub fn open_shared(cache: &Path, shared: Shared) -> Result<Store> {
+        Ok(Store { shared: Some(shared), ..Store::open(cache)? })
     }
 
     /// Makes the store's directory and a file in it, and removes the file: what a build will need,
@@ -82,7 +92,8 @@ impl Store {
         fs::create_dir_all(&self.root)
             .map_err(|error| Fault::io(format!("failed to make directory {}", self.root.display()), error))?;
         let file = self.root.join(format!(".doctor-{}", std::process::id()));
-        let written = write_atomically(&file, b"written by hivecast doctor\n");
+        let written = write_atomically(&file, b"written by hivecast doctor\n")
+            .and_then(|()| self.shared.as_ref().map_or(Ok(()), |shared| shared.try_writing(&file)));
         let removed = fs::remove_file(&file);
         written?;
         removed.map_err(|error| Fault::io(format!("failed to remove {}", file.display()), error))
@@ -101,7 +112,8 @@ impl Store {
         let lock = temporary::lock_names(&feed_dir)?;
         temporary::sweep(&feed_dir, &lock)?;
         let temporary = temporary::Temporary::create(&feed_dir, load_date, &lock)?;
-        Ok(EditionWriter::new(feed.to_owned(), load_date, feed_dir.clone(), temporary))
+        let shared = self.shared.clone();
+        Ok(EditionWriter::new(feed.to_owned(), load_date, feed_dir.clone(), shared, temporary))
     }
 
     /// The feed's whole editions, by load_date, then by when they were built.
@@ -111,6 +123,43 @@ impl Store {
 
     /// The feed's whole editions, and what lies beside them that is none.
     pub fn survey(&self, feed: &str) -> Result<Survey> {
+        let mut survey = match &self.shared {
+            Some(shared) => self.survey_shared(feed, shared)?,
+            None => self.survey_cache(feed)?,
+        };
+        let age = |edition: &Edition| {
+            (edition.description.load_date, edition.description.built_ms, edition.description.id.clone())
+        };
+        survey.editions.sort_by_key(age);
+        Ok(survey)
+    }
+
+    fn survey_shared(&self, feed: &str, shared: &Shared) -> Result<Survey> {
+        let feed_dir = self.feed_dir(feed)?;
+        let mut survey = Survey::default();
+        for place in shared.places(feed)? {
+            // Without a description it is being pushed, or was left.
+            let Some(json) = shared.description(&place)? else { continue };
+            match shared.mirror(&feed_dir, &place, &json) {
+                Ok(edition) if edition.is(feed, place.load_date, &place.id.0) => {
+                    survey.editions.push(edition)
+                }
+                Ok(_) => survey
+                    .warnings
+                    .push(format!("passed over {}: its edition.json speaks of another edition", place.dir)),
+                Err(fault) if fault.class() == Class::Data => survey.warnings.push(format!(
+                    "passed over {}, which is no whole edition: {}",
+                    place.dir,
+                    fault.chain()
+                )),
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(survey)
+    }
+
+    /// What lies in the directory itself.
+    fn survey_cache(&self, feed: &str) -> Result<Survey> {
         let mut survey = Survey::default();
         for (load_date, date_dir) in self.load_dates(feed)? {
             for path in entries(&date_dir)? {
@@ -129,20 +178,51 @@ impl Store {
                 }
             }
         }
-        let age = |edition: &Edition| {
-            (edition.description.load_date, edition.description.built_ms, edition.description.id.clone())
-        };
-        survey.editions.sort_by_key(age);
         Ok(survey)
     }
 
     /// The edition with this id, if the store has it whole.
     pub fn find(&self, feed: &str, id: &EditionId) -> Result<Option<Edition>> {
-        Ok(self.list(feed)?.into_iter().find(|edition| edition.description.id == *id))
+        if self.shared.is_none() {
+            return Ok(self.list(feed)?.into_iter().find(|edition| edition.description.id == *id));
+        }
+        match self.look_up(feed, id)? {
+            LookUp::Whole(edition) => Ok(Some(*edition)),
+            LookUp::Absent | LookUp::Damaged(_) => Ok(None),
+        }
     }
 
     /// As [`Store::find`], telling an edition that is damaged from one that is not there.
     pub fn look_up(&self, feed: &str, id: &EditionId) -> Result<LookUp> {
+        match &self.shared {
+            Some(shared) => self.look_up_shared(feed, id, shared),
+            None => self.look_up_cache(feed, id),
+        }
+    }
+
+    fn look_up_shared(&self, feed: &str, id: &EditionId, shared: &Shared) -> Result<LookUp> {
+        let feed_dir = self.feed_dir(feed)?;
+        for place in shared.places(feed)?.into_iter().filter(|place| place.id == *id) {
+            let Some(json) = shared.description(&place)? else { continue };
+            return match shared.mirror(&feed_dir, &place, &json) {
+                Ok(edition) if edition.is(feed, place.load_date, &id.0) => {
+                    Ok(LookUp::Whole(Box::new(edition)))
+                }
+                Ok(_) => Ok(LookUp::Damaged(Fault::data(format!("{} speaks of another edition", place.dir)))),
+                Err(fault) if fault.class() == Class::Data => Ok(LookUp::Damaged(fault)),
+                Err(fault) => Err(fault),
+            };
+        }
+        // It was built here, and the push failed, or it was removed there and is asked for again.
+        match self.look_up_cache(feed, id)? {
+            LookUp::Whole(edition) if edition.verify_files().is_ok() => {
+                Ok(LookUp::Whole(Box::new(shared.publish(&feed_dir, &edition)?)))
+            }
+            _ => Ok(LookUp::Absent),
+        }
+    }
+
+    fn look_up_cache(&self, feed: &str, id: &EditionId) -> Result<LookUp> {
         let name = format!("{EDITION_PREFIX}{id}");
         for (load_date, date_dir) in self.load_dates(feed)? {
             let path = date_dir.join(&name);
@@ -180,10 +260,9 @@ impl Store {
         mode: PruneMode,
     ) -> Result<Vec<EditionId>> {
         let feed_dir = self.feed_dir(feed)?;
-        if !feed_dir.exists() {
+        if self.shared.is_none() && !feed_dir.exists() {
             return Ok(Vec::new());
         }
-        let lock = temporary::lock_names(&feed_dir)?;
         let editions = self.list(feed)?;
         let dates: BTreeSet<LoadDate> =
             editions.iter().map(|edition| edition.description.load_date).collect();
@@ -194,12 +273,57 @@ impl Store {
             .filter(|edition| !protect.contains(&edition.description.id))
             .collect();
         if mode == PruneMode::Remove {
-            for edition in &gone {
-                hide(&feed_dir, edition.description.load_date, &edition.path, &lock)?;
-            }
-            temporary::sweep(&feed_dir, &lock)?;
+            self.remove(feed, &gone)?;
         }
         Ok(gone.into_iter().map(|edition| edition.description.id).collect())
+    }
+
+    /// Removes these editions, and what dead processes left.
+    fn remove(&self, feed: &str, gone: &[Edition]) -> Result<()> {
+        let feed_dir = self.feed_dir(feed)?;
+        if let Some(shared) = &self.shared {
+            for Description { load_date, id, .. } in gone.iter().map(|edition| &edition.description) {
+                shared.discard(feed, &shared.place(feed, *load_date, id))?;
+            }
+            shared.sweep(feed)?;
+            if !feed_dir.exists() {
+                return Ok(());
+            }
+        }
+        let lock = temporary::lock_names(&feed_dir)?;
+        // Another run may have been faster.
+        for edition in gone.iter().filter(|edition| edition.path.exists()) {
+            hide(&feed_dir, edition.description.load_date, &edition.path, &lock)?;
+        }
+        if let Some(shared) = &self.shared {
+            self.drop_unshared(feed, shared, &lock)?;
+        }
+        temporary::sweep(&feed_dir, &lock)
+    }
+
+    /// Removes from the cache what other machines removed from the shared store, unless it is so new that it
+    /// may be on its way there.
+    fn drop_unshared(&self, feed: &str, shared: &Shared, lock: &File) -> Result<()> {
+        let feed_dir = self.feed_dir(feed)?;
+        let places: BTreeSet<PathBuf> = shared
+            .places(feed)?
+            .iter()
+            .map(|place| edition_dir(&feed_dir, place.load_date, &place.id))
+            .collect();
+        for (load_date, date_dir) in self.load_dates(feed)? {
+            let is_old = |path: &PathBuf| {
+                let age = fs::metadata(path)
+                    .and_then(|found| found.modified())
+                    .ok()
+                    .and_then(|time| time.elapsed().ok());
+                age.is_some_and(|age| shared.is_old(age))
+            };
+            for path in entries(&date_dir)?.into_iter().filter(|path| !places.contains(path) && is_old(path))
+            {
+                hide(&feed_dir, load_date, &path, lock)?;
+            }
+        }
+        Ok(())
     }
 
     fn feed_dir(&self, feed: &str) -> Result<PathBuf> {

@@ -15,6 +15,7 @@ use crate::description::{
 use crate::exclusion::{By, Sorter};
 use crate::files::{AdviseSpace, sync_dir, write_atomically};
 use crate::shard::ShardWriter;
+use crate::shared::Shared;
 use crate::store::{edition_dir, hide};
 use crate::temporary::{Temporary, lock_names};
 use crate::{Edition, Exclusion, Named, schema};
@@ -60,6 +61,8 @@ pub struct EditionWriter {
     feed: String,
     load_date: LoadDate,
     feed_dir: PathBuf,
+    /// Where it is pushed to when it is whole.
+    shared: Option<Shared>,
     temporary: Temporary,
     shards: Shards,
     /// The fields of the documents in every shard.
@@ -88,10 +91,16 @@ struct QuarantineLine<'a> {
 }
 
 impl EditionWriter {
-    pub(crate) fn new(feed: String, load_date: LoadDate, feed_dir: PathBuf, temporary: Temporary) -> Self {
+    pub(crate) fn new(
+        feed: String,
+        load_date: LoadDate,
+        feed_dir: PathBuf,
+        shared: Option<Shared>,
+        temporary: Temporary,
+    ) -> Self {
         let (shards, document, quarantine) = (Shards::default(), OnceLock::new(), Mutex::default());
         let named = Mutex::new(Sorter::new(&temporary.path));
-        EditionWriter { feed, load_date, feed_dir, temporary, shards, document, quarantine, named }
+        EditionWriter { feed, load_date, feed_dir, shared, temporary, shards, document, quarantine, named }
     }
 
     /// Starts the shard `index`, counted from 0 in the edition's order, of documents with these
@@ -157,7 +166,9 @@ impl EditionWriter {
     ///
     /// Where the store has an intact edition of the same id already, that one is kept and returned:
     /// equal ids mean equal inputs, and it may have been published. A damaged one, or one that other
-    /// gates judged, is replaced by this one, which holds the same documents.
+    /// gates judged, is replaced by this one, which holds the same documents. Where the store is shared, it
+    /// is pushed, and what the shared store has then is returned; what can't be pushed stays in the cache,
+    /// and is pushed when it is looked up.
     pub fn finish(self, draft: Draft) -> Result<Edition> {
         let what = format!("failed to finish the edition of feed {} for {}", self.feed, self.load_date);
         self.finish_unnamed(draft).map_err(|fault| fault.within(what))
@@ -173,7 +184,11 @@ impl EditionWriter {
         crash_point("edition.before_rename");
         let path = self.publish_name(&description)?;
         crash_point("edition.after_rename");
-        Edition::open(&path)
+        let edition = Edition::open(&path)?;
+        match &self.shared {
+            Some(shared) => shared.publish(&self.feed_dir, &edition),
+            None => Ok(edition),
+        }
     }
 
     fn sync_quarantine(&self) -> Result<()> {
@@ -210,6 +225,7 @@ impl EditionWriter {
             shards,
             gates: draft.gates,
             exclusions: Named::write(&self.temporary.path, named)?,
+            files_in: None,
         })
     }
 

@@ -10,10 +10,12 @@ use arrow_array::types::{
 };
 use arrow_array::{
     Array, ArrayRef, ListArray, MapArray, PrimitiveArray, StructArray, TimestampMicrosecondArray,
-    new_null_array,
+    UInt32Array, new_null_array,
 };
 use arrow_cast::{CastOptions, cast, cast_with_options};
-use arrow_schema::{ArrowError, DataType, Field, Fields, TimeUnit};
+use arrow_ord::ord::make_comparator;
+use arrow_schema::{ArrowError, DataType, Field, Fields, SortOptions, TimeUnit};
+use arrow_select::take::take;
 use chrono_tz::Tz;
 use hivecast_feed::ColumnType;
 
@@ -203,6 +205,67 @@ fn without_blanks(leaf: &ArrayRef) -> Result<Option<ArrayRef>, ArrowError> {
     let mut trimmed = StringViewBuilder::with_capacity(texts.len());
     texts.iter().for_each(|text| trimmed.append_option(text.map(|text| text.trim_end_matches(' '))));
     Ok(Some(Arc::new(trimmed.finish())))
+}
+
+/// The column with the entries of its maps in the order of their keys, at whatever depth they lie: a
+/// map has no order, writers put one and the same in different ones, and its document must not change
+/// with them.
+pub(crate) fn sort_maps(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    if !has_maps(column.data_type()) {
+        return Ok(Arc::clone(column));
+    }
+    Ok(match column.data_type() {
+        DataType::List(item) => {
+            let list = column.as_list::<i32>();
+            let values = sort_maps(list.values())?;
+            let (offsets, nulls) = (list.offsets().clone(), list.nulls().cloned());
+            Arc::new(ListArray::try_new(Arc::clone(item), offsets, values, nulls)?)
+        }
+        DataType::Struct(fields) => {
+            let array = column.as_struct();
+            let columns = array.columns().iter().map(sort_maps).collect::<Result<Vec<_>, _>>()?;
+            Arc::new(StructArray::try_new(fields.clone(), columns, array.nulls().cloned())?)
+        }
+        DataType::Map(entries, sorted) => {
+            let map = column.as_map();
+            let values = sort_maps(map.values())?;
+            let columns = match key_order(map)? {
+                None => vec![Arc::clone(map.keys()), values],
+                Some(order) => vec![take(map.keys(), &order, None)?, take(&values, &order, None)?],
+            };
+            let inner = StructArray::try_new(map.entries().fields().clone(), columns, None)?;
+            let (offsets, nulls) = (map.offsets().clone(), map.nulls().cloned());
+            Arc::new(MapArray::try_new(Arc::clone(entries), offsets, inner, nulls, *sorted)?)
+        }
+        _ => Arc::clone(column),
+    })
+}
+
+fn has_maps(of: &DataType) -> bool {
+    match of {
+        DataType::Map(..) => true,
+        DataType::List(item) => has_maps(item.data_type()),
+        DataType::Struct(fields) => fields.iter().any(|field| has_maps(field.data_type())),
+        _ => false,
+    }
+}
+
+/// Where the entries come from once those of each map are in order; none where they are.
+fn key_order(map: &MapArray) -> Result<Option<UInt32Array>, ArrowError> {
+    let compare = make_comparator(map.keys(), map.keys(), SortOptions::default())?;
+    let entries = u32::try_from(map.keys().len()).map_err(|_| {
+        ArrowError::ComputeError("a batch has more entries of maps than 32 bits count".to_owned())
+    })?;
+    let mut order: Vec<u32> = (0..entries).collect();
+    let mut moved = false;
+    for pair in map.value_offsets().windows(2) {
+        let row = &mut order[pair[0] as usize..pair[1] as usize];
+        if !row.is_sorted_by(|a, b| compare(*a as usize, *b as usize).is_le()) {
+            row.sort_by(|a, b| compare(*a as usize, *b as usize));
+            moved = true;
+        }
+    }
+    Ok(moved.then(|| order.into()))
 }
 
 #[cfg(test)]

@@ -109,9 +109,12 @@ fn unknown(table: &str, path: &Location) -> Fault {
 }
 
 fn empty_file(table: &str, path: &Location, declared: Option<FileFormat>) -> Fault {
-    let kind = match declared {
-        Some(format) => format!("no {} file is", format_name(format)),
-        None => "no Parquet, ORC or Avro file is".to_owned(),
+    let kind = match (declared, path.extension().as_str()) {
+        (Some(format), _) => format!("no {} file is", format_name(format)),
+        (None, "parquet") => "no Parquet file is".to_owned(),
+        (None, "orc") => "no ORC file is".to_owned(),
+        (None, "avro") => "no Avro file is".to_owned(),
+        (None, _) => "no Parquet, ORC or Avro file is".to_owned(),
     };
     Fault::data(format!("table {table}: {path} is empty (0 bytes), which {kind}"))
         .advise("the export broke off, or is still being written: export the partition again")

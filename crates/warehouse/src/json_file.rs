@@ -14,7 +14,7 @@ use crate::convert::Trim;
 use crate::data_file::DataFile;
 use crate::json_value::{Members, Unfit, push};
 use crate::lines::Lines;
-use crate::reading::{put_together, wanted};
+use crate::reading::{finish, put_together, wanted};
 use crate::rows::RowReader;
 use crate::text_file::{BATCH_BYTES, malformed, unreadable};
 use crate::values::Values;
@@ -71,11 +71,7 @@ impl JsonRows {
             return Ok(None);
         }
         let columns = self.columns.iter_mut().zip(&self.trims).map(|(values, trim)| {
-            let column = values.finish();
-            let column = column.and_then(|column| match trim {
-                Some(trim) => trim.apply(&column),
-                None => Ok(column),
-            });
+            let column = values.finish().and_then(|column| finish(&column, trim.as_ref()));
             column.map_err(|error| self.file.fault("can't be put into columns").because(error))
         });
         let columns = columns.collect::<Result<_>>()?;

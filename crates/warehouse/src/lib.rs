@@ -30,7 +30,7 @@ mod layout;
 mod leaves;
 mod lines;
 mod orc_file;
-mod orc_lengths;
+mod orc_integers;
 mod orc_tail;
 mod parquet_file;
 mod parquet_time;

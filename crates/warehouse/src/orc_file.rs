@@ -21,7 +21,7 @@ use orc_rust::{ArrowReader, ArrowReaderBuilder};
 use crate::convert::convert;
 use crate::data_file::DataFile;
 use crate::input::RowGroup;
-use crate::orc_lengths::{self, RunLength};
+use crate::orc_integers::{self, RunLength};
 use crate::orc_tail::{Column, Tail, Unread, decompress, stream};
 use crate::reading::{Conform, tell_twins};
 use crate::rows::RowReader;
@@ -245,7 +245,7 @@ impl OrcRows {
         let mut spans: Vec<(u64, Bytes)> = ranges.iter().map(|range| range.start).zip(bytes).collect();
         spans.push((begin, footer_bytes));
         for found in &streams {
-            self.check_lengths(&footer, found, &spans).map_err(&failed)?;
+            self.check_numbers(&footer, found, &spans).map_err(&failed)?;
         }
         self.input.hold(spans);
         Ok(())
@@ -266,23 +266,27 @@ impl OrcRows {
         streams
     }
 
-    fn check_lengths(
+    /// Looks at the numbers that the decoder would believe.
+    fn check_numbers(
         &self,
         footer: &StripeFooter,
         found: &Stream,
         spans: &[(u64, Bytes)],
     ) -> std::result::Result<(), String> {
-        let is_nested = matches!(self.tail.type_kind(found.column), Some(Kind::List | Kind::Map));
-        if found.kind != StreamKind::Length || !is_nested {
-            return Ok(());
-        }
+        let check = match (self.tail.type_kind(found.column), found.kind) {
+            (Some(Kind::List | Kind::Map), StreamKind::Length) => orc_integers::check_lengths,
+            (Some(Kind::Timestamp | Kind::TimestampInstant), StreamKind::Secondary) => {
+                orc_integers::check_nanoseconds
+            }
+            _ => return Ok(()),
+        };
         let length = found.range.end - found.range.start;
         let bytes = stream(spans, found.range.start, length).ok_or("a stream was not read")?;
         let encoding = match footer.columns.get(found.column as usize).map(|column| column.kind()) {
             Some(Encoding::Direct | Encoding::Dictionary) => RunLength::V1,
             _ => RunLength::V2,
         };
-        orc_lengths::check(&decompress(&bytes, self.tail.compression)?, encoding)
+        check(&decompress(&bytes, self.tail.compression)?, encoding)
     }
 }
 
@@ -309,7 +313,7 @@ fn check_footer(footer: &StripeFooter, stripe: &StripeInformation) -> std::resul
     }
     let largest = footer.columns.iter().map(|column| u64::from(column.dictionary_size())).max();
     // Values within arrays are more than there are rows.
-    let words = stripe.number_of_rows().max(orc_lengths::MAX_ITEMS);
+    let words = stripe.number_of_rows().max(orc_integers::MAX_ITEMS);
     if largest.is_some_and(|largest| largest > words) {
         return Err("a dictionary has more words than there are values".to_owned());
     }

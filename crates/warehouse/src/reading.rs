@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use chrono_tz::Tz;
 use hivecast_feed::{ColumnType, FileFormat, Layout, TextLayout, type_name};
 use hivecast_run::{Fault, Result};
 
-use crate::convert::{Trim, convert, trims};
+use crate::convert::{Trim, convert, sort_maps, trims};
 use crate::data_file::DataFile;
 use crate::rows::RowReader;
 
@@ -151,11 +151,8 @@ impl Conform {
     }
 
     fn column(&self, column: &ArrayRef, field: &Field, trim: Option<&Trim>) -> Result<ArrayRef> {
-        let converted = convert(column, field.data_type(), self.zone);
-        let converted = converted.and_then(|column| match trim {
-            Some(trim) => trim.apply(&column),
-            None => Ok(column),
-        });
+        let converted =
+            convert(column, field.data_type(), self.zone).and_then(|column| finish(&column, trim));
         converted.map_err(|error| {
             let DataFile { table, path, .. } = &self.file;
             Fault::data(format!(
@@ -165,6 +162,14 @@ impl Conform {
             ))
             .because(error)
         })
+    }
+}
+
+/// What is done last to a column that has the table's type.
+pub(crate) fn finish(column: &ArrayRef, trim: Option<&Trim>) -> std::result::Result<ArrayRef, ArrowError> {
+    match trim {
+        Some(trim) => sort_maps(&trim.apply(column)?),
+        None => sort_maps(column),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::compressed::open_lines;
 use crate::convert::Trim;
 use crate::data_file::DataFile;
 use crate::hive_text::{HiveRecords, TextValues};
-use crate::reading::{put_together, wanted};
+use crate::reading::{finish, put_together, wanted};
 use crate::records::{Broken, Record, RecordSource, Records};
 use crate::rows::RowReader;
 use crate::values::{Misfit, Values};
@@ -161,11 +161,7 @@ impl TextRows {
             let Some((_, values)) = &mut slot.values else {
                 return Ok(new_null_array(field.data_type(), rows));
             };
-            let column = values.finish();
-            let column = column.and_then(|column| match &slot.trim {
-                Some(trim) => trim.apply(&column),
-                None => Ok(column),
-            });
+            let column = values.finish().and_then(|column| finish(&column, slot.trim.as_ref()));
             // What arrays refuse of values that fit their types is a map's key that is null.
             column.map_err(|error| {
                 self.file.fault(format!("has a map in column {} that is none", field.name())).because(error)

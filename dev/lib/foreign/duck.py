@@ -28,9 +28,16 @@ def load(names, rows=None):
     columns, rows = pick(names, rows)
     duckdb.execute("drop table if exists t")
     duckdb.execute("create table t (" + ", ".join(f"{name} {duck_type(of)}" for name, of in columns) + ")")
-    marks = ", ".join("?" for _ in columns)
     for row in rows:
-        duckdb.execute(f"insert into t values ({marks})", row)
+        marks, values = [], []
+        for value, (_, of) in zip(row, columns):
+            if of.startswith("map<") and value is not None:
+                marks.append("map(?::varchar[], ?::varchar[])")
+                values += [list(value), list(value.values())]
+            else:
+                marks.append("?")
+                values.append(value)
+        duckdb.execute(f"insert into t values ({', '.join(marks)})", values)
     return columns, rows
 
 

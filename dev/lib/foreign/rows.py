@@ -85,7 +85,8 @@ def shown(value, of):
         return [shown(item, inner) for item in value]
     if of.startswith("map<"):
         key, item = parts(inner)
-        return {"map": [[shown(k, key), shown(v, item)] for k, v in value.items()]}
+        # In the order of their keys, whatever order they were written in.
+        return {"map": [[shown(k, key), shown(v, item)] for k, v in sorted(value.items())]}
     if of.startswith("struct<"):
         fields = [field.split(":", 1) for field in parts(inner)]
         return {"struct": [[name, shown(value[name], kind)] for name, kind in fields]}
@@ -123,6 +124,9 @@ class Table:
         shown_rows = [[shown(value, of) for value, (_, of) in zip(row, columns)] for row in rows]
         said = how | {"columns": columns, "rows": shown_rows}
         (self.home / "expected.json").write_text(json.dumps(said))
+
+    def expect_failure(self, text):
+        (self.home / "expected.json").write_text(json.dumps({"failure": text}))
 
     def expect_rows(self, count):
         (self.home / "expected.json").write_text(json.dumps({"count": count}))

@@ -248,7 +248,7 @@ fn a_panic_is_our_bug() {
 fn what_the_project_asks_for_in_vain_is_told_with_the_feeds_mistakes() {
     let scratch = Scratch::sampled(10);
     let project = scratch.read("hivecast.yaml");
-    let qa = "  qa:\n    warehouse: { metastore: \"thrift://m:none\" }\n    store: hdfs://namenode/editions\n    engine: sc://spark:15002\n    target: { dir: \"s3://bucket/topics\" }\n";
+    let qa = "  qa:\n    warehouse: { metastore: \"thrift://m:none\" }\n    store: gs://bucket/editions\n    engine: sc://spark:15002\n    target: { dir: \"s3://bucket/topics\" }\n";
     scratch.write("hivecast.yaml", project + qa);
     insta::assert_snapshot!(scratch.hivecast(["--env", "qa", "check"]).failed(2), @r#"
     error: "thrift://m:none" is no address of a metastore: its port is not one
@@ -259,13 +259,13 @@ fn what_the_project_asks_for_in_vain_is_told_with_the_feeds_mistakes() {
        |
        = help: write thrift://host:9083, several with commas between them
 
-    error: `store` must be a directory in this version, and is `hdfs://…`
+    error: `gs:` names no store that is read
       --> [dir]/hivecast.yaml:21:12
        |
-    21 |     store: hdfs://namenode/editions
-       |            ^^^^^^^^^^^^^^^^^^^^^^^^
+    21 |     store: gs://bucket/editions
+       |            ^^^^^^^^^^^^^^^^^^^^
        |
-       = help: mount it, and name the directory
+       = help: name a directory, or a URL that begins with hdfs://, s3:// or s3a://
 
     error: this version does not build with Spark
       --> [dir]/hivecast.yaml:22:13

@@ -60,6 +60,14 @@ impl Named {
         Ok(Named::File { count, bytes, checksum })
     }
 
+    /// The file's name, size and checksum, if there is one.
+    pub(crate) fn file(&self) -> Option<(&'static str, u64, &str)> {
+        match self {
+            Named::File { count: 1.., bytes, checksum } => Some((NAMED_FILE, *bytes, checksum)),
+            Named::File { .. } | Named::Inline(_) => None,
+        }
+    }
+
     /// How many documents are named.
     pub fn count(&self) -> u64 {
         match self {

@@ -22,7 +22,7 @@ pub use size::MAX_ESCAPE;
 pub use table::table;
 
 /// The results' file.
-const GATES_FILE: &str = "gates.json";
+pub(crate) const GATES_FILE: &str = "gates.json";
 /// Most offending keys that a result names.
 pub const MAX_EXAMPLES: usize = 10;
 
@@ -86,7 +86,8 @@ pub fn verdict(results: &[GateResult]) -> Result<()> {
 pub fn record(edition: &Edition, results: &[GateResult]) -> Result<()> {
     let json = serde_json::to_vec_pretty(results)
         .map_err(|error| Fault::bug("failed to encode gates.json").because(error))?;
-    write_atomically(&edition.path.join(GATES_FILE), &json)
+    write_atomically(&edition.path.join(GATES_FILE), &json)?;
+    edition.push_changed(GATES_FILE)
 }
 
 /// What [`record`] wrote, if it did.

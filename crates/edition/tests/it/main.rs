@@ -11,4 +11,5 @@ mod merge;
 mod model;
 mod roundtrip;
 mod seek;
+mod shared;
 mod store;

@@ -20,7 +20,7 @@ fn a_parquet_file_of_no_bytes_is_named() {
     place.write(&format!("{DIR}/b.parquet"), "");
     let fault = place.table(table("accounts")).unwrap_err();
     assert_snapshot!(place.text(&fault), @r"
-    table accounts: ROOT/mdm.db/accounts/load_date=2026-11-22/b.parquet is empty (0 bytes), which no Parquet, ORC or Avro file is (Data)
+    table accounts: ROOT/mdm.db/accounts/load_date=2026-11-22/b.parquet is empty (0 bytes), which no Parquet file is (Data)
     advice: the export broke off, or is still being written: export the partition again
     ");
 }

@@ -174,7 +174,6 @@ fn headers_that_repeat_or_lack_a_column_are_told() {
 fn feeds_that_describe_text_badly_are_usage_mistakes() {
     for (columns, text) in [
         (vec![], "text without a header does not name its columns"),
-        (vec![("id", ColumnType::Binary)], "column id is binary"),
         (vec![("id", ColumnType::Int), ("ID", ColumnType::Int)], "column id is named twice"),
         (vec![("load_date", ColumnType::Date)], "column load_date comes from the directory's name"),
     ] {

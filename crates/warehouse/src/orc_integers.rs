@@ -1,10 +1,13 @@
-//! How many items arrays and maps of an ORC stripe have, by their stream of lengths. The decoder makes
-//! room for as many as the lengths add up to, whatever that is, before it looks for them.
+//! Streams of numbers in an ORC stripe that are looked at before the decoder sees them. It makes room for
+//! as many items of arrays and maps as their lengths add up to, whatever that is, and takes any
+//! fraction of a second for one.
 
 /// Most items of a column in one stripe. Stripes have some 64 MiB.
 pub(crate) const MAX_ITEMS: u64 = 1 << 28;
 /// Shortest run of a repeated number, in both encodings.
 const MIN_REPEAT: usize = 3;
+/// Nanoseconds of a second.
+const SECOND: u64 = 1_000_000_000;
 
 /// How a column's integers are encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,28 +16,49 @@ pub(crate) enum RunLength {
     V2,
 }
 
-/// Fails where the lengths add up to more than [`MAX_ITEMS`], or are no numbers.
-pub(crate) fn check(stream: &[u8], encoding: RunLength) -> Result<(), String> {
-    let mut input = Input { bytes: stream };
+/// Fails where lengths add up to more than [`MAX_ITEMS`], or are no numbers.
+pub(crate) fn check_lengths(stream: &[u8], encoding: RunLength) -> Result<(), String> {
     let mut total = 0_u64;
-    let mut count = |length: u64, times: usize| {
+    numbers(stream, encoding, &mut |length, times| {
         let all = length.checked_mul(times as u64);
         total = all.and_then(|all| total.checked_add(all)).unwrap_or(u64::MAX);
         match total {
             0..=MAX_ITEMS => Ok(()),
             _ => Err(format!("a column of arrays or maps has more than {MAX_ITEMS} items in a stripe")),
         }
-    };
+    })
+}
+
+/// Fails where the fraction of a timestamp is none: some versions of the writer in C++, which pyarrow
+/// has, write what is below zero for those of before 1970.
+pub(crate) fn check_nanoseconds(stream: &[u8], encoding: RunLength) -> Result<(), String> {
+    numbers(stream, encoding, &mut |stored, _| {
+        // The last three bits tell of zeros at the end, which are not stored.
+        let zeros = match u32::try_from(stored & 7) {
+            Ok(0) | Err(_) => 0,
+            Ok(zeros) => zeros + 1,
+        };
+        let nanoseconds = (stored >> 3).checked_mul(10_u64.pow(zeros));
+        match nanoseconds {
+            Some(0..SECOND) => Ok(()),
+            _ => Err("a timestamp's fraction of a second is none".to_owned()),
+        }
+    })
+}
+
+/// All numbers of a stream, which have no sign.
+fn numbers(stream: &[u8], encoding: RunLength, take: &mut Count<'_>) -> Result<(), String> {
+    let mut input = Input { bytes: stream };
     while !input.bytes.is_empty() {
         match encoding {
-            RunLength::V1 => run_v1(&mut input, &mut count)?,
-            RunLength::V2 => run_v2(&mut input, &mut count)?,
+            RunLength::V1 => run_v1(&mut input, take)?,
+            RunLength::V2 => run_v2(&mut input, take)?,
         }
     }
     Ok(())
 }
 
-/// Takes a length, and how often it comes.
+/// Takes a number, and how often it comes.
 type Count<'a> = dyn FnMut(u64, usize) -> Result<(), String> + 'a;
 
 struct Input<'a> {
@@ -44,7 +68,7 @@ struct Input<'a> {
 impl Input<'_> {
     fn byte(&mut self) -> Result<u8, String> {
         let Some((byte, rest)) = self.bytes.split_first() else {
-            return Err("a stream of lengths is cut off".to_owned());
+            return Err("a stream of numbers is cut off".to_owned());
         };
         self.bytes = rest;
         Ok(*byte)
@@ -63,7 +87,7 @@ impl Input<'_> {
                 return Ok(value);
             }
         }
-        Err("a length has more than ten bytes".to_owned())
+        Err("a number has more than ten bytes".to_owned())
     }
 
     fn signed_varint(&mut self) -> Result<i64, String> {
@@ -115,7 +139,7 @@ fn steps(first: u64, delta: i64, times: usize, count: &mut Count<'_>) -> Result<
 }
 
 fn step(value: u64, delta: i64) -> Result<u64, String> {
-    value.checked_add_signed(delta).ok_or_else(|| "a length is below zero".to_owned())
+    value.checked_add_signed(delta).ok_or_else(|| "a number is below zero".to_owned())
 }
 
 fn run_v2(input: &mut Input<'_>, count: &mut Count<'_>) -> Result<(), String> {
@@ -156,24 +180,30 @@ fn patched(input: &mut Input<'_>, length: usize, width: usize, count: &mut Count
     let patch_width = width_of(third & 0x1f);
     let gap_width = usize::from(fourth >> 5) + 1;
     if patch_width + gap_width > 64 {
-        return Err("the patches of a run of lengths are too wide".to_owned());
+        return Err("the patches of a run of numbers are too wide".to_owned());
     }
-    let values = input.packed(length, width)?;
+    let mut values = input.packed(length, width)?;
     let fixed = (0..32).map(width_of).find(|fixed| *fixed >= patch_width + gap_width).unwrap_or(64);
     let patches = input.packed(usize::from(fourth & 0x1f), fixed)?;
-    // Which number has which further bits does not matter for what all add up to, but for how many.
-    for value in values {
-        count(value.saturating_add(base), 1)?;
-    }
+    let mut at = 0;
     for patch in patches {
+        at += (patch >> patch_width.min(63)) as usize;
         let bits = patch & mask(patch_width);
-        let further = u32::try_from(width).ok().and_then(|width| bits.checked_shl(width)).unwrap_or(0);
-        if bits != 0 && further >> width.min(63) != bits {
-            return Err("a length is too long".to_owned());
+        // A gap too wide for its bits is a patch of nothing.
+        if bits == 0 {
+            continue;
         }
-        count(further, 1)?;
+        let shift = u32::try_from(width).unwrap_or(u32::MAX);
+        let further = bits.checked_shl(shift).filter(|further| further >> shift == bits);
+        match (values.get_mut(at), further) {
+            (Some(value), Some(further)) => *value |= further,
+            _ => return Err("a run of numbers is patched beyond its end".to_owned()),
+        }
     }
-    Ok(())
+    values.into_iter().try_for_each(|value| match value.checked_add(base) {
+        Some(value) => count(value, 1),
+        None => Err("a number is too long".to_owned()),
+    })
 }
 
 /// Numbers by what they differ from each other, which is never the other way around within a run.
@@ -187,7 +217,7 @@ fn deltas(input: &mut Input<'_>, length: usize, code: u8, count: &mut Count<'_>)
     let mut value = step(first, delta)?;
     count(value, 1)?;
     for change in input.packed(length.saturating_sub(2), width_of(code))? {
-        let change = i64::try_from(change).map_err(|_| "a length is too long".to_owned())?;
+        let change = i64::try_from(change).map_err(|_| "a number is too long".to_owned())?;
         value = step(value, if delta < 0 { -change } else { change })?;
         count(value, 1)?;
     }
@@ -198,19 +228,14 @@ fn deltas(input: &mut Input<'_>, length: usize, code: u8, count: &mut Count<'_>)
 mod tests {
     use super::*;
 
-    fn total(stream: &[u8], encoding: RunLength) -> Result<Vec<(u64, usize)>, String> {
-        let (mut input, mut all) = (Input { bytes: stream }, Vec::new());
-        let mut count = |value, times| {
+    fn all(stream: &[u8], encoding: RunLength) -> Vec<(u64, usize)> {
+        let mut all = Vec::new();
+        let take = &mut |value, times| {
             all.push((value, times));
             Ok(())
         };
-        while !input.bytes.is_empty() {
-            match encoding {
-                RunLength::V1 => run_v1(&mut input, &mut count)?,
-                RunLength::V2 => run_v2(&mut input, &mut count)?,
-            }
-        }
-        Ok(all)
+        numbers(stream, encoding, take).unwrap();
+        all
     }
 
     fn ones(values: &[u64]) -> Vec<(u64, usize)> {
@@ -220,7 +245,7 @@ mod tests {
     /// The examples of the format's specification.
     #[test]
     fn runs_of_both_encodings() {
-        let v2 = |bytes: &[u8]| total(bytes, RunLength::V2).unwrap();
+        let v2 = |bytes: &[u8]| all(bytes, RunLength::V2);
         assert_eq!(v2(&[0x0a, 0x27, 0x10]), [(10_000, 5)]);
         assert_eq!(
             v2(&[0x5e, 0x03, 0x5c, 0xa1, 0xab, 0x1e, 0xde, 0xad, 0xbe, 0xef]),
@@ -234,19 +259,33 @@ mod tests {
             0x8e, 0x09, 0x2b, 0x21, 0x07, 0xd0, 0x1e, 0x00, 0x14, 0x70, 0x28, 0x32, 0x3c, 0x46, 0x50, 0x5a,
             0xfc, 0xe8,
         ]);
-        let sum: u64 = patched.iter().map(|(value, _)| value).sum();
-        let values = [2030, 2000, 2020, 1_000_000, 2040, 2050, 2060, 2070, 2080, 2090];
-        assert_eq!(sum, values.iter().sum::<u64>());
-        let v1 = |bytes: &[u8]| total(bytes, RunLength::V1).unwrap();
+        assert_eq!(patched, ones(&[2030, 2000, 2020, 1_000_000, 2040, 2050, 2060, 2070, 2080, 2090]));
+        let v1 = |bytes: &[u8]| all(bytes, RunLength::V1);
         assert_eq!(v1(&[0x61, 0x00, 0x07]), ones(&[7; 100]));
         assert_eq!(v1(&[0xfb, 0x02, 0x03, 0x06, 0x07, 0x0b]), ones(&[2, 3, 6, 7, 11]));
     }
 
     #[test]
     fn what_is_too_much_or_cut_off_is_told() {
-        assert_eq!(check(&[0x0a, 0x27, 0x10], RunLength::V2), Ok(()));
-        assert!(check(&[0x3f, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], RunLength::V2).is_err());
-        assert!(check(&[0x0a, 0x27], RunLength::V2).is_err());
-        assert!(check(&[0x00, 0xff, 0x00], RunLength::V1).is_err(), "below zero");
+        let lengths = |bytes: &[u8]| check_lengths(bytes, RunLength::V2);
+        assert_eq!(lengths(&[0x0a, 0x27, 0x10]), Ok(()));
+        assert!(lengths(&[0x3f, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]).is_err());
+        assert!(lengths(&[0x0a, 0x27]).is_err());
+        assert!(check_lengths(&[0x00, 0xff, 0x00], RunLength::V1).is_err(), "below zero");
+    }
+
+    #[test]
+    fn fractions_of_a_second() {
+        let check = |stored: u64| {
+            let run = [&[0x38][..], &stored.to_be_bytes()].concat();
+            check_nanoseconds(&run, RunLength::V2)
+        };
+        for fits in [0, 999_999_999 << 3, 1 << 3 | 7, 9 << 3 | 7] {
+            assert_eq!(check(fits), Ok(()), "{fits}");
+        }
+        // What pyarrow stores for the microsecond before 1970.
+        for wrong in [1_000_000_000 << 3, 10 << 3 | 7, (-6_i64).cast_unsigned()] {
+            assert!(check(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -1,0 +1,98 @@
+//! What goes from the shared store: editions that are not kept, and what dead machines left.
+
+use std::io::ErrorKind;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hivecast_run::{Fault, Result, crash_point};
+use hivecast_storage::{Entry, Kind, Location};
+
+use super::push::FILES_PREFIX;
+use super::{Place, Shared};
+use crate::description::Description;
+use crate::temporary::TEMPORARY_PREFIX;
+use crate::writer::DESCRIPTION_FILE;
+
+impl Shared {
+    /// Removes an edition: from one instant on it is not there, whatever remains of its files.
+    pub(crate) fn discard(&self, feed: &str, place: &Place) -> Result<()> {
+        if self.renames_directories() {
+            return self.hide(place, feed);
+        }
+        // Just what is there now: a machine that pushes the same edition meanwhile has other names.
+        let entries = self.entries(&place.dir)?;
+        self.remove(&place.dir.join(DESCRIPTION_FILE))?;
+        crash_point("edition.before_discard");
+        let others = entries.iter().filter(|entry| entry.name != DESCRIPTION_FILE);
+        others.map(|entry| place.dir.join(&entry.name)).try_for_each(|at| self.remove(&at))
+    }
+
+    /// Takes a directory out of sight with one rename, and removes it. The load_date's directory stays: to
+    /// remove it only where it is empty is more than every store can do at one instant.
+    pub(super) fn hide(&self, place: &Place, feed: &str) -> Result<()> {
+        let hidden = self.temporary(place, feed);
+        match self.storage.rename_dir(&place.dir, &hidden) {
+            // Another machine was faster.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(Fault::io("failed to rename in the shared store", error)),
+            Ok(()) => {}
+        }
+        crash_point("edition.before_discard");
+        self.remove(&hidden)
+    }
+
+    /// Removes what pushes and removals left that can't be under way any more.
+    pub(crate) fn sweep(&self, feed: &str) -> Result<()> {
+        let feed_dir = self.root.join(feed);
+        for entry in self.entries(&feed_dir)? {
+            let at = feed_dir.join(&entry.name);
+            if entry.name.starts_with(TEMPORARY_PREFIX) && self.is_abandoned(&at, &entry)? {
+                self.remove(&at)?;
+            }
+        }
+        if self.renames_directories() {
+            return Ok(());
+        }
+        for place in self.places(feed)? {
+            self.sweep_files(&place)?;
+        }
+        Ok(())
+    }
+
+    /// Files that no description names.
+    fn sweep_files(&self, place: &Place) -> Result<()> {
+        let json = self.description(place)?;
+        let described = json.as_ref().map(|json| serde_json::from_slice::<Description>(json));
+        let named = match described {
+            None => None,
+            Some(Ok(description)) => description.files_in,
+            // Somebody should look at it.
+            Some(Err(_)) => return Ok(()),
+        };
+        for entry in self.entries(&place.dir)? {
+            let at = place.dir.join(&entry.name);
+            let is_left = match json {
+                None => true,
+                Some(_) => {
+                    entry.name.starts_with(FILES_PREFIX) && named.as_deref() != Some(entry.name.as_str())
+                }
+            };
+            if is_left && self.is_abandoned(&at, &entry)? {
+                self.remove(&at)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_abandoned(&self, at: &Location, entry: &Entry) -> Result<bool> {
+        let newest = match entry.kind {
+            Kind::File => entry.modified_ns,
+            Kind::Directory => {
+                let inside = self.entries(at)?;
+                inside.iter().map(|entry| entry.modified_ns).fold(entry.modified_ns, i64::max)
+            }
+        };
+        let newest = Duration::from_nanos(u64::try_from(newest).unwrap_or(0));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(self.is_old(now.saturating_sub(newest)))
+    }
+}
