@@ -23,7 +23,7 @@ DEB = f"hivecast_{VERSION}_amd64.deb"
 TAR = f"hivecast-{VERSION}-x86_64-linux.tar.gz"
 SBOM = f"hivecast-{VERSION}.cdx.json"
 PAGES = ["hivecast", *(f"hivecast-{command}" for command in (
-    "build", "check", "init", "preview", "prune", "publish", "runs", "sample", "schema", "verify"))]
+    "build", "check", "doctor", "init", "preview", "prune", "publish", "runs", "sample", "schema", "tables", "verify"))]
 
 
 def setUpModule():
