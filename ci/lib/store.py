@@ -1,5 +1,7 @@
 """Where releases lie: a directory, or a bucket of an S3-compatible store."""
 
+import contextlib
+import fcntl
 import os
 import pathlib
 import shutil
@@ -46,16 +48,28 @@ class Directory:
             raise Failure(INFRASTRUCTURE, f"failed to read {self.path / version / name}: {error.strerror}") from error
 
     def write(self, version, source, names):
-        """Copies the files beside their place, then renames the folder: whole or not there."""
+        """Copies the files beside their place, then renames the folder: whole or not there. What another
+        run has put there meanwhile stays."""
         half = self.path / f".{version}.tmp"
         try:
-            shutil.rmtree(half, ignore_errors=True)
-            half.mkdir(parents=True)
-            for name in names:
-                shutil.copyfile(source / name, half / name)
-            half.rename(self.path / version)
+            with self.lock():
+                shutil.rmtree(half, ignore_errors=True)
+                if (self.path / version).exists():
+                    return
+                half.mkdir()
+                for name in names:
+                    shutil.copyfile(source / name, half / name)
+                half.rename(self.path / version)
         except OSError as error:
             raise Failure(INFRASTRUCTURE, f"failed to write {self.path / version}: {error.strerror}") from error
+
+    @contextlib.contextmanager
+    def lock(self):
+        """One run writes at a time; the system lets go of the lock of one that ends, however it ends."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / ".lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
 
 class Bucket:

@@ -212,7 +212,21 @@ class Reproducible(unittest.TestCase):
                 run("sh", "-c", f"umask {options.pop('umask')}; exec ci/package --binary {stand_in()}", cwd=here, **options)
                 sums.append((here / "dist/SHA256SUMS").read_text())
                 run("sha256sum", "--check", "--strict", "SHA256SUMS", cwd=here / "dist")
+                self.assertEqual(packaged_commit(here / "dist"), run("git", "rev-parse", "HEAD", cwd=here).strip())
             self.assertEqual(*sums)
+
+    def test_what_is_in_no_commit_is_told_and_makes_other_packages(self):
+        """Ignored files don't count, the packages themselves among them."""
+        with scratch() as place:
+            here = checkout(place / "checkout")
+            commit = run("git", "rev-parse", "HEAD", cwd=here).strip()
+            for path, told in (("reports/x", commit), ("a-new-file", f"{commit}-dirty"), ("README.md", f"{commit}-dirty")):
+                (here / path).parent.mkdir(exist_ok=True)
+                with (here / path).open("a") as file:
+                    file.write("changed\n")
+                run("ci/package", "--binary", stand_in(), cwd=here)
+                self.assertEqual(packaged_commit(here / "dist"), told, path)
+                run("git", "clean", "--quiet", "--force", cwd=here)
 
     def test_another_time_gives_other_bytes(self):
         """Else the test above would not see the time."""
@@ -251,6 +265,12 @@ class Reproducible(unittest.TestCase):
             (place / "cargo").chmod(0o755)
             run("ci/build", "--product", PATH=f"{place}:{os.environ['PATH']}", SOURCE_DATE_EPOCH=1, RUSTFLAGS="-C debuginfo=0")
             self.assertNotRegex((place / "environment").read_text(), "(?m)^(SOURCE_DATE_EPOCH|RUSTFLAGS)=")
+
+
+def packaged_commit(dist):
+    """The commit that the bill of materials names."""
+    [commit] = json.loads((dist / SBOM).read_text())["metadata"]["component"]["pedigree"]["commits"]
+    return commit["uid"]
 
 
 def link_dependencies(source, destination):
@@ -307,6 +327,18 @@ class Refusals(unittest.TestCase):
             text = (here / "Cargo.toml").read_text()
             (here / "Cargo.toml").write_text(text.replace(f'version = "{VERSION}"', 'version = "99.0.0"', 1))
             self.assertIn("[99.0.0]", run("ci/package", "--binary", stand_in(), cwd=here, code=2))
+            self.assertFalse((here / "dist").exists())
+
+    def test_a_checkout_that_changes_meanwhile(self):
+        """A gzip that writes into it; the bill of materials has named the commit before."""
+        with scratch() as place:
+            here = checkout(place / "checkout")
+            gzip = place / "bin/gzip"
+            gzip.parent.mkdir()
+            gzip.write_text(f'#!/bin/sh\necho changed >>README.md\nexec {shutil.which("gzip")} "$@"\n')
+            gzip.chmod(0o755)
+            told = run("ci/package", "--binary", stand_in(), cwd=here, code=2, PATH=f"{gzip.parent}:{os.environ['PATH']}")
+            self.assertIn("changed while it was packaged", told)
             self.assertFalse((here / "dist").exists())
 
     def test_an_unknown_option_and_help(self):
