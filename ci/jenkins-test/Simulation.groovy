@@ -79,7 +79,9 @@ class Simulation {
     Map variables() {
         def inAgent = agent ? [EXECUTOR_NUMBER: '1', WORKSPACE: '/workspace'] : [:]
         def ofBuild = [BUILD_NUMBER: '7', JOB_NAME: 'hivecast/branch', BUILD_URL: 'https://jenkins/job/7/']
-        ([ofBuild, inAgent, request.env ?: [:], parameters.collectEntries { k, v -> [k, v.toString()] }] + scopes).sum()
+        def all = ([ofBuild, inAgent, request.env ?: [:], parameters.collectEntries { k, v -> [k, v.toString()] }] + scopes).sum()
+        // What is set to nothing is unset: the help of the withEnv step, to which 'environment' comes down.
+        all.findAll { name, value -> value || !scopes.any { it.containsKey(name) } }
     }
 
     Object withVariables(Map variables, Closure body) {

@@ -91,6 +91,7 @@ class Steps {
             def kind = request.credentials?.get(id)
             def wanted = vocabulary.bindings[binding.binding].kind
             if (!kind) throw new BuildStopped('FAILURE', "could not find credentials entry with ID '$id'")
+            build.record(event: 'lent', credential: id)
             if (kind != wanted) throw new BuildStopped('FAILURE', "credentials '$id' are of kind $kind, not $wanted")
             def variables = binding.binding == 'gitUsernamePassword' ? ['GIT_ASKPASS', 'GIT_USERNAME', 'GIT_PASSWORD'] :
                 binding.findAll { it.key.toString().toLowerCase().endsWith('variable') }.values()*.toString()

@@ -24,6 +24,13 @@ def credentials():
     }
 
 
+@functools.cache
+def variables():
+    """What casc.yaml sets for every agent."""
+    (properties,) = yaml.safe_load(CASC.read_text())["jenkins"]["globalNodeProperties"]
+    return {entry["key"]: entry["value"] for entry in properties["envVars"]["env"]}
+
+
 class Build:
     """What a build did: its trace, asked for by stage, step or command."""
 
@@ -84,4 +91,5 @@ class Pipeline:
         return self.build({**env, "CHANGE_FORK": fork} if fork else env, request)
 
     def build(self, env, request):
+        env = {**variables(), **env}
         return Build(self.simulation.run(self.text, env=env, **{"credentials": credentials(), **request}))

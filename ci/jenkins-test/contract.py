@@ -7,15 +7,18 @@ import typing
 import superseding
 
 VERIFY_STAGES = ["Supersede older builds", "Build", "Test", "Quality"]
+CHECKED_STAGES = [VERIFY_STAGES[0], "Version", *VERIFY_STAGES[1:]]
 PACKAGE_STAGES = [*VERIFY_STAGES, "Package"]
-QA_STAGES = [*PACKAGE_STAGES, "Deploy to QA", "Regression test in QA"]
+QA_STAGES = [*CHECKED_STAGES, "Package", "Deploy to QA", "Regression test in QA"]
 MASTER_STAGES = [*PACKAGE_STAGES, "Release", "Deploy to QA", "Regression test in QA", "Approval", "Deploy to PROD", "Smoke test in PROD"]
 VERIFY_COMMANDS = ["ci/build", "ci/test", "ci/quality"]
+CHECKED_COMMANDS = ["ci/release --check", *VERIFY_COMMANDS]
 PACKAGE_COMMANDS = [*VERIFY_COMMANDS, "ci/package"]
-QA_COMMANDS = [*PACKAGE_COMMANDS, "ci/deploy qa", "ci/regress qa"]
-MASTER_COMMANDS = [*PACKAGE_COMMANDS, "ci/release", "ci/deploy qa", "ci/regress qa", "ci/deploy prod", "ci/deploy prod"]
+QA_COMMANDS = [*CHECKED_COMMANDS, "ci/package", "ci/deploy qa", "ci/regress qa"]
+MASTER_COMMANDS = [*PACKAGE_COMMANDS, "ci/release", "ci/deploy qa", "ci/regress qa", "ci/deploy prod", "ci/deploy prod --smoke-only"]
 
 VERIFY = (VERIFY_STAGES, VERIFY_COMMANDS)
+CHECKED = (CHECKED_STAGES, CHECKED_COMMANDS)
 PACKAGE = (PACKAGE_STAGES, PACKAGE_COMMANDS)
 QA = (QA_STAGES, QA_COMMANDS)
 MASTER = (MASTER_STAGES, MASTER_COMMANDS)
@@ -27,9 +30,21 @@ LENT = {
     "ci/deploy qa": {"SSH_KEY_FILE"},
     "ci/regress qa": {"SSH_KEY_FILE"},
     "ci/deploy prod": {"SSH_KEY_FILE"},
+    "ci/deploy prod --smoke-only": {"SSH_KEY_FILE"},
 }
-DEPLOYING = ("ci/deploy qa", "ci/regress qa", "ci/deploy prod")
-LOCKED = {"ci/release": "hivecast-release", "ci/deploy qa": "hivecast-qa", "ci/regress qa": "hivecast-qa", "ci/deploy prod": "hivecast-prod"}
+# These need what ci/package has made, in a workspace that begins empty.
+PACKAGED = ("ci/release", "ci/deploy qa", "ci/regress qa", "ci/deploy prod", "ci/deploy prod --smoke-only")
+LOCKED = {"ci/release": "hivecast-release", "ci/deploy qa": "hivecast-qa", "ci/regress qa": "hivecast-qa",
+          "ci/deploy prod": "hivecast-prod", "ci/deploy prod --smoke-only": "hivecast-prod"}
+# The label that each command has to itself; every other one runs where builds do.
+LABELS = {"ci/release": "hivecast-release", "ci/deploy qa": "hivecast-deploy", "ci/regress qa": "hivecast-deploy",
+          "ci/deploy prod": "hivecast-prod", "ci/deploy prod --smoke-only": "hivecast-prod"}
+# The only label to which each key is lent.
+KEYS = {"hivecast-ci-signing-key": "hivecast-build", "hivecast-release-signing-key": "hivecast-release",
+        "hivecast-release-store": "hivecast-release", "hivecast-git": "hivecast-release",
+        "hivecast-ssh-qa": "hivecast-deploy", "hivecast-ssh-prod": "hivecast-prod"}
+# Where what a pull request has changed must never run: its agents are lent the keys that PROD trusts.
+APART = {"hivecast-release", "hivecast-prod"}
 
 
 @dataclasses.dataclass
@@ -59,7 +74,8 @@ def rows():
     for target, want in targets.items():
         for source in ("feature/x", "release/1.2", "master"):
             found.append(Row(f"{source} into {target}", lambda p, t=target, s=source: p.pull_request(t, source=s), *want))
-        found.append(Row(f"a fork's master into {target}", lambda p, t=target: p.pull_request(t, source="master", fork="somebody"), *VERIFY))
+        forked = CHECKED if want == QA else VERIFY
+        found.append(Row(f"a fork's master into {target}", lambda p, t=target: p.pull_request(t, source="master", fork="somebody"), *forked))
     for tag in ("v1.2.0", "master", "main", "release/1.2"):
         found.append(Row(f"tag {tag}", lambda p, tag=tag: p.tag(tag), *VERIFY))
     return found
@@ -78,11 +94,13 @@ def breaches(pipeline):
         build = row.build(pipeline)
         if (build.result, build.stages, build.commands) != ("SUCCESS", row.stages, row.commands):
             yield f"{row.name}: {build.result} ({build.error}), {build.stages}, {build.commands}"
-        for breach in (*always(build), *when_skipped(build)):
+        for breach in (*always(build), *places(build), *when_skipped(build)):
             yield f"{row.name}: {breach}"
     forked = pipeline.pull_request("master", fork="somebody")
-    if {step["agent"] for step in forked.steps("sh")} != {"hivecast-fork"}:
+    if labels(forked) != {"hivecast-fork"}:
         yield "a fork's code runs on agents that others use"
+    if labels(pipeline.pull_request("master")) & APART:
+        yield "a pull request's code comes to an agent that is lent the keys of releases or PROD"
     yield from failures(pipeline)
     try:
         superseding.explore(superseding.operations(master), 2)
@@ -104,6 +122,8 @@ def always(build):
             yield f"'{command}' runs without the lock '{LOCKED[command]}'"
         if not step["limits"]:
             yield f"'{command}' has no time limit"
+        if command == "ci/release --check" and ("RELEASE_STORE" in step["env"] or step["env"].get("RELEASE_REMOTE") != "."):
+            yield f"'{command}' asks a store or a remote, for which it has no key"
     options = build.events("options")[0]["names"] if build.events("options") else []
     # With abortPrevious it kills a deploy that runs; without, an approval that nobody gives blocks newer builds.
     if "disableConcurrentBuilds" in options:
@@ -111,6 +131,29 @@ def always(build):
     for needed in ("disableRestartFromStage", "skipStagesAfterUnstable", "buildDiscarder", "timestamps"):
         if needed not in options:
             yield f"option '{needed}' is missing"
+
+
+def labels(build):
+    """The labels of the agents that it took."""
+    return {event["agent"] for event in build.events("agent")}
+
+
+def places(build):
+    """Which command runs on which agent, beside which keys, and with which files in its workspace."""
+    unstashed = False
+    for event in build.trace:
+        if event.get("event") == "agent":
+            unstashed = False
+        elif event.get("event") == "lent" and event["agent"] != KEYS.get(event["credential"]):
+            yield f"the key '{event['credential']}' comes to the agent {event['agent']}"
+        elif event.get("step") == "unstash":
+            unstashed = True
+        elif event.get("step") == "sh":
+            command = event["arguments"]["script"]
+            if event["agent"] not in ({LABELS[command]} if command in LABELS else {"hivecast-build", "hivecast-fork"}):
+                yield f"'{command}' runs on the agent {event['agent']}"
+            if command in PACKAGED and not unstashed:
+                yield f"'{command}' has no packages"
 
 
 def when_skipped(build):
@@ -123,12 +166,7 @@ def when_skipped(build):
 
 
 def surroundings(master):
-    """Agents, archives, results of tests and locks of a build of master."""
-    deploying = {step["agent"] for step in master.steps("sh") if step["arguments"]["script"] in DEPLOYING}
-    if deploying != {"hivecast-deploy"}:
-        yield f"deploys run on {deploying}"
-    if {step["agent"] for step in master.steps("sh")} - deploying != {"hivecast-build"}:
-        yield "builds run on wrong agents"
+    """Results of tests and locks of a build of master."""
     if [step["arguments"]["testResults"] for step in master.steps("junit")] != ["reports/junit/*.xml"]:
         yield "the tests' results are not published"
     # The environment's lock is held from the deploy to the end of the test of it.
@@ -148,14 +186,16 @@ def failures(pipeline):
             yield f"'{command}' fails, and then: {build.result}, {build.commands}"
         if build.mails != ["FAILED"]:
             yield f"'{command}' fails, and the mails are {build.mails}"
-        failed_in = build.steps("sh")[-1]["stage"]
-        if not any(failed_in.startswith(stage) for stage, _ in build.archived):
-            yield f"'{command}' fails, and nothing of '{failed_in}' is archived"
+        aborted = pipeline.branch("master", fail=[{"command": f"^{command}$", "result": "ABORTED"}])
+        for ended in (build, aborted):
+            ended_in = ended.steps("sh")[-1]["stage"]
+            if not any(ended_in.startswith(stage) and "reports/**" in files for stage, files in ended.archived):
+                yield f"'{command}' ends with {ended.result}, and no reports of '{ended_in}' are archived"
     if pipeline.branch("master", junit="failures").commands != ["ci/build", "ci/test"]:
         yield "failed tests do not stop the build"
     if pipeline.branch("feature/x", previous=["NOT_BUILT", "FAILURE"]).mails != ["RECOVERED"]:
         yield "a recovery is not told"
-    for label in ("hivecast-build", "hivecast-deploy"):
+    for label in ("hivecast-build", "hivecast-release", "hivecast-deploy", "hivecast-prod"):
         if pipeline.branch("master", offline=[label]).result != "ABORTED":
             yield f"waits for ever for an agent {label}"
 

@@ -25,7 +25,8 @@ multibranchPipelineJob('hivecast') {
                             strategyId(1)
                             trust { gitHubTrustPermissions() }
                         }
-                        // Tags are fetched, for ci/release looks at them; they are not discovered, so none is built.
+                        // Tags are fetched, for ci/release looks at them, in a pull request's build at nothing else;
+                        // they are not discovered, so none is built.
                         cloneOption {
                             extension {
                                 shallow(false)

@@ -69,10 +69,12 @@ class Setup(unittest.TestCase):
             self.assertIn(f"`{plugin}`", DOCS)
 
     def test_the_agents_and_the_approvers_exist(self):
-        labels = " ".join(node["permanent"]["labelString"] for node in CASC["jenkins"]["nodes"]).split()
-        for name in ("BUILD_AGENT", "FORK_AGENT", "DEPLOY_AGENT"):
+        # One label each: what has two would bring together what the pipeline keeps apart.
+        labels = [node["permanent"]["labelString"] for node in CASC["jenkins"]["nodes"]]
+        for name in ("BUILD_AGENT", "FORK_AGENT", "RELEASE_AGENT", "DEPLOY_AGENT", "PROD_AGENT"):
             default = re.search(rf"name: '{name}', defaultValue: '([^']+)'", JENKINSFILE)[1]
             self.assertIn(default, labels)
+            self.assertIn(f"| `{default}` | `{name}` |", DOCS)
         groups = [entry["group"]["name"] for entry in CASC["jenkins"]["authorizationStrategy"]["projectMatrix"]["entries"] if "group" in entry]
         self.assertIn(re.search(r"submitter '([^']+)'", JENKINSFILE)[1], groups)
 
@@ -99,7 +101,7 @@ class Setup(unittest.TestCase):
     def test_commands_hold_nothing_that_groovy_fills_in(self):
         commands = re.findall(r"^\s*sh (.*)$", JENKINSFILE, re.MULTILINE)
         for command in commands:
-            self.assertRegex(command, r"^'ci/[a-z]+( (qa|prod))?'$")
+            self.assertRegex(command, r"^'ci/[a-z]+( (qa|prod))?( --[a-z-]+)?'$")
 
 
 class Docs(unittest.TestCase):
@@ -108,12 +110,13 @@ class Docs(unittest.TestCase):
         self.assertIn("No real Jenkins has parsed", DOCS)
 
     def test_their_table_is_the_one_that_is_tested(self):
-        rows = dict(re.findall(r"^\| (.+?) \| (build, test, quality.*?) \|$", DOCS, re.MULTILINE))
+        rows = dict(re.findall(r"^\| (.+?) \| ((?:version, )?build, test, quality.*?) \|$", DOCS, re.MULTILINE))
         # The stage before the build is told of in the text.
         tested = [", ".join(stages[1:]) for stages, _ in (contract.VERIFY, contract.PACKAGE, contract.QA, contract.MASTER)]
         written = [" ".join(stages.split()) for stages in rows.values()]
         self.assertEqual([stages.lower() for stages in written[:4]], [stages.lower() for stages in tested])
-        self.assertTrue(written[4].startswith("build, test, quality, on agents"))
+        forks = [", ".join(stages[1:]).lower() for stages, _ in (contract.VERIFY, contract.CHECKED)]
+        self.assertEqual(written[4:], [f"{stages}, on agents of their own" for stages in forks])
 
     def test_files_that_they_name_exist(self):
         for name in set(re.findall(r"`(ci/jenkins[\w./-]*|docs/[\w.]+|ci/tests/test_jenkins\w*\.py)`", DOCS)):

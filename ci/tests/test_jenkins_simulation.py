@@ -145,6 +145,14 @@ class Environment(unittest.TestCase):
         stage = "stage('a') {\nenvironment { X = 'block' }\nsteps { script { env.X = 'assigned' } }\n}"
         self.assertEqual(run(stage).result, "INVALID")
 
+    def test_a_variable_set_to_nothing_is_unset(self):
+        """hudson.EnvVars.override, and the help of withEnv: "or VARIABLE= to unset variables otherwise defined"."""
+        inner = "stage('b') {\nenvironment { OTHER = 'again' }\nsteps { sh 'b' }\n}"
+        stage = "stage('a') {\nenvironment {\nSTORE = ''\nOTHER = ''\n}\nstages {\n" + inner + "\n}\n}"
+        (step,) = run(stage, env={"STORE": "s3://x", "OTHER": "x"}).steps("sh")
+        self.assertNotIn("STORE", step["env"])
+        self.assertEqual(step["env"]["OTHER"], "again")
+
     def test_parameters_have_their_defaults_in_the_first_build(self):
         text = pipeline("stage('a') { steps { echo \"${params.WHO}\" } }").replace(
             "stages {", "parameters { string(name: 'WHO', defaultValue: 'me') }\nstages {", 1)

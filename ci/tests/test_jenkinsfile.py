@@ -15,7 +15,8 @@ from builds import Pipeline  # noqa: E402
 
 VERIFY = ["ci/build", "ci/test", "ci/quality"]
 PACKAGE = [*VERIFY, "ci/package"]
-DEFAULT_LABELS = {"hivecast-build", "hivecast-deploy"}
+CHECK = "ci/release --check"
+DEFAULT_LABELS = {"hivecast-build", "hivecast-release", "hivecast-deploy", "hivecast-prod"}
 
 
 def setUpModule():
@@ -51,22 +52,47 @@ class Table(unittest.TestCase):
                 for fork in (None, "somebody", "somebody/hivecast"):
                     with self.subTest(target=target, source=source, fork=fork):
                         build = pipeline.pull_request(target, source=source, fork=fork)
-                        self.assertFalse([c for c in build.commands if "release" in c or "prod" in c])
+                        self.assertFalse([c for c in build.commands if c != CHECK and ("release" in c or "prod" in c)])
                         self.assertEqual(build.events("input"), [])
+                        self.assertEqual(contract.labels(build) & contract.APART, set())
+                        self.assertFalse([e for e in build.events("lent") if contract.KEYS[e["credential"]] in contract.APART])
 
     def test_a_pull_request_that_a_branch_source_calls_master_does_not_either(self):
         env = {"BRANCH_NAME": "master", "CHANGE_ID": "7", "CHANGE_TARGET": "master", "CHANGE_BRANCH": "master"}
         build = pipeline.build(env, {})
-        self.assertEqual(build.commands, [*PACKAGE, "ci/deploy qa", "ci/regress qa"])
+        self.assertEqual(build.commands, [CHECK, *PACKAGE, "ci/deploy qa", "ci/regress qa"])
+        self.assertEqual(contract.labels(build), {"hivecast-build", "hivecast-deploy"})
+
+    def test_a_pull_request_into_master_without_a_new_version_fails_before_anything_is_built(self):
+        for fork, agent in ((None, "hivecast-build"), ("somebody", "hivecast-fork")):
+            build = pipeline.pull_request("master", fork=fork, fail=[{"command": CHECK}])
+            self.assertEqual((build.result, build.commands, contract.labels(build)), ("FAILURE", [CHECK], {agent}))
+            self.assertEqual(build.events("lent"), [])
+
+    def test_the_version_is_looked_up_in_what_was_cloned(self):
+        """The controller gives every agent a store, to which a pull request has no key."""
+        (step,) = [s for s in pipeline.pull_request("master").steps("sh") if s["arguments"]["script"] == CHECK]
+        self.assertNotIn("RELEASE_STORE", step["env"])
+        self.assertEqual(step["env"]["RELEASE_REMOTE"], ".")
+        (step,) = [s for s in pipeline.branch("master").steps("sh") if s["arguments"]["script"] == "ci/release"]
+        self.assertTrue(step["env"]["RELEASE_STORE"].startswith("s3://"))
+        self.assertNotIn("RELEASE_REMOTE", step["env"])
+
+    def test_each_key_is_lent_on_one_label_and_those_of_prod_and_releases_on_none_that_builds(self):
+        lent = {(event["credential"], event["agent"]) for event in pipeline.branch("master").events("lent")}
+        self.assertEqual(lent, set(contract.KEYS.items()))
+        for command in contract.PACKAGE_COMMANDS:
+            self.assertNotIn(command, contract.LABELS)
 
     def test_a_fork_comes_near_no_credential(self):
         for target in ("master", "release/1.2"):
             build = pipeline.pull_request(target, source="master", fork="somebody")
-            self.assertEqual(build.commands, VERIFY)
+            self.assertEqual([c for c in build.commands if c != CHECK], VERIFY)
+            self.assertEqual(build.events("lent"), [])
 
     def test_a_fork_s_code_runs_on_agents_of_its_own(self):
         build = pipeline.pull_request("master", fork="somebody")
-        self.assertEqual({event["agent"] for event in build.events("agent")}, {"hivecast-fork"})
+        self.assertEqual(contract.labels(build), {"hivecast-fork"})
 
 
 class Failures(unittest.TestCase):
@@ -83,9 +109,19 @@ class Failures(unittest.TestCase):
                 self.assertTrue(any(failed_in.startswith(stage) for stage, _ in build.archived), build.archived)
 
     def test_a_smoke_test_that_fails_after_the_deploy_fails_the_build(self):
-        build = pipeline.branch("master", fail=[{"command": "ci/deploy prod", "stage": "Smoke test in PROD"}])
+        build = pipeline.branch("master", fail=[{"command": "--smoke-only"}])
         self.assertEqual((build.result, build.commands, build.mails), ("FAILURE", contract.MASTER_COMMANDS, ["FAILED"]))
-        self.assertIn(("PROD/Roll-out/Smoke test in PROD", "reports/**"), build.archived)
+
+    def test_reports_of_deploys_and_regression_tests_are_archived_however_those_end(self):
+        stages = {"ci/deploy qa": "QA/Deploy to QA", "ci/regress qa": "QA/Regression test in QA",
+                  "ci/deploy prod": "PROD/Roll-out/Deploy to PROD", "ci/deploy prod --smoke-only": "PROD/Roll-out/Smoke test in PROD"}
+        for command, stage in stages.items():
+            for result in ("SUCCESS", "FAILURE", "ABORTED"):
+                with self.subTest(command, result=result):
+                    fail = [] if result == "SUCCESS" else [{"command": f"^{command}$", "result": result}]
+                    build = pipeline.branch("master", fail=fail)
+                    self.assertEqual(build.result, result)
+                    self.assertIn((stage, "reports/**"), build.archived)
 
     def test_failed_tests_without_a_failed_command_stop_the_later_stages(self):
         build = pipeline.branch("master", junit="failures")
@@ -184,17 +220,19 @@ class Superseding(unittest.TestCase):
 class Parameters(unittest.TestCase):
     def test_labels_and_caches_are_parameters(self):
         text = pipeline.text
-        for old, new in (("hivecast-build'", "elsewhere'"), ("hivecast-deploy'", "beyond'"), ("/var/cache/hivecast'", "/cache'")):
-            self.assertEqual(text.count(old), 1, old)
-            text = text.replace(old, new)
-        build = Pipeline(running, text).branch("master")
-        self.assertEqual({event["agent"] for event in build.events("agent")}, {"elsewhere", "beyond"})
+        for label in (*DEFAULT_LABELS, "hivecast-fork"):
+            self.assertEqual(text.count(f"defaultValue: '{label}'"), 1, label)
+            text = text.replace(f"defaultValue: '{label}'", f"defaultValue: 'my-{label}'")
+        self.assertEqual(contract.labels(Pipeline(running, text).branch("master")), {f"my-{label}" for label in DEFAULT_LABELS})
+        self.assertEqual(contract.labels(Pipeline(running, text).pull_request("master", fork="somebody")), {"my-hivecast-fork"})
+        text = text.replace("/var/cache/hivecast'", "/cache'")
+        self.assertEqual(Pipeline(running, text).branch("feature/x").steps("sh")[0]["env"]["CARGO_HOME"], "/cache/cargo")
 
     def test_caches_lie_outside_the_workspace_and_each_executor_has_its_own(self):
         build = pipeline.branch("master")
         found = {(step["env"]["CARGO_HOME"], step["env"]["HIVECAST_CACHE"]) for step in build.steps("sh") if "Verify/" in step["stage"]}
         self.assertEqual(found, {("/var/cache/hivecast/cargo", "/var/cache/hivecast/executor-1")})
-        self.assertEqual({event["agent"] for event in build.events("agent")}, DEFAULT_LABELS)
+        self.assertEqual(contract.labels(build), DEFAULT_LABELS)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,13 @@ MASTER_ONLY = """                beforeOptions true
                 not { changeRequest() }
                 not { buildingTag() }
 """
+VERSION_CONDITION = """                    when {
+                        beforeOptions true
+                        changeRequest target: 'master|main', comparator: 'REGEXP'
+                    }
+"""
+REPORTS_OF_QA = "                        always {\n                            archiveArtifacts artifacts: 'reports/**'"
+REPORTS_OF_PROD = "                                always {\n                                    archiveArtifacts artifacts: 'reports/**'"
 APPROVAL_LIMIT = "options { timeout(time: 2, unit: 'DAYS') }"
 PROD_LOCK = "options { lock(resource: 'hivecast-prod', inversePrecedence: true) }"
 
@@ -26,7 +33,7 @@ REFUSED = [
     ("a brace too many", "sh 'ci/quality'\n                    }", "sh 'ci/quality'\n                    }}", ""),
     ("a quote that does not end", "sh 'ci/build'", "sh 'ci/build", ""),
     ("a misspelt section", "        stage('Release') {\n            when {", "        stage('Release') {\n            whenn {", "unknown section 'whenn'"),
-    ("a misspelt directive", "stages {\n                stage('Build')", "stage {\n                stage('Build')", "unknown section 'stage'"),
+    ("a misspelt directive", "stages {\n                stage('Version')", "stage {\n                stage('Version')", "unknown section 'stage'"),
     ("a misspelt condition of post", "always {\n                            junit", "allways {\n                            junit", "unknown condition of post 'allways'"),
     ("a misspelt condition of when", "not { buildingTag() }", "not { buildingTags() }", "unknown condition 'buildingTags'"),
     ("a misspelt option", "disableRestartFromStage()", "disableRestartFromStages()", "unknown option"),
@@ -44,14 +51,14 @@ REFUSED = [
     ("a binding that does not exist", "sshUserPrivateKey(", "sshPrivateKey(", "unknown binding"),
     ("a binding's argument", "keyFileVariable:", "keyVariable:", "has no argument 'keyVariable'"),
     ("no steps", "                        sh 'ci/quality'\n", "", "no steps"),
-    ("steps beside stages", "            stages {\n                stage('Build')", "            steps { echo 'a' }\n            stages {\n                stage('Build')", "needs either"),
+    ("steps beside stages", "            stages {\n                stage('Version')", "            steps { echo 'a' }\n            stages {\n                stage('Version')", "needs either"),
     ("a stage twice", "stage('Quality')", "stage('Test')", "two stages are called 'Test'"),
     ("a section twice", "agent none\n", "agent none\n    agent none\n", "stands twice"),
     ("no agent", "    agent none\n", "", "has no 'agent'"),
     ("a step where sections stand", "        stage('Release') {\n", "        stage('Release') {\n            echo 'a'\n", "unknown section 'echo'"),
     ("Groovy outside of a script", "sh 'ci/build'", "def x = 1\n                        sh 'ci/build'", "only directives"),
     ("a flag that is no boolean", "beforeOptions true", "beforeOptions 'yes'", "takes true or false"),
-    ("a label without quotes", 'agent { label "${params.BUILD_AGENT}" }', "agent hivecast", "agent must be"),
+    ("a label without quotes", 'agent { label "${params.RELEASE_AGENT}" }', "agent hivecast", "agent must be"),
     ("a field of input", "ok 'Deploy to PROD'", "okay 'Deploy to PROD'", "unknown field of input"),
     ("two pipelines", "pipeline {", "pipeline { agent none }\npipeline {", "one 'pipeline' block"),
 ]
@@ -76,8 +83,7 @@ WRONG = [
     ("a release's lock before the condition", "                beforeOptions true\n                branch", "                branch", 0),
     ("a question before the condition", MASTER_ONLY + "            }\n            stages {",
      MASTER_ONLY.replace("beforeOptions true", "beforeInput false") + "            }\n            input { message 'Deploy?' }\n            stages {"),
-    ("an agent before the condition", "                beforeOptions true\n                branch pattern: 'master|main', comparator: 'REGEXP'\n                not { changeRequest() }\n                not { buildingTag() }\n            }\n            agent",
-     "                branch pattern: 'master|main', comparator: 'REGEXP'\n                not { changeRequest() }\n                not { buildingTag() }\n            }\n            agent"),
+    ("an agent before the condition", MASTER_ONLY, MASTER_ONLY.replace("                beforeOptions true\n", ""), 0),
     ("no approval", "                    input {\n                        message 'Deploy to PROD what was just tried in QA?'\n                        ok 'Deploy to PROD'\n                        submitter 'hivecast-approvers'\n                    }\n", ""),
     ("an approval by anybody", "                        submitter 'hivecast-approvers'\n", ""),
     ("an approval that waits for ever", "                    " + APPROVAL_LIMIT + "\n", ""),
@@ -93,6 +99,34 @@ WRONG = [
     ("a command without its agent", 'agent { label "${params.DEPLOY_AGENT}" }\n', "\n"),
     ("a command without an agent in the first stage", "milestone(ordinal: currentBuild.number)", "sh 'ci/build'"),
     ("a deploy on the agents that build", 'agent { label "${params.DEPLOY_AGENT}" }', 'agent { label "${params.BUILD_AGENT}" }'),
+    ("a pull request's deploy on the agent of PROD", 'agent { label "${params.DEPLOY_AGENT}" }', 'agent { label "${params.PROD_AGENT}" }'),
+    ("PROD's deploy on the agent of QA", 'agent { label "${params.PROD_AGENT}" }', 'agent { label "${params.DEPLOY_AGENT}" }', 0),
+    ("PROD's smoke test on the agent of QA", 'agent { label "${params.PROD_AGENT}" }', 'agent { label "${params.DEPLOY_AGENT}" }'),
+    ("one label for QA and PROD", "defaultValue: 'hivecast-prod'", "defaultValue: 'hivecast-deploy'"),
+    ("a release on the agents that build", '"${params.RELEASE_AGENT}"', '"${params.BUILD_AGENT}"'),
+    ("packages made on the agents that release", "env.CHANGE_FORK ? params.FORK_AGENT : params.BUILD_AGENT", "env.CHANGE_FORK ? params.FORK_AGENT : params.RELEASE_AGENT"),
+    ("PROD's key for QA", "'hivecast-ssh-qa'", "'hivecast-ssh-prod'", 0),
+    ("QA's key for PROD", "'hivecast-ssh-prod'", "'hivecast-ssh-qa'"),
+    ("PROD's key lent around nothing that runs", "sh 'ci/build'", "withCredentials([sshUserPrivateKey(credentialsId: 'hivecast-ssh-prod', keyFileVariable: 'KEY')]) { echo 'a' }\n                        sh 'ci/build'"),
+    ("a version that every build must have", VERSION_CONDITION, ""),
+    ("a version that nobody looks at before the merge", VERSION_CONDITION, VERSION_CONDITION.replace("changeRequest target", "not { changeRequest() }\n                        changeRequest target")),
+    ("a version that pull requests into main need not have", VERSION_CONDITION, VERSION_CONDITION.replace("'master|main', comparator: 'REGEXP'", "'master'")),
+    ("a version that only branches of ours need", VERSION_CONDITION, VERSION_CONDITION.replace("                    }\n", "                        expression { env.CHANGE_FORK == null }\n                    }\n")),
+    ("a release where the version is looked at", "sh 'ci/release --check'", "sh 'ci/release'"),
+    ("a look at the version that asks the store", "                        RELEASE_STORE = ''\n", ""),
+    ("a look at the version that asks the remote, since nothing unsets", "RELEASE_REMOTE = '.'", "RELEASE_REMOTE = ''"),
+    ("a look at the version after the build", "sh 'ci/release --check'", "sh 'ci/build'\n                        sh 'ci/release --check'"),
+    ("a last stage that deploys once more", "sh 'ci/deploy prod --smoke-only'", "sh 'ci/deploy prod'"),
+    ("a last stage without a test", "sh 'ci/deploy prod --smoke-only'", "sh 'ci/deploy prod --status'"),
+    ("a deploy that tests alone", "sh 'ci/deploy prod'", "sh 'ci/deploy prod --smoke-only'"),
+    ("a regression test without the package", "                        unstash 'packages'\n                        withCredentials([sshUserPrivateKey", "                        withCredentials([sshUserPrivateKey", 1),
+    ("a deploy without packages", "                        unstash 'packages'\n                        withCredentials([sshUserPrivateKey", "                        withCredentials([sshUserPrivateKey", 0),
+    ("a release without packages", "                unstash 'packages'\n                withCredentials([\n", "                withCredentials([\n"),
+    ("a smoke test without packages", "                                unstash 'packages'\n", ""),
+    ("no reports of a deploy to QA that fails", REPORTS_OF_QA, REPORTS_OF_QA.replace("always", "success"), 0),
+    ("no reports of a regression test that fails", REPORTS_OF_QA, REPORTS_OF_QA.replace("always", "success"), 1),
+    ("no reports of a deploy to PROD that is aborted", REPORTS_OF_PROD, REPORTS_OF_PROD.replace("always", "failure"), 0),
+    ("no reports of a smoke test that fails", REPORTS_OF_PROD, REPORTS_OF_PROD.replace("always", "success"), 1),
     ("no lock on PROD", PROD_LOCK, "options { timeout(time: 5, unit: 'HOURS') }"),
     ("the lock of another environment", "resource: 'hivecast-qa'", "resource: 'hivecast-prod'"),
     ("a time limit around the wait for a lock", "                lock(resource: 'hivecast-release', inversePrecedence: true)\n                timeout(time: 60, unit: 'MINUTES')",
