@@ -224,8 +224,9 @@ class Reproducible(unittest.TestCase):
                 (here / path).parent.mkdir(exist_ok=True)
                 with (here / path).open("a") as file:
                     file.write("changed\n")
-                run("ci/package", "--binary", stand_in(), cwd=here)
+                warned = run("ci/package", "--binary", stand_in(), cwd=here)
                 self.assertEqual(packaged_commit(here / "dist"), told, path)
+                self.assertEqual(f" {path}\n" in warned, told != commit, warned)
                 run("git", "clean", "--quiet", "--force", cwd=here)
 
     def test_another_time_gives_other_bytes(self):
