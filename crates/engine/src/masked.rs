@@ -61,23 +61,30 @@ impl Masked {
 
     /// Hides what joins with a hidden column, whichever side that is on. Says whether there is any more.
     fn spread(&mut self, fields: &[Field]) -> bool {
-        let below = |masked: &mut Self, field: &Field| match &field.shape {
-            Shape::Value { .. } => false,
-            Shape::Fields(inner) => masked.spread(inner),
-            Shape::List(elements) => {
-                elements.iter().fold(false, |more, element| masked.spread(&element.fields) || more)
+        let before = self.names.len();
+        for field in fields {
+            match &field.shape {
+                Shape::Value { .. } => {}
+                Shape::Fields(inner) => {
+                    self.spread(inner);
+                }
+                Shape::List(elements) => {
+                    for element in elements {
+                        self.spread(&element.fields);
+                    }
+                }
+                Shape::One(node) | Shape::Many(node) => {
+                    for pair in &node.on {
+                        let sides = [pair.parent.to_lowercase(), pair.child.to_lowercase()];
+                        if sides.iter().any(|side| self.names.contains(side)) {
+                            self.names.extend(sides);
+                        }
+                    }
+                    self.spread(&node.fields);
+                }
             }
-            Shape::One(node) | Shape::Many(node) => {
-                let joined = node.on.iter().fold(false, |more, pair| {
-                    let sides = [pair.parent.to_lowercase(), pair.child.to_lowercase()];
-                    let hidden = sides.iter().any(|side| masked.names.contains(side));
-                    let [parent, child] = sides;
-                    hidden && (masked.names.insert(parent) | masked.names.insert(child)) || more
-                });
-                masked.spread(&node.fields) || joined
-            }
-        };
-        fields.iter().fold(false, |more, field| below(self, field) || more)
+        }
+        self.names.len() > before
     }
 
     fn node(&mut self, checked: &Checked, binder: &SqlBinder, node: &Node) {
