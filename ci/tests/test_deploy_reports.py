@@ -79,6 +79,18 @@ class Reports(HostsTest):
         self.assertEqual(report["exit_code"], 130)
         self.assertEqual(report["hosts"][0]["error"]["exit_code"], 130)
 
+    def test_a_rollback_that_is_interrupted_does_not_begin_with_the_next_host(self):
+        self.deploy(self.version("1.3.1"))
+        self.one.stop_at("tar -xf *")
+        rollback = self.start("rollback", self.environment())
+        self.one.wait_until_reached(rollback)
+        rollback.send_signal(signal.SIGINT)
+        self.one.go_on()
+        output = self.ended(rollback, 130)
+        self.assertIn("interrupted before the switch", output)
+        self.assertEqual([host["outcome"] for host in self.report("rollback-test")["hosts"]], ["failed", "not touched"])
+        self.assert_runs("1.3.1")
+
     def test_a_deploy_that_is_killed_leaves_its_lines_and_no_outcome_of_an_earlier_one(self):
         output = self.stopped(signal.SIGKILL, -signal.SIGKILL)
         self.assertIn("check and doctor", output)

@@ -49,7 +49,7 @@ class Change:
 
 def run(environment, folder, release, say, judge):
     """Publishes the export on the environment's host, whose release must be `release` unless that is None.
-    `judge.begin(release)` is told what the host runs; `judge.judge(outcome)` returns a line about the timings
+    `judge.release` becomes what the host runs; `judge.judge(outcome)` returns a line about the timings
     that the host shall keep, or None."""
     host = environment.regress_host()
     settings = {
@@ -62,7 +62,8 @@ def run(environment, folder, release, say, judge):
         try:
             session.ask()
         finally:
-            judge.begin(session.state.current)
+            judge.release = session.state.current or None
+        say(host, f"regression test of {judge.release}")
         bundle = Bundle()
         bundle.add_feeds(folder, "regression")
         session.upload(*bundle.finish())
