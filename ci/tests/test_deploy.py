@@ -32,6 +32,9 @@ class OnKafka(HostsTest):
             output = self.deploy(packages, path=path)
         version = self.one.runs()
         self.assert_runs(version)
+        # Where docs/deploy.md has systemd's links point to.
+        units = self.one.root / "current" / "lib" / "systemd" / "system"
+        self.assertEqual(sorted(path.name for path in units.iterdir()), ["hivecast@.service", "hivecast@.timer"])
         self.assertIn("every table has load_date 2026-11-20", output, "the doctor's table is shown")
         self.assertIn("smoke test of", output)
         for host in self.hosts:
@@ -44,6 +47,7 @@ class OnKafka(HostsTest):
         self.assertEqual(output.count("runs it already"), 2, output)
 
         # Another version, to be sure that on a topic with records the smoke test sends and undoes too.
+        self.assertIn("published smoke 2026-11-20", self.smoke_only(packages, path=path))
         bad = self.version("9.9.9", FAILS_TO_PUBLISH)
         output = self.deploy(bad, path=path, expect=20)
         self.assert_runs(version)
@@ -210,11 +214,6 @@ class Deploying(HostsTest):
         self.one.go_on()
         self.ended(deploy, 0)
         self.assertEqual(subprocess.run(lock).returncode, 0)
-
-    def test_credentials_are_lent_by_a_folder_of_the_host(self):
-        packages = self.version("4.0.0", 'case $1 in doctor) echo "credentials: $CREDENTIALS_DIRECTORY" ;; esac')
-        output = self.deploy(packages, path=self.environment(credentials="/etc/hivecast/credentials"))
-        self.assertIn("credentials: /etc/hivecast/credentials\n", output)
 
     def test_status(self):
         output = self.run_command("deploy", self.environment(), "--status")

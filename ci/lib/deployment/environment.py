@@ -13,6 +13,7 @@ PATH = re.compile(r"/[A-Za-z0-9._/+-]+")
 RELEASE = re.compile(r"\d[0-9A-Za-z.+~-]*-[0-9a-f]{8}")
 DURATION = re.compile(r"(\d+)([smh])")
 SECONDS = {"s": 1, "m": 60, "h": 3600}
+UNITS = "/etc/systemd/system"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Host:
     project: str
     # What ${credential:…} in the project files reads; systemd gives the units theirs.
     credentials: str | None
+    # Where systemd's own links to the units are.
+    units: str
     smoke: Feed
     # None but on the host that runs the regression test.
     regress: Feed | None
@@ -134,7 +137,8 @@ class Reader:
     def environment(self):
         top = self.settings("the file", self.content,
                             ("hosts", "known_hosts", "trusted_keys", "root", "project", "env", "smoke"),
-                            ("regress", "feeds", "keep", "wait_for_publish", "time_limit", "keyring", "credentials", "ssh_config"))
+                            ("regress", "feeds", "keep", "wait_for_publish", "time_limit", "keyring", "credentials", "units",
+                             "ssh_config"))
         if not isinstance(top["hosts"], list) or not top["hosts"]:
             self.fail("`hosts` must be a list of hosts")
         if not isinstance(top["trusted_keys"], list) or not top["trusted_keys"]:
@@ -163,7 +167,8 @@ class Reader:
         )
 
     def host(self, top, content):
-        self.settings("a host", content, ("name", "address", "user"), ("port", "root", "project", "credentials", "smoke", "regress"))
+        self.settings("a host", content, ("name", "address", "user"), ("port", "root", "project", "credentials", "units", "smoke",
+                                                                         "regress"))
         name = self.text("a host's name", content["name"], NAME)
         where = f"host {name}"
         project = self.text(f"{where}, project", content.get("project", top["project"]), PATH)
@@ -178,6 +183,7 @@ class Reader:
             root=self.text(f"{where}, root", content.get("root", top["root"]), PATH),
             project=project,
             credentials=self.text(f"{where}, credentials", credentials, PATH) if credentials else None,
+            units=self.text(f"{where}, units", content.get("units", top.get("units", UNITS)), PATH),
             smoke=self.feed(f"{where}, smoke", {**top["smoke"], **content.get("smoke", {})}, project),
             regress=self.feed(f"{where}, regress", {**regress, **content.get("regress", {})}, project)
             if regress and regress["host"] == name else None,

@@ -36,10 +36,15 @@ class Package:
         return f"{self.version}-{self.sha256[:8]}"
 
 
+def versions(directory):
+    """The packages of a directory: each version's file."""
+    return {match[1]: path for path in sorted(pathlib.Path(directory).glob("*"))
+            if (match := PACKAGE.fullmatch(path.name))}
+
+
 def find(directory, version):
     """The one package of a directory, or the one of this version."""
-    found = {match[1]: path for path in sorted(pathlib.Path(directory).glob("*"))
-             if (match := PACKAGE.fullmatch(path.name))}
+    found = versions(directory)
     if version is not None:
         found = {version: found[version]} if version in found else {}
     if len(found) == 1:

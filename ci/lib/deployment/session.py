@@ -47,6 +47,7 @@ class Session:
 
     def __init__(self, environment, host, operation, settings, say):
         self.host = host
+        self.operation = operation
         self.say = say
         self.state = State()
         self.failure = None
@@ -80,6 +81,9 @@ class Session:
                 self.failure = Failure(int(code), text)
             elif word == "@end":
                 self.ended = True
+            elif word == "@alive":
+                # For the host to notice that we are gone.
+                continue
             else:
                 self.say(self.host, line)
         return self.finish()
