@@ -9,9 +9,9 @@ import tarfile
 import tempfile
 import unittest
 
-from hosts import MASK_KEY, REPOSITORY, HostsTest
+from hosts import MASK_KEY, HostsTest
+from deployment import session
 
-ON_HOST = REPOSITORY / "ci" / "lib" / "on-host"
 NOBODY = 65534
 LOOKS = 'case $1 in doctor) stat -c "mode %a" "$CREDENTIALS_DIRECTORY"; ls "$CREDENTIALS_DIRECTORY" ;; esac'
 
@@ -81,7 +81,7 @@ class Unreadable(unittest.TestCase):
         content = io.BytesIO()
         tarfile.open(fileobj=content, mode="w").close()
         sent = b"upload %d\n" % len(content.getvalue()) + content.getvalue()
-        done = subprocess.run([*self.account, "sh", "-c", ON_HOST.read_text(), "on-host", "deploy", f"root={self.folder}/opt",
+        done = subprocess.run([*self.account, "sh", "-c", session.script().decode(), "on-host", "deploy", f"root={self.folder}/opt",
                                "release=1.0.0-01234567", "version=1.0.0", f"credentials={self.credentials}"],
                               input=sent, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/", timeout=60)
         self.assertFalse((self.folder / "opt" / "incoming").exists())

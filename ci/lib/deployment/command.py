@@ -10,7 +10,7 @@ import traceback
 
 from . import BUG, INTERRUPTED, REPOSITORY, USAGE, Failure
 from .report import Report
-from .rollout import table
+from .rollout import changes
 
 NEEDS = """\
 needs: ssh, gpgv, python3-yaml (dev/setup delivery installs them)
@@ -72,8 +72,8 @@ def ended(arguments, report, main):
     return report.failure.code
 
 
-def conclude(results):
-    """Tells what state each host is in; the exit code."""
+def conclude(results, table=changes):
+    """Tells what state each host is in, by this table of it; the exit code."""
     print(f"\n{table(results)}\n", flush=True)
     code = 0
     for result in results:

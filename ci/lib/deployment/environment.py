@@ -10,10 +10,13 @@ from . import REPOSITORY, USAGE, Failure
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 ADDRESS = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9._:\[\]-]*")
 PATH = re.compile(r"/[A-Za-z0-9._/+-]+")
-RELEASE = re.compile(r"\d[0-9A-Za-z.+~-]*-[0-9a-f]{8}")
+# VERSION-SHA8, or what a person has called the folder of a release.
+RELEASE = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+~_-]*")
 DURATION = re.compile(r"(\d+)([smh])")
 SECONDS = {"s": 1, "m": 60, "h": 3600}
 UNITS = "/etc/systemd/system"
+TRUSTED_KEYS_ADVICE = ('; put the public key there that signs packages, "gpg --armor --export KEY >{key}", and commit it '
+                       '(docs/deploy.md, "Setting up a host")')
 
 
 @dataclass(frozen=True)
@@ -125,13 +128,13 @@ class Reader:
             self.fail(f"{where}: {value!r} is no time such as 90s, 30m or 2h")
         return int(match[1]) * SECONDS[match[2]]
 
-    def file(self, where, value):
-        """A file of the repository, or of this machine."""
+    def file(self, where, value, advice=""):
+        """A file of the repository, or of this machine; the advice is for who has none yet."""
         if not isinstance(value, str):
             self.fail(f"{where}: {value!r} is no path")
         path = REPOSITORY / value
         if not path.is_file():
-            self.fail(f"{where}: there is no file {path}")
+            self.fail(f"{where}: there is no file {path}{advice}")
         return path
 
     def environment(self):
@@ -155,7 +158,7 @@ class Reader:
             name=self.path.stem,
             hosts=hosts,
             known_hosts=self.file("known_hosts", top["known_hosts"]),
-            trusted_keys=[self.file("trusted_keys", key) for key in top["trusted_keys"]],
+            trusted_keys=[self.file("trusted_keys", key, TRUSTED_KEYS_ADVICE.format(key=key)) for key in top["trusted_keys"]],
             keyring=self.text("keyring", top["keyring"], PATH) if "keyring" in top else None,
             ssh_config=self.file("ssh_config", top["ssh_config"]) if "ssh_config" in top else None,
             env=self.text("env", top["env"], NAME),

@@ -79,8 +79,12 @@ def abandon(file):
 
 
 def host(result):
-    return {"name": result.host.name, "outcome": result.outcome, "runs": result.runs, "before": result.before,
-            "error": described(result.failure)}
+    about = {"name": result.host.name, "outcome": result.outcome, "runs": result.runs}
+    if result.outcome == "asked":
+        about.update(kept=result.kept, back=result.back)
+    else:
+        about.update(before=result.before)
+    return {**about, "error": described(result.failure)}
 
 
 def described(failure):

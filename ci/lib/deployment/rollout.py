@@ -1,7 +1,7 @@
 """Deploying to the hosts of an environment one after another, going back, and telling what each runs."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from . import INFRASTRUCTURE, INTERRUPTED, Failure
 from .package import Bundle, load_dates
@@ -27,6 +27,9 @@ class Result:
     runs: str = "?"
     # The release that a rollback goes back to, once the host has said which.
     target: str = ""
+    # What a host has that was asked: its releases, and the one that a rollback would go to.
+    kept: list = field(default_factory=list)
+    back: str = ""
     failure: Failure | None = None
 
 
@@ -39,6 +42,20 @@ def describe(state):
     if state.current != state.proven:
         return f"{state.current}, smoke test not passed"
     return state.current
+
+
+def with_origin(state, name):
+    """A release's name; of one that ci/deploy has not put there, that too."""
+    return f"{name} (put there by hand)" if name in state.by_hand.split(",") else name
+
+
+def describe_back(state):
+    """Where a rollback goes that is not told where to, in words."""
+    if not state.back:
+        return "nowhere"
+    if state.back == state.current:
+        return "stays, rolled back already" if state.current == state.proven else f"{state.back} once more"
+    return with_origin(state, state.back)
 
 
 class Rollout:
@@ -113,17 +130,18 @@ class Rollout:
 
     def smoke(self, release):
         """The smoke test alone, of a release that every host must run already."""
-        return self.each("smoke", release, "passes the smoke test")
+        return self.each("smoke", "passes the smoke test", release=release)
 
-    def rollback(self, release):
-        """Back to an earlier release on each host."""
-        return self.each("rollback", release, "rolled back")
+    def rollback(self, release, files="verified"):
+        """Back to an earlier release on each host; with `files` "as-they-are" also to one that ci/deploy has not
+        put there."""
+        return self.each("rollback", "rolled back", release=release or "", files=files)
 
-    def each(self, operation, release, outcome):
+    def each(self, operation, outcome, **settings):
         """One host after another; one that fails does not keep the others from it."""
         for result in self.results:
             session = Session(self.environment, result.host, operation,
-                              self.settings(result.host, release=release or ""), self.say)
+                              self.settings(result.host, **settings), self.say)
             try:
                 self.guarded(result, session, lambda: self.one(result, session, outcome))
             finally:
@@ -146,13 +164,17 @@ class Rollout:
         self.work(session, None)
 
     def status(self):
-        """What each host runs."""
+        """What each host runs, which releases it has, and where a rollback would go."""
         for result in self.results:
-            result.outcome, result.before = "asked", ""
+            result.outcome = "asked"
             try:
-                result.runs = describe(status(self.environment, result.host, self.say))
+                state = status(self.environment, result.host, self.say)
             except Failure as failure:
                 result.failure = failure
+                continue
+            result.runs = describe(state)
+            result.kept = [with_origin(state, name) for name in state.kept.split(",") if name]
+            result.back = describe_back(state)
         return self.results
 
     def guarded(self, result, session, action):
@@ -218,10 +240,21 @@ def status(environment, host, say):
         session.close()
 
 
-def table(results):
-    """What state each host is in, as a table."""
-    rows = [("host", "outcome", "runs", "before")]
-    rows += [(result.host.name, result.outcome, result.runs, result.before) for result in results]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+def changes(results):
+    """What became of each host, as a table."""
+    return aligned([("host", "outcome", "runs", "before"),
+                    *((result.host.name, result.outcome, result.runs, result.before) for result in results)])
+
+
+def holdings(results):
+    """What each host has, as a table."""
+    return aligned([("host", "outcome", "runs", "ci/rollback goes to", "releases kept"),
+                    *((result.host.name, result.outcome, result.runs, result.back or "?", ", ".join(result.kept) or "?")
+                      for result in results)])
+
+
+def aligned(rows):
+    """A table, whose columns are as wide as their cells."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows)]
     lines = ["  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
     return "\n".join(lines)
