@@ -150,6 +150,19 @@ class Deploying(HostsTest):
                 self.assertEqual(self.one.root.joinpath("current").lstat().st_ino, changed)
                 self.assert_runs("1.1.0")
 
+    def test_4a_a_project_file_that_is_missing_is_told_before_the_switch(self):
+        current = self.one.link("current")
+        for name in ("hivecast", "smoke"):
+            path = self.one.folder / "etc" / f"{name}.yaml"
+            away = path.rename(path.with_suffix(".away"))
+            try:
+                output = self.deploy(self.version("1.3.3"), expect=2)
+            finally:
+                away.rename(path)
+            self.assertIn(f"error: one: there is no project file {path} on this host", output)
+            self.assertIn("docs/deploy.md", output)
+            self.assertEqual(self.one.link("current"), current)
+
     def test_5_altered_files_are_found(self):
         release = self.one.link("previous")
         changelog = self.one.root / "releases" / release / "share" / "doc" / "hivecast" / "CHANGELOG.md"
@@ -317,7 +330,7 @@ class Refusals(HostsTest):
         failing("lacks `env`", env=None)
         failing("keep: 1 is no whole number of at least 2", keep=1)
         failing("'two hours' is no time", wait_for_publish="two hours")
-        failing("there is no file", trusted_keys="[ci/keys/nobody.asc]")
+        failing('"gpg --armor --export KEY >ci/keys/nobody.asc", and commit it (docs/deploy.md', trusted_keys="[ci/keys/nobody.asc]")
         failing("is a private key", trusted_keys=f"[{self.private_key()}]")
         failing("does not match", root="'/opt/$(reboot)'")
         failing("there is no host three", regress="{ env: a, feed: b, host: three }")

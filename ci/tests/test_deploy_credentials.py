@@ -51,9 +51,27 @@ class Lent(HostsTest):
         """Else the test above would prove nothing."""
         output = self.deploy(self.version("2.0.0"), expect=2)
         self.assertIn("CREDENTIALS_DIRECTORY is not set", output)
+        self.assertIn("error: one: the project file wants the credential hivecast_mask, and this environment's file lacks", output)
+
+    def test_a_file_that_is_not_there_is_told_by_its_place_on_the_host(self):
         (self.credentials / "mask").unlink()
-        output = self.deploy(self.version("2.0.1"), path=self.environment(credentials=self.credentials), expect=2)
-        self.assertIn("hivecast_mask", output)
+        output = self.deploy(self.version("2.1.0"), path=self.environment(credentials=self.credentials), expect=30)
+        self.assertIn(f"error: one: the credential hivecast_mask is missing: there is no file mask in {self.credentials} on this "
+                      f"host, which lends hivecast_kafka_password; as root: install -g", output)
+        self.assertIn(f"failed to read the credential `hivecast_mask` in `{self.credentials}`", output)
+        self.assertNotIn("incoming", output, "that folder is gone")
+
+    def test_a_file_that_only_the_smoke_test_lacks_is_told_too(self):
+        etc = self.one.folder / "etc" / "smoke.yaml"
+        etc.write_text(etc.read_text().replace("hivecast_mask", "hivecast_typo"))
+        output = self.deploy(self.version("2.2.0"), path=self.environment(credentials=self.credentials), expect=20)
+        self.assertIn(f"one: the credential hivecast_typo is missing: there is no file typo in {self.credentials}", output)
+
+    def test_a_name_that_no_file_can_have_is_told(self):
+        etc = self.one.folder / "etc" / "hivecast.yaml"
+        etc.write_text(etc.read_text().replace("hivecast_mask", "mask"))
+        output = self.deploy(self.version("2.3.0"), path=self.environment(credentials=self.credentials), expect=30)
+        self.assertIn("error: one: there is no credential mask: a project file calls a file of", output)
 
     def test_a_folder_that_is_not_there_is_told(self):
         output = self.deploy(self.version("3.0.0"), path=self.environment(credentials=self.folder / "nowhere"), expect=30)

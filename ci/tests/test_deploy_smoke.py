@@ -26,7 +26,10 @@ class SmokeOnly(HostsTest):
         output = self.smoke_only(self.packages["1.1.0"])
         self.assertEqual([(host.link("current"), host.link("previous"), host.releases()) for host in self.hosts], before)
         for host in self.hosts:
-            self.assertIn(f"{host.name}:   published smoke 2026-11-20", output)
+            self.assertIn(f"{host.name}: smoke test of {self.new}: feed smoke, days 2026-11-19 2026-11-20, environment", output)
+            self.assertIn(f"{host.name}:   published smoke 2026-11-19\n", output)
+            self.assertIn(f"{host.name}:   published smoke 2026-11-20\n", output)
+            self.assertIn(f"{host.name}: smoke test of {self.new} passed\n", output)
             self.assertIn(f"{host.name}:   verified smoke 2026-11-20", output)
             self.assertRegex(output, rf"\n  {host.name} +passes the smoke test +{self.new} +{self.new}\n")
             self.assertFalse((host.root / "incoming").exists())
@@ -75,6 +78,7 @@ class SmokeOnly(HostsTest):
             self.assertIn(f"error: {host.name}: the smoke test of {self.new} fails now, and it still runs here", output)
             self.assertEqual((host.link("current"), host.link("previous")), (self.new, self.old))
         self.assertIn("error: it fails now", output)
+        self.assertNotIn("passed\n", output)
         status = self.run_command("deploy", self.environment(), "--status")
         self.assertEqual(status.count(f"{self.new}, smoke test failed"), 2, status)
 

@@ -1,6 +1,9 @@
 """systemd's units come with a release: a host's links point into `current`, and systemd is told to read them
 again when a switch changed them. The hosts' systemctl and sudo are the test's."""
 
+import os
+import pathlib
+import shutil
 import unittest
 
 from hosts import HostsTest
@@ -75,6 +78,39 @@ class Units(HostsTest):
         self.assertIn("two: warning: the units differ from those before, and systemd could not be told: sudo: denied", output)
         self.assertIn("two: warning: as root on this host: systemctl daemon-reload", output)
         self.assert_runs("1.5.0")
+
+    def test_a_first_version_has_none_before_it_and_a_tool_that_is_missing_is_named(self):
+        only = self.environment(hosts=[self.two], regress=None)
+        shutil.rmtree(self.two.root)
+        (self.two.folder / "systemctl-denied").touch()
+        # The host's PATH without sudo: nothing but links to what it needs.
+        plain = self.two.folder / "plain"
+        plain.mkdir()
+        for folder in reversed(os.environ["PATH"].split(":")):
+            for tool in pathlib.Path(folder).glob("*"):
+                (plain / tool.name).unlink(missing_ok=True)
+                (plain / tool.name).symlink_to(tool)
+        (plain / "sudo").unlink(missing_ok=True)
+        sudo = self.two.folder / "bin" / "sudo"
+        sudo.rename(self.two.folder / "hidden-sudo")
+        config = self.two.folder / "sshd_config"
+        whole = config.read_text()
+        config.write_text(whole.replace(os.environ["PATH"], str(plain)))
+        self.restart()
+        try:
+            output = self.deploy(self.version("3.0.0", service="first"), path=only)
+        finally:
+            (self.two.folder / "hidden-sudo").rename(sudo)
+            config.write_text(whole)
+            self.restart()
+        self.assertRegex(output, r"two: warning: these are this host's first units, and systemd could not be told: "
+                                 r"systemctl does not let \S+, and there is no sudo\n")
+        self.assertNotIn("failed to run command", output)
+        self.assertNotIn("differ from those before", output)
+
+    def restart(self):
+        self.two.die()
+        self.two.start()
 
     def test_a_timer_that_is_enabled_for_one_release_is_told(self):
         """As `systemctl enable` does it, where the unit is a link."""
