@@ -38,6 +38,10 @@ class Directory:
     def __str__(self):
         return str(self.path)
 
+    def missing(self):
+        """Whether there is no such directory."""
+        return not self.path.is_dir()
+
     def read(self, version, name):
         """The file's bytes, or none if there is no such file."""
         try:
@@ -94,6 +98,10 @@ class Bucket:
 
     def __str__(self):
         return self.address
+
+    def missing(self):
+        """Never: a prefix begins with its first object, and the account need not be allowed to look above it."""
+        return False
 
     def read(self, version, name):
         """The object's bytes, or none if there is no such object."""

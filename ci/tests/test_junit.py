@@ -99,7 +99,8 @@ class Delivery(unittest.TestCase):
             self.assertEqual(self.report(body, code), (kinds, last), body)
 
     def test_an_unknown_suite_and_help(self):
-        self.assertIn("no suite is called java", run("ci/test", "java", code=2))
+        self.assertIn("ci/test: no suite is called java; there are", run("ci/test", "java", code=2))
+        self.assertIn("ci/test: unrecognized arguments: --no-such-option", run("ci/test", "--no-such-option", code=2))
         self.assertIn("usage: ci/test", run("ci/test", "--help"))
 
 

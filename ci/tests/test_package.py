@@ -307,8 +307,12 @@ class Sums(unittest.TestCase):
         with scratch() as place:
             key, other = Key(place, "ci", passphrase="of the test"), Key(place, "stranger")
             dist = place / "dist"
-            run("ci/package", "--binary", stand_in(), "--dist", dist, SIGNING_KEY_FILE=key.secret,
-                SIGNING_PASSPHRASE_FILE=key.passphrase)
+            told = run("ci/package", "--binary", stand_in(), "--dist", dist, SIGNING_KEY_FILE=key.secret,
+                       SIGNING_PASSPHRASE_FILE=key.passphrase)
+            self.assertIn(f"ci/package: warning: {stand_in()} is taken to be of the commit", told)
+            steps = [line.split(": ", 1)[1] for line in told.splitlines() if line.startswith("ci/package: ") and "warning" not in line]
+            self.assertEqual(steps, ["writing the bill of materials", "gathering binary, manual pages, completions, licences",
+                                     "packing the tar.gz", "packing the .deb", "signing the sums", f"made {dist}:"])
             key.verify(dist / "SHA256SUMS")
             other.verify(dist / "SHA256SUMS", code=2)
             run("sha256sum", "--check", "--strict", "SHA256SUMS", cwd=dist)
@@ -358,7 +362,14 @@ class Refusals(unittest.TestCase):
             self.assertFalse((here / "dist").exists())
 
     def test_an_unknown_option_and_help(self):
-        self.assertIn("usage: ci/package", run("ci/package", "--no-such-option", code=2))
+        for arguments, wrong in ((["--no-such-option"], "there is no argument --no-such-option"),
+                                 (["--dist"], "--dist needs a directory"), (["--binary"], "--binary needs a file"),
+                                 (["--binary", "/nonexistent"], "--binary /nonexistent: there is no such file")):
+            told = run("ci/package", *arguments, code=2)
+            self.assertTrue(told.startswith(f"ci/package: {wrong}\nusage: ci/package"), told)
+        for arguments, wrong in ((["--produkt"], "there is no argument --produkt"),
+                                 (["--product", "more"], "there is one argument at most, and here are 2: --product more")):
+            self.assertIn(f"ci/build: {wrong}\nusage: ci/build", run("ci/build", *arguments, code=2))
         self.assertIn("SIGNING_KEY_FILE", run("ci/package", "--help"))
 
 

@@ -159,7 +159,9 @@ class Claims:
         self.git("tag", "--annotate", "--message", "claimed", TAG)
         self.git("push", "--quiet", "origin", TAG)
         self.git("tag", "--delete", TAG)
-        self.assertIn("not released yet", self.release("--check"))
+        if "://" not in str(self.settings["RELEASE_STORE"]):
+            self.store.mkdir()
+        self.assertIn("not released yet: tagged at this commit, and not in", self.release("--check"))
         told = self.release()
         self.assertIn(f"tag {TAG} is there already", told)
         self.assertIn(f"stored {VERSION}", told)
@@ -281,8 +283,19 @@ class ToADirectory(Claims, Releasing):
 
     def test_check_needs_neither_key_nor_packages(self):
         shutil.rmtree(self.dist)
-        self.assertIn("not released yet", self.release("--check", RELEASE_KEY_FILE=None, SIGNING_PASSPHRASE_FILE=None))
-        self.assertFalse(self.store.exists())
+        self.store.mkdir()
+        self.assertIn("not released yet: not tagged yet, and not in",
+                      self.release("--check", RELEASE_KEY_FILE=None, SIGNING_PASSPHRASE_FILE=None))
+        self.assertEqual(list(self.store.iterdir()), [])
+
+    def test_check_takes_no_version_for_free_in_a_store_that_is_not_there(self):
+        mistyped = self.place / "stroe"
+        told = self.release("--check", code=2, RELEASE_STORE=mistyped)
+        self.assertIn(f"{VERSION} is not tagged yet, but not in the store {mistyped}, which does not exist", told)
+        self.release()
+        told = self.release("--check", code=2, RELEASE_STORE=mistyped)
+        self.assertIn(f"{VERSION} is tagged at this commit, but not in the store {mistyped}, which does not exist", told)
+        self.assertFalse(mistyped.exists())
 
     def test_nothing_is_pushed_where_there_is_no_remote(self):
         self.assertIn("made, here alone", self.release(RELEASE_REMOTE=""))
@@ -294,7 +307,9 @@ class ToADirectory(Claims, Releasing):
         self.assertIn("stores are", self.release(code=2, RELEASE_STORE="ftp://x/y"))
         self.assertIn("AWS_ACCESS_KEY_ID is not set", self.release(code=2, RELEASE_STORE="s3://x/y"))
         self.assertFalse(self.store.exists())
-        self.assertIn("RELEASE_STORE", self.release("--help"))
+        told = self.release("--help")
+        self.assertEqual([told.count(text) for text in ("RELEASE_STORE  ", "--check  ", "options:")], [1, 1, 0], told)
+        self.assertIn("ci/release: unrecognized arguments: --chekc", self.release("--chekc", code=2))
 
     def test_a_changelog_that_is_behind_is_refused(self):
         path = self.checkout / "CHANGELOG.md"
