@@ -3,6 +3,7 @@ test_deploy_failures.py."""
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import threading
@@ -349,6 +350,26 @@ class Refusals(HostsTest):
             loaded = hosts.environment.load(str(path))
             self.assertEqual([host.name for host in loaded.hosts], hosts_are)
             self.assertEqual([host.name for host in loaded.hosts if host.regress], [regress] if regress else [])
+
+    def test_the_project_files_of_the_docs_are_right(self):
+        """The one that a host writes for itself passes `check`; the others have the environments' names."""
+        text = (hosts.REPOSITORY / "docs" / "deploy.md").read_text()
+        own, smoke, regression = (re.search(rf"```yaml\n(# /etc/hivecast/{name}.yaml.*?)```", text, re.DOTALL)[1]
+                                  for name in ("hivecast", "smoke", "regression"))
+        for name, inside in (("prod", own), ("qa-smoke", smoke), ("prod-smoke", smoke), ("qa-regress", regression)):
+            self.assertIn(name, inside)
+            settings = "".join(path.read_text() for path in (hosts.REPOSITORY / "ci" / "environments").glob("*.yaml"))
+            self.assertRegex(settings, rf"env: {name}\b")
+        folder = self.folder / "docs"
+        folder.mkdir()
+        (folder / "mask-key").write_text("x" * 32)
+        (folder / "hivecast_mask-key").symlink_to("mask-key")
+        project = folder / "hivecast.yaml"
+        project.write_text(own.replace("/etc/hivecast/feeds", str(self.project / "feeds"))
+                           .replace("/warehouse", str(self.project / "warehouse")))
+        done = subprocess.run([self.binary, "check", "--project", project, "--env", "prod"], capture_output=True, text=True,
+                              env={**os.environ, "CREDENTIALS_DIRECTORY": str(folder)})
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def private_key(self):
         path = self.folder / "private.asc"

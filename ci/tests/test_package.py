@@ -134,6 +134,14 @@ class Contents(unittest.TestCase):
                    "complete -C 'hivecast pub'", HOME=PLACE)
         self.assertIn("publish", fish)
 
+    def test_pages_and_completions_of_a_tar_are_found_as_the_docs_say(self):
+        block = re.search(r"```\n(PATH=.*?)```", (ROOT / "docs/install.md").read_text(), re.DOTALL)[1]
+        path, pages, bash, zsh, fish = [line.split("  ")[0].replace("/opt/hivecast/current", str(top())) for line in block.splitlines()]
+        self.assertEqual(run("bash", "-c", f"{path}; command -v hivecast").strip().rsplit("/", 1)[1], "hivecast")
+        self.assertEqual(run("bash", "-c", f"{pages}; man -w hivecast-publish").strip(), f"{top()}/share/man/man1/hivecast-publish.1")
+        self.assertIn("hivecast", run("bash", "-c", f"{bash}; complete -p hivecast"))
+        self.assertIn("_hivecast", run("zsh", "-f", "-c", f"{zsh}; autoload -U compinit; compinit -u -D; echo $_comps[hivecast]"))
+        self.assertIn("publish", run("fish", "--no-config", "-c", f"{fish}; complete -C 'hivecast pub'", HOME=PLACE))
 
     def test_each_packages_unit_starts_its_own_binary(self):
         run("dpkg-deb", "--extract", DIST / DEB, PLACE / "deb")

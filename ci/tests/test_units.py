@@ -147,6 +147,12 @@ class Dockerfile(unittest.TestCase):
             planted.flush()
             self.assertIn("DL3007", run(self.linter, planted.name, code=1))
 
+    def test_the_commands_at_its_top_run_the_image_that_they_build(self):
+        top = (ROOT / "packaging/Dockerfile").read_text().split("\nFROM ")[0].replace("\\\n#", "")
+        [build], [run_it] = re.findall(r"docker build (.*)", top), re.findall(r"docker run (.*)", top)
+        tag = re.search(r"--tag (\S+)", build)[1]
+        self.assertIn(f" {tag} --project ", run_it)
+
     def test_it_does_not_run_as_root_and_writes_in_one_place_only(self):
         text = (ROOT / "packaging/Dockerfile").read_text()
         self.assertEqual(re.findall(r"(?m)^USER (.*)$", text), ["$ID:$ID"])
