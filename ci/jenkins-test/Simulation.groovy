@@ -15,6 +15,7 @@ class Simulation {
 
     private final Map request
     private final Map vocabulary
+    private final Files files
     private final Steps steps
     private final List<Map> trace = []
     private final List<String> path = []
@@ -32,7 +33,8 @@ class Simulation {
     Simulation(Map request, Map vocabulary) {
         this.request = request
         this.vocabulary = vocabulary
-        this.steps = new Steps(this, request, vocabulary)
+        this.files = new Files(request.leaves)
+        this.steps = new Steps(this, request, vocabulary, files)
     }
 
     /** The build's result, its first error, and the trace of what happened. */
@@ -89,9 +91,10 @@ class Simulation {
         try { body() } finally { scopes.pop() }
     }
 
-    Object withLock(String resource, Closure body) {
+    /** Of the builds that wait, the first is the newest or the oldest. */
+    Object withLock(String resource, String first, Closure body) {
         locks << resource
-        record(event: 'locked', resource: resource)
+        record(event: 'locked', resource: resource, first: first)
         try {
             body()
         } finally {
@@ -249,7 +252,10 @@ class Simulation {
         agent = given == 'none' ? null : given == 'any' ? 'any' : sections(given).label.toString()
         try {
             if (agent && agent in (request.offline ?: [])) waitForAgent()
-            if (agent) record(event: 'agent')
+            if (agent) {
+                files.begin()
+                record(event: 'agent')
+            }
             body()
         } finally {
             agent = outer

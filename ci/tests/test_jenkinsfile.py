@@ -11,12 +11,13 @@ sys.path.insert(0, str(REPOSITORY / "ci" / "jenkins-test"))
 import contract  # noqa: E402
 import simulation  # noqa: E402
 import superseding  # noqa: E402
-from builds import Pipeline  # noqa: E402
+from builds import BY_CI, BY_RELEASE, LEAVES, SIGNATURE, Pipeline  # noqa: E402
 
 VERIFY = ["ci/build", "ci/test", "ci/quality"]
 PACKAGE = [*VERIFY, "ci/package"]
 CHECK = "ci/release --check"
-DEFAULT_LABELS = {"hivecast-build", "hivecast-release", "hivecast-deploy", "hivecast-prod"}
+# Those of a build of master.
+DEFAULT_LABELS = {"hivecast-master", "hivecast-release", "hivecast-deploy", "hivecast-prod"}
 
 
 def setUpModule():
@@ -55,7 +56,7 @@ class Table(unittest.TestCase):
                         self.assertFalse([c for c in build.commands if c != CHECK and ("release" in c or "prod" in c)])
                         self.assertEqual(build.events("input"), [])
                         self.assertEqual(contract.labels(build) & contract.APART, set())
-                        self.assertFalse([e for e in build.events("lent") if contract.KEYS[e["credential"]] in contract.APART])
+                        self.assertFalse([e for e in build.events("lent") if contract.KEYS.get(e["credential"]) in contract.APART])
 
     def test_a_pull_request_that_a_branch_source_calls_master_does_not_either(self):
         env = {"BRANCH_NAME": "master", "CHANGE_ID": "7", "CHANGE_TARGET": "master", "CHANGE_BRANCH": "master"}
@@ -76,11 +77,11 @@ class Table(unittest.TestCase):
         self.assertEqual(step["env"]["RELEASE_REMOTE"], ".")
         (step,) = [s for s in pipeline.branch("master").steps("sh") if s["arguments"]["script"] == "ci/release"]
         self.assertTrue(step["env"]["RELEASE_STORE"].startswith("s3://"))
-        self.assertNotIn("RELEASE_REMOTE", step["env"])
+        self.assertTrue(step["env"]["RELEASE_REMOTE"].startswith("https://"))
 
     def test_each_key_is_lent_on_one_label_and_those_of_prod_and_releases_on_none_that_builds(self):
         lent = {(event["credential"], event["agent"]) for event in pipeline.branch("master").events("lent")}
-        self.assertEqual(lent, set(contract.KEYS.items()))
+        self.assertEqual(lent, {*contract.KEYS.items(), (contract.CI_KEY, "hivecast-master")})
         for command in contract.PACKAGE_COMMANDS:
             self.assertNotIn(command, contract.LABELS)
 
@@ -93,6 +94,28 @@ class Table(unittest.TestCase):
     def test_a_fork_s_code_runs_on_agents_of_its_own(self):
         build = pipeline.pull_request("master", fork="somebody")
         self.assertEqual(contract.labels(build), {"hivecast-fork"})
+
+    def test_what_is_released_is_built_where_no_other_code_runs(self):
+        for name in ("master", "main"):
+            self.assertIn("hivecast-master", contract.labels(pipeline.branch(name)))
+        others = [pipeline.branch(name) for name in ("feature/x", "release/1.2", "Master", "masters")]
+        others += [pipeline.tag("master"), pipeline.pull_request("master", source="master")]
+        for build in others:
+            self.assertNotIn("hivecast-master", contract.labels(build))
+
+    def test_qa_and_prod_get_what_the_release_key_signed(self):
+        brought = {step["arguments"]["script"]: step["files"].get(SIGNATURE) for step in pipeline.branch("master").steps("sh")}
+        self.assertEqual(brought["ci/release"], BY_CI)
+        for command in contract.PACKAGED[1:]:
+            self.assertEqual(brought[command], BY_RELEASE, command)
+
+    def test_a_pull_request_brings_to_qa_what_the_ci_key_signed(self):
+        build = pipeline.pull_request("master")
+        self.assertEqual({step["files"].get(SIGNATURE) for step in build.steps("sh") if step["agent"] == "hivecast-deploy"}, {BY_CI})
+        self.assertEqual(build.kept(SIGNATURE), [("Verify", BY_CI)])
+
+    def test_packages_are_archived_with_either_signature(self):
+        self.assertEqual(pipeline.branch("master").kept(SIGNATURE), [("Verify", BY_CI), ("Release", BY_RELEASE)])
 
 
 class Failures(unittest.TestCase):
@@ -130,10 +153,15 @@ class Failures(unittest.TestCase):
         self.assertEqual(build.mails, ["TESTS FAILED"])
 
     def test_tests_that_leave_no_result_fail_and_the_logs_are_archived_all_the_same(self):
-        build = pipeline.branch("master", junit="missing")
+        build = pipeline.branch("master", leaves={**LEAVES, "ci/test": {}})
         self.assertEqual(build.result, "FAILURE")
         self.assertEqual(build.commands, ["ci/build", "ci/test"])
         self.assertEqual(build.archived, [("Verify", "dist/**, reports/**")])
+
+    def test_results_of_tests_that_failed_are_published_and_archived(self):
+        build = pipeline.branch("feature/x", fail=[{"command": "^ci/test$"}])
+        self.assertEqual((build.result, len(build.steps("junit"))), ("FAILURE", 1))
+        self.assertEqual(build.kept("reports/junit/rust.xml"), [("Verify", "results")])
 
     def test_an_agent_that_never_comes_ends_the_build_and_is_told(self):
         for label in sorted(DEFAULT_LABELS):
@@ -183,8 +211,14 @@ class Mail(unittest.TestCase):
             with self.subTest(previous):
                 self.assertEqual(pipeline.branch("feature/x", previous=list(previous)).mails, mails)
 
+    def test_mail_goes_to_the_parameter_and_says_where_the_build_is(self):
+        text = pipeline.text.replace("'hivecast@example.com'", "'us@example.org'")
+        (mail,) = Pipeline(running, text).branch("feature/x", fail=[{"command": "ci/build"}]).steps("mail")
+        self.assertEqual(mail["arguments"]["to"], "us@example.org")
+        self.assertIn("https://jenkins/job/7/", mail["arguments"]["body"])
+
     def test_mail_needs_no_agent(self):
-        build = pipeline.branch("master", offline=["hivecast-build"])
+        build = pipeline.branch("master", offline=["hivecast-master"])
         self.assertIsNone(build.steps("mail")[0]["agent"])
 
 
@@ -220,18 +254,20 @@ class Superseding(unittest.TestCase):
 class Parameters(unittest.TestCase):
     def test_labels_and_caches_are_parameters(self):
         text = pipeline.text
-        for label in (*DEFAULT_LABELS, "hivecast-fork"):
+        for label in (*DEFAULT_LABELS, "hivecast-fork", "hivecast-build"):
             self.assertEqual(text.count(f"defaultValue: '{label}'"), 1, label)
             text = text.replace(f"defaultValue: '{label}'", f"defaultValue: 'my-{label}'")
         self.assertEqual(contract.labels(Pipeline(running, text).branch("master")), {f"my-{label}" for label in DEFAULT_LABELS})
         self.assertEqual(contract.labels(Pipeline(running, text).pull_request("master", fork="somebody")), {"my-hivecast-fork"})
         text = text.replace("/var/cache/hivecast'", "/cache'")
-        self.assertEqual(Pipeline(running, text).branch("feature/x").steps("sh")[0]["env"]["CARGO_HOME"], "/cache/cargo")
+        build = Pipeline(running, text).branch("feature/x")
+        self.assertEqual(contract.labels(build), {"my-hivecast-build"})
+        self.assertEqual(build.steps("sh")[0]["env"]["CARGO_HOME"], "/cache/my-hivecast-build/cargo")
 
     def test_caches_lie_outside_the_workspace_and_each_executor_has_its_own(self):
         build = pipeline.branch("master")
         found = {(step["env"]["CARGO_HOME"], step["env"]["HIVECAST_CACHE"]) for step in build.steps("sh") if "Verify/" in step["stage"]}
-        self.assertEqual(found, {("/var/cache/hivecast/cargo", "/var/cache/hivecast/executor-1")})
+        self.assertEqual(found, {("/var/cache/hivecast/hivecast-master/cargo", "/var/cache/hivecast/hivecast-master/executor-1")})
         self.assertEqual(contract.labels(build), DEFAULT_LABELS)
 
 

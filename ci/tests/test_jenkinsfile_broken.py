@@ -24,6 +24,9 @@ VERSION_CONDITION = """                    when {
 """
 REPORTS_OF_QA = "                        always {\n                            archiveArtifacts artifacts: 'reports/**'"
 REPORTS_OF_PROD = "                                always {\n                                    archiveArtifacts artifacts: 'reports/**'"
+RELEASED = """                // With the release key's signature; it replaces the stash of the same name.
+                stash name: 'packages', includes: 'dist/**'
+"""
 APPROVAL_LIMIT = "options { timeout(time: 2, unit: 'DAYS') }"
 PROD_LOCK = "options { lock(resource: 'hivecast-prod', inversePrecedence: true) }"
 
@@ -78,7 +81,15 @@ WRONG = [
     ("a release by pull requests", MASTER_ONLY, "                beforeOptions true\n                changeRequest target: 'master'\n", 0),
     ("a fork's code beside the keys of QA", "                expression { env.CHANGE_FORK == null }\n", ""),
     ("a fork's code beside the signing key", "                        expression { env.CHANGE_FORK == null }\n", ""),
-    ("a fork's code on an agent that builds releases", "env.CHANGE_FORK ? params.FORK_AGENT : params.BUILD_AGENT", "params.BUILD_AGENT"),
+    ("a fork's code on an agent that builds branches", "env.CHANGE_FORK ? params.FORK_AGENT : ", ""),
+    ("what is released built where branches are", "? params.MASTER_AGENT : params.BUILD_AGENT", "? params.BUILD_AGENT : params.BUILD_AGENT"),
+    ("main built where branches are", "(env.BRANCH_NAME == 'master' || env.BRANCH_NAME == 'main')", "env.BRANCH_NAME == 'master'"),
+    ("branches built where releases are", "? params.MASTER_AGENT : params.BUILD_AGENT", "? params.MASTER_AGENT : params.MASTER_AGENT"),
+    ("a pull request called master built where releases are", "env.CHANGE_ID == null && ", ""),
+    ("a tag called master built where releases are", "env.TAG_NAME == null && ", ""),
+    ("one label for branches and releases", "defaultValue: 'hivecast-master'", "defaultValue: 'hivecast-build'"),
+    ("crates that every build may write", "${params.CACHE_DIR}/${env.VERIFY_AGENT}/cargo", "${params.CACHE_DIR}/cargo"),
+    ("compiled files that every build may write", "${params.CACHE_DIR}/${env.VERIFY_AGENT}/executor", "${params.CACHE_DIR}/executor"),
     ("a lock before the condition", "                beforeOptions true\n                anyOf", "                anyOf"),
     ("a release's lock before the condition", "                beforeOptions true\n                branch", "                branch", 0),
     ("a question before the condition", MASTER_ONLY + "            }\n            stages {",
@@ -104,7 +115,7 @@ WRONG = [
     ("PROD's smoke test on the agent of QA", 'agent { label "${params.PROD_AGENT}" }', 'agent { label "${params.DEPLOY_AGENT}" }'),
     ("one label for QA and PROD", "defaultValue: 'hivecast-prod'", "defaultValue: 'hivecast-deploy'"),
     ("a release on the agents that build", '"${params.RELEASE_AGENT}"', '"${params.BUILD_AGENT}"'),
-    ("packages made on the agents that release", "env.CHANGE_FORK ? params.FORK_AGENT : params.BUILD_AGENT", "env.CHANGE_FORK ? params.FORK_AGENT : params.RELEASE_AGENT"),
+    ("packages made on the agents that release", "? params.MASTER_AGENT :", "? params.RELEASE_AGENT :"),
     ("PROD's key for QA", "'hivecast-ssh-qa'", "'hivecast-ssh-prod'", 0),
     ("QA's key for PROD", "'hivecast-ssh-prod'", "'hivecast-ssh-qa'"),
     ("PROD's key lent around nothing that runs", "sh 'ci/build'", "withCredentials([sshUserPrivateKey(credentialsId: 'hivecast-ssh-prod', keyFileVariable: 'KEY')]) { echo 'a' }\n                        sh 'ci/build'"),
@@ -137,6 +148,27 @@ WRONG = [
     ("restarts from any stage", "        disableRestartFromStage()\n", ""),
     ("failed tests do not stop", "        skipStagesAfterUnstable()\n", ""),
     ("no results of tests", "junit 'reports/junit/*.xml'", "echo 'tests are over'"),
+    ("results of tests that nobody sees when some fail", "                        always {\n                            junit", "                        success {\n                            junit"),
+    ("results of tests from another folder", "junit 'reports/junit/*.xml'", "junit 'reports/*.xml'"),
+    ("packages stashed from a folder that is not there", "includes: 'dist/**'", "includes: 'dists/**'", 0),
+    ("released packages stashed from a folder that is not there", "includes: 'dist/**'", "includes: 'dists/**'"),
+    ("packages for PROD without the release key's signature", RELEASED, ""),
+    ("packages stashed before the release key signs them", "                    sh 'ci/release'\n                }\n" + RELEASED,
+     "                    " + RELEASED.split("\n")[1].strip() + "\n                    sh 'ci/release'\n                }\n"),
+    ("a release that is not archived", "archiveArtifacts artifacts: 'dist/**, reports/**'", "archiveArtifacts artifacts: 'reports/**'"),
+    ("packages that are not archived", "archiveArtifacts artifacts: 'dist/**, reports/**'", "archiveArtifacts artifacts: 'reports/**'", 0),
+    *((f"an error where there is nothing to archive, at place {place}", ", allowEmptyArchive: true", "", place) for place in range(6)),
+    ("mail to nobody", "mail to: params.MAIL_TO, subject: \"FAILED", "mail to: params.MAIL_TOO, subject: \"FAILED"),
+    ("mail of tests to somebody else", "mail to: params.MAIL_TO, subject: \"TESTS", "mail to: 'me@example.com', subject: \"TESTS"),
+    ("mail of an abort to nobody", "mail to: params.MAIL_TO, subject: \"ABORTED", "mail subject: \"ABORTED"),
+    ("mail of a recovery to nobody", "mail to: params.MAIL_TO, subject: \"RECOVERED", "mail to: params.MAIL_FROM, subject: \"RECOVERED"),
+    ("mail that does not say of which build", "What failed: ${env.BUILD_URL}", "What failed: ${env.JOB_NAME}"),
+    *((f"a lock, the {place + 1}. of three, that lets the oldest go first", ", inversePrecedence: true", "", place) for place in range(3)),
+    ("a minute for the tests", "timeout(time: 90, unit: 'MINUTES')", "timeout(time: 1, unit: 'MINUTES')"),
+    ("seconds for the build", "timeout(time: 60, unit: 'MINUTES')", "timeout(time: 60, unit: 'SECONDS')", 0),
+    ("a deploy that can't wait for a publish on each host", "timeout(time: 6, unit: 'HOURS')", "timeout(time: 4, unit: 'HOURS')", 1),
+    ("a regression test that can't wait for a publish", "timeout(time: 3, unit: 'HOURS')", "timeout(time: 1, unit: 'HOURS')"),
+    ("an approval that nobody can give in time", "timeout(time: 2, unit: 'DAYS')", "timeout(time: 2, unit: 'HOURS')"),
     ("archived only after success", "                always {\n                    archiveArtifacts artifacts: 'dist/**, reports/**'", "                success {\n                    archiveArtifacts artifacts: 'dist/**, reports/**'"),
     ("no mail on failure", "        failure {\n            mail", "        notBuilt {\n            mail"),
     ("recoveries that a superseded build silences", "            script {", "            echo 'fine'\n        }\n        fixed {\n            script {"),

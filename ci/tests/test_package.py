@@ -22,13 +22,12 @@ VERSION = re.search(r'(?m)^version = "(.*)"$', (ROOT / "Cargo.toml").read_text()
 DEB = f"hivecast_{VERSION}_amd64.deb"
 TAR = f"hivecast-{VERSION}-x86_64-linux.tar.gz"
 SBOM = f"hivecast-{VERSION}.cdx.json"
-PAGES = ["hivecast", *(f"hivecast-{command}" for command in (
-    "build", "check", "init", "preview", "prune", "publish", "runs", "sample", "schema", "verify"))]
 
 
 def setUpModule():
     """The product's package, made once for all tests that only read it."""
-    global PLACE, DIST, TREE  # pylint: disable=global-statement
+    global PLACE, DIST, TREE, PAGES  # pylint: disable=global-statement
+    PAGES = ["hivecast", *(f"hivecast-{command}" for command in commands())]
     PLACE = pathlib.Path(tempfile.mkdtemp(prefix="hivecast-package-test-"))
     DIST, TREE = PLACE / "dist", PLACE / "tree"
     try:
@@ -43,6 +42,12 @@ def setUpModule():
 def tearDownModule():
     shutil.rmtree(PLACE, ignore_errors=True)
     remove_stand_in()
+
+
+def commands():
+    """The product's commands, as it lists them itself; `help` has no page."""
+    listed = re.search(r"(?ms)^Commands:\n(.*?)\n\n", run(BINARY, "--help"))[1]
+    return [name for name in re.findall(r"(?m)^  (\S+) ", listed) if name != "help"]
 
 
 def top():
@@ -66,7 +71,9 @@ class Contents(unittest.TestCase):
             "share/doc/hivecast/THIRD-PARTY-LICENSES", "share/doc/hivecast/hivecast.cdx.json",
             "share/doc/hivecast/hivecast.env",
         } | {f"share/man/man1/{page}.1" for page in PAGES}
-        self.assertEqual(expected - {name.split("/", 1)[1] for name in names}, set())
+        found = {name.split("/", 1)[1] for name in names}
+        self.assertEqual(expected - found, set())
+        self.assertEqual({name for name in found if name.startswith("share/man/")}, {name for name in expected if name.startswith("share/man/")})
 
     def test_the_tar_has_no_user_and_one_time_and_sorted_names(self):
         with tarfile.open(DIST / TAR) as tar:
@@ -112,6 +119,7 @@ class Contents(unittest.TestCase):
         self.assertNotIn(str(ROOT), (DIST / SBOM).read_text())
 
     def test_manual_pages_are_pages(self):
+        self.assertIn("hivecast-doctor", PAGES)
         for page in PAGES:
             path = top() / f"share/man/man1/{page}.1"
             run("mandoc", "-T", "lint", "-W", "error", path)
@@ -394,17 +402,31 @@ class Installed(unittest.TestCase):
             root = place / "root"
             self.system(root)
             before = files(root)
-            shutil.copy(DIST / DEB, root / "tmp" / DEB)
-            chroot(root, "dpkg", "--install", f"/tmp/{DEB}")
-            (root / "tmp" / DEB).unlink()
+            self.install(root)
             self.assertEqual(chroot(root, "hivecast", "--version").strip(), f"hivecast {VERSION}")
             self.assertEqual(chroot(root, "stat", "-c", "%U %a", "/var/lib/hivecast", "/etc/hivecast/credentials"),
                              "hivecast 750\nroot 700\n")
+            self.keeps_rights(root)
             self.publishes(root)
             run("systemctl", "--root", root, "enable", "hivecast@contracts.timer")
             self.assertTrue((root / "etc/systemd/system/timers.target.wants/hivecast@contracts.timer").is_symlink())
             chroot(root, "dpkg", "--purge", "hivecast")
             self.assertEqual(sorted(files(root) - before), [])
+
+    def keeps_rights(self, root):
+        """What the owner has set since is so after the next version, and what is gone comes back as it was."""
+        chroot(root, "sh", "-euc", "chgrp hivecast /etc/hivecast/credentials; chmod 2750 /etc/hivecast/credentials; chmod 0755 /var/lib/hivecast")
+        self.install(root)
+        folders = ("/var/lib/hivecast", "/etc/hivecast/credentials")
+        self.assertEqual(chroot(root, "stat", "-c", "%U:%G %a", *folders), "hivecast:hivecast 755\nroot:hivecast 2750\n")
+        chroot(root, "rmdir", *folders)
+        self.install(root)
+        self.assertEqual(chroot(root, "stat", "-c", "%U:%G %a", *folders), "hivecast:hivecast 750\nroot:root 700\n")
+
+    def install(self, root):
+        shutil.copy(DIST / DEB, root / "tmp" / DEB)
+        chroot(root, "dpkg", "--install", f"/tmp/{DEB}")
+        (root / "tmp" / DEB).unlink()
 
     def publishes(self, root):
         """The package's example, a day of data, and the publish that README shows, as the package's user."""

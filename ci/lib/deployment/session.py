@@ -127,11 +127,10 @@ class Session:
             raise self.finish() or self.lost()
         return content
 
-    def upload(self, path, size):
+    def upload(self, file, size):
         self.write(f"upload {size}\n".encode())
-        with open(path, "rb") as file:
-            while chunk := file.read(COPY_BYTES):
-                self.write(chunk)
+        while chunk := file.read(COPY_BYTES):
+            self.write(chunk)
 
     def leave(self):
         """Ends the session; before the switch that leaves everything as it is."""
