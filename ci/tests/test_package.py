@@ -23,6 +23,7 @@ DEB = f"hivecast_{VERSION}_amd64.deb"
 TAR = f"hivecast-{VERSION}-x86_64-linux.tar.gz"
 SBOM = f"hivecast-{VERSION}.cdx.json"
 
+
 def setUpModule():
     """The product's package, made once for all tests that only read it."""
     global PLACE, DIST, TREE, PAGES  # pylint: disable=global-statement

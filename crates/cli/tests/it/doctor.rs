@@ -60,7 +60,7 @@ fn everything_that_is_wrong_is_told_at_once() {
     FAILED   contracts: target     [dir]/topics is no directory
                                    help: name a directory, or a path where one can be made, as the target
     ");
-    insta::assert_snapshot!(ran.failed(2), @"error: 4 of 5 checks of environment local failed");
+    insta::assert_snapshot!(ran.failed(2), @"error: 4 of 6 checks of environment local failed");
 }
 
 #[test]
