@@ -22,11 +22,6 @@ VERSION = re.search(r'(?m)^version = "(.*)"$', (ROOT / "Cargo.toml").read_text()
 DEB = f"hivecast_{VERSION}_amd64.deb"
 TAR = f"hivecast-{VERSION}-x86_64-linux.tar.gz"
 SBOM = f"hivecast-{VERSION}.cdx.json"
-<<<<<<< HEAD
-PAGES = ["hivecast", *(f"hivecast-{command}" for command in (
-    "build", "check", "doctor", "init", "preview", "prune", "publish", "runs", "sample", "schema", "tables", "verify"))]
-=======
->>>>>>> main
 
 
 def setUpModule():
