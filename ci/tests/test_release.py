@@ -12,7 +12,6 @@ import unittest
 
 from steps import GIT, ROOT, Key, checkout, ended, remove_stand_in, run, stand_in
 
-import sys
 sys.path.insert(0, str(ROOT / "ci" / "lib"))
 sys.path.insert(0, str(ROOT / "dev"))
 import packages  # noqa: E402  (it lies in ci/lib)
