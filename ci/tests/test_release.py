@@ -10,18 +10,12 @@ import sys
 import tempfile
 import unittest
 
-<<<<<<< HEAD
-from steps import GIT, ROOT, Key, checkout, remove_stand_in, run, stand_in
+from steps import GIT, ROOT, Key, checkout, ended, remove_stand_in, run, stand_in
 
-sys.path.insert(0, str(ROOT / "dev"))
-from lib import s3, services  # noqa: E402  pylint: disable=wrong-import-position
-=======
-from steps import CACHE, GIT, ROOT, Key, checkout, ended, remove_stand_in, run, stand_in
-
-import sys
 sys.path.insert(0, str(ROOT / "ci" / "lib"))
+sys.path.insert(0, str(ROOT / "dev"))
 import packages  # noqa: E402  (it lies in ci/lib)
->>>>>>> main
+from lib import s3, services  # noqa: E402
 
 VERSION = re.search(r'(?m)^version = "(.*)"$', (ROOT / "Cargo.toml").read_text())[1]
 TAG = f"v{VERSION}"

@@ -128,9 +128,11 @@ class Session:
         return content
 
     def upload(self, file, size):
+        """Sends the file and closes it."""
         self.write(f"upload {size}\n".encode())
-        while chunk := file.read(COPY_BYTES):
-            self.write(chunk)
+        with file:
+            while chunk := file.read(COPY_BYTES):
+                self.write(chunk)
 
     def leave(self):
         """Ends the session; before the switch that leaves everything as it is."""
