@@ -90,8 +90,10 @@ fn compare(warehouse: &Warehouse, place: &Place, name: &str, expected: &Value) -
             other => Err(format!("{other:?} rather than {failure}")),
         };
     }
-    let names: Vec<&str> = expected["columns"].as_array().unwrap().iter().map(|of| of[0].as_str().unwrap()).collect();
-    let found: Vec<&str> = input.schema.fields()[..columns].iter().map(|field| field.name().as_str()).collect();
+    let names: Vec<&str> =
+        expected["columns"].as_array().unwrap().iter().map(|of| of[0].as_str().unwrap()).collect();
+    let found: Vec<&str> =
+        input.schema.fields()[..columns].iter().map(|field| field.name().as_str()).collect();
     if names != found {
         return Err(format!("columns {found:?} rather than {names:?}"));
     }
@@ -103,7 +105,12 @@ fn compare(warehouse: &Warehouse, place: &Place, name: &str, expected: &Value) -
     }
     let known = input.rows.is_none_or(|rows| rows == found.len() as u64);
     if found.len() != expected.len() || !known {
-        return Err(format!("{} rows, by the footers {:?}, rather than {}", found.len(), input.rows, expected.len()));
+        return Err(format!(
+            "{} rows, by the footers {:?}, rather than {}",
+            found.len(),
+            input.rows,
+            expected.len()
+        ));
     }
     for (row, (found, expected)) in found.iter().zip(expected).enumerate() {
         for (column, (found, expected)) in found.iter().zip(expected.as_array().unwrap()).enumerate() {
