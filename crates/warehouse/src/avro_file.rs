@@ -16,7 +16,7 @@ use crate::avro_schema::{AvroType, columns};
 use crate::calendar::{Calendar, Calendars};
 use crate::data_file::DataFile;
 use crate::leaves::map_leaves;
-use crate::reading::{Conform, tell_twins};
+use crate::reading::{Authority, Conform, tell_twins};
 use crate::rows::RowReader;
 use crate::schema::WALL_CLOCK;
 use crate::text_file::BATCH_BYTES;
@@ -48,6 +48,9 @@ enum Codec {
     Bzip2,
 }
 
+/// Rows of a block that take no bytes: more are not believed.
+const MAX_EMPTY_ROWS: u64 = 1 << 20;
+
 /// How the file's writer counted days and times.
 #[derive(Clone, Copy, Debug)]
 struct Times {
@@ -57,18 +60,22 @@ struct Times {
 }
 
 impl Times {
-    fn of(metadata: &BTreeMap<String, Vec<u8>>) -> std::result::Result<Times, String> {
+    /// By the header; `unmarked` is the calendar where it does not say.
+    fn of(
+        metadata: &BTreeMap<String, Vec<u8>>,
+        unmarked: Calendar,
+    ) -> std::result::Result<Times, String> {
         let text = |key: &str| metadata.get(key).map(|value| String::from_utf8_lossy(value).into_owned());
         let zone =
             |name: &str| name.parse::<Tz>().map_err(|_| format!("its time zone {name:?} is not known"));
         let hive_zone = text("writer.time.zone").as_deref().map(zone).transpose()?;
         let spark = text("org.apache.spark.version");
-        let legacy = metadata.contains_key("org.apache.spark.legacyDateTime")
-            || spark.is_some_and(|version| version.as_str() < "3.0.0");
-        let hybrid = match (text("writer.proleptic").as_deref(), hive_zone) {
-            (Some("true"), _) => false,
-            (Some(_), _) | (None, Some(_)) => true,
-            (None, None) => legacy,
+        let legacy = metadata.contains_key("org.apache.spark.legacyDateTime");
+        let hybrid = match (text("writer.proleptic").as_deref(), hive_zone, spark.as_deref()) {
+            (Some("true"), ..) => false,
+            (Some(_), ..) | (None, Some(_), _) => true,
+            (None, None, Some(version)) => legacy || version < "3.0.0",
+            (None, None, None) => legacy || unmarked == Calendar::Hybrid,
         };
         let mut calendars = Calendars::both(if hybrid { Calendar::Hybrid } else { Calendar::Proleptic });
         if let Some(name) = text("org.apache.spark.timeZone").filter(|_| hybrid) {
@@ -136,7 +143,7 @@ impl Input {
         Ok(sync)
     }
 
-    fn header(&mut self) -> io::Result<Header> {
+    fn header(&mut self, unmarked: Calendar) -> io::Result<Header> {
         if self.bytes(MAGIC.len() as u64)? != MAGIC {
             return Err(invalid("it does not begin with Obj1"));
         }
@@ -155,7 +162,7 @@ impl Input {
             }
         }
         let sync = self.sync()?;
-        let times = Times::of(&metadata).map_err(invalid)?;
+        let times = Times::of(&metadata, unmarked).map_err(invalid)?;
         let schema = metadata.get("avro.schema").ok_or_else(|| invalid("it has no schema"))?;
         let columns = columns(schema).map_err(invalid)?;
         let columns = match times.hive_zone {
@@ -229,7 +236,8 @@ fn invalid(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Erro
 
 /// The columns of a file, by its own names.
 pub(crate) fn read_columns(file: &DataFile) -> Result<Vec<Field>> {
-    let header = file.guarded(FORMAT, || Input::new(file).header())?;
+    // Types do not depend on the calendar.
+    let header = file.guarded(FORMAT, || Input::new(file).header(Calendar::Proleptic))?;
     let fields = header.columns.iter().map(|(name, of)| match of.data_type() {
         Ok(data_type) => Ok(Field::new(name, data_type, true)),
         Err(why) => Err(file
@@ -256,7 +264,10 @@ pub(crate) struct AvroRows {
 /// Opens a file to read the wanted columns.
 pub(crate) fn open(reader: &RowReader, file: DataFile) -> Result<AvroRows> {
     let mut input = Input::new(&file);
-    let header = file.guarded(FORMAT, || input.header())?;
+    // Where Hive's tables do not say, Hive takes their days for those of Java's old classes.
+    let by_hive = reader.declared.columns.as_ref().is_some_and(|found| found.by == Authority::Metastore);
+    let unmarked = if by_hive { Calendar::Hybrid } else { Calendar::Proleptic };
+    let header = file.guarded(FORMAT, || input.header(unmarked))?;
     let names = header.columns.iter().map(|(name, _)| name.clone()).collect();
     let names = reader.declared.names_of(names);
     tell_twins(&file, &names)?;
@@ -316,7 +327,7 @@ impl AvroRows {
         let Some((rows, block)) = self.file.guarded(FORMAT, || input.block(header))? else {
             return Ok(false);
         };
-        if rows > block.len() as u64 && !self.header.columns.is_empty() && !block.is_empty() {
+        if rows > block.len() as u64 && rows > MAX_EMPTY_ROWS {
             let text = format!("a block of {} bytes is said to hold {rows} rows", block.len());
             return Err(self.file.corrupt(FORMAT, text));
         }

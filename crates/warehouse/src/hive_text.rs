@@ -23,7 +23,7 @@ pub(crate) struct HiveRecords {
 impl HiveRecords {
     /// Behind the lines that the layout leaves out at the start.
     pub(crate) fn new(input: Box<dyn Read + Send>, layout: TextLayout) -> Result<HiveRecords, Broken> {
-        let mut lines = Lines::new(input);
+        let mut lines = Lines::new(input, 0);
         lines.skip(layout.skip_header_lines)?;
         Ok(HiveRecords { lines, layout })
     }

@@ -40,8 +40,11 @@ pub(crate) fn open(reader: &RowReader, file: DataFile) -> Result<JsonRows> {
     let columns = reader.wanted.iter().map(|column| {
         Values::new(&column.data_type).ok_or_else(|| unreadable(&reader.table, &column.data_type))
     });
+    let layout = &reader.declared.text;
+    let mut lines = Lines::new(open_lines(&file)?, layout.skip_footer_lines);
+    lines.skip(layout.skip_header_lines).map_err(|broken| malformed(&file, broken))?;
     Ok(JsonRows {
-        lines: Lines::new(open_lines(&file)?),
+        lines,
         places: reader.wanted.iter().map(|column| column.name.clone()).zip(0..).collect(),
         columns: columns.collect::<Result<_>>()?,
         trims: reader.wanted.iter().map(|column| reader.declared.trim_of(&column.name)).collect(),

@@ -19,6 +19,8 @@ mod describe;
 mod detect;
 mod directory;
 mod disk;
+#[cfg(test)]
+mod evolution;
 mod freeze;
 mod hive;
 mod hive_text;

@@ -1,5 +1,6 @@
 //! Files of lines as Hadoop's readers cut them: a line ends at a line feed, a carriage return, or both.
 
+use std::collections::VecDeque;
 use std::io::Read;
 
 use crate::records::{BYTE_ORDER_MARK, Broken, MAX_RECORD_BYTES, Malformed, READ_BYTES, read_full};
@@ -14,17 +15,33 @@ pub(crate) struct Lines {
     input_ended: bool,
     /// Lines that were cut off.
     line: u64,
+    footer: u32,
+    /// The last lines that were read, which may be the footer.
+    held: VecDeque<(u64, Vec<u8>)>,
+    /// The line that was given last, where some are held.
+    given: Vec<u8>,
 }
 
 impl Lines {
-    pub(crate) fn new(input: Box<dyn Read + Send>) -> Lines {
-        Lines { input, buffer: Vec::new(), start: 0, end: 0, input_ended: false, line: 0 }
+    /// Without the last `footer` lines.
+    pub(crate) fn new(input: Box<dyn Read + Send>, footer: u32) -> Lines {
+        Lines {
+            input,
+            buffer: Vec::new(),
+            start: 0,
+            end: 0,
+            input_ended: false,
+            line: 0,
+            footer,
+            held: VecDeque::new(),
+            given: Vec::new(),
+        }
     }
 
     /// Leaves out lines.
     pub(crate) fn skip(&mut self, lines: u32) -> Result<(), Broken> {
         for _ in 0..lines {
-            if self.read()?.is_none() {
+            if self.cut()?.is_none() {
                 break;
             }
         }
@@ -33,6 +50,21 @@ impl Lines {
 
     /// The next line without its end, and its number, counted from 1; none at the end of the file.
     pub(crate) fn read(&mut self) -> Result<Option<(u64, &[u8])>, Broken> {
+        if self.footer == 0 {
+            return self.cut();
+        }
+        while self.held.len() <= self.footer as usize {
+            let Some((number, line)) = self.cut()? else { return Ok(None) };
+            let line = line.to_vec();
+            self.held.push_back((number, line));
+        }
+        let Some((number, line)) = self.held.pop_front() else { return Ok(None) };
+        self.given = line;
+        Ok(Some((number, &self.given)))
+    }
+
+    /// As [`Lines::read`], the footer included.
+    fn cut(&mut self) -> Result<Option<(u64, &[u8])>, Broken> {
         let mut looked_at = 0;
         loop {
             let unread = &self.buffer[self.start..self.end];
@@ -83,7 +115,11 @@ mod tests {
     use super::*;
 
     fn lines(text: &'static [u8], skip: u32) -> Vec<(u64, String)> {
-        let mut lines = Lines::new(Box::new(text));
+        between(text, skip, 0)
+    }
+
+    fn between(text: &'static [u8], skip: u32, footer: u32) -> Vec<(u64, String)> {
+        let mut lines = Lines::new(Box::new(text), footer);
         lines.skip(skip).unwrap();
         let mut all = Vec::new();
         while let Some((number, line)) = lines.read().unwrap() {
@@ -101,5 +137,7 @@ mod tests {
         assert_eq!(lines(b"a\n\r\nb\rc\r\nd\r", 3), expected[3..]);
         assert_eq!(lines(b"a\n", 3), []);
         assert_eq!(lines(b"", 0), []);
+        assert_eq!(between(b"a\n\r\nb\rc\r\nd\r", 1, 2), expected[1..3]);
+        assert_eq!(between(b"a\nb\n", 1, 2), []);
     }
 }

@@ -95,9 +95,11 @@ impl Times {
             timestamps: hybrid(timestamps),
             zone: spark_zone,
         };
+        // Hive counted timestamps as it counted dates until it left its zone.
+        let old_hive = parquet_mr && marks.hive_zone.is_none() && marks.spark.is_none();
         Ok(Times {
             int96,
-            int96_calendars: calendars(marks.legacy_int96.is_some() || older("3.1.0")),
+            int96_calendars: calendars(marks.legacy_int96.is_some() || older("3.1.0") || old_hive),
             calendars: calendars(marks.legacy_dates.is_some() || older("3.0.0")),
         })
     }
@@ -159,6 +161,7 @@ mod tests {
 
         let hive2 = by(Marks { created_by: mr, ..Marks::default() });
         assert_eq!((hive2.int96, hive2.calendars.dates), (Int96::ClockOf(berlin), Calendar::Hybrid));
+        assert_eq!(hive2.int96_calendars.timestamps, Calendar::Hybrid);
 
         let spark = |version, legacy| {
             let marks =

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use hivecast_feed::{ColumnType, FileFormat, Header, Table, TextDialect, TextLayout};
+use hivecast_run::{Class, Fault};
 use hivecast_warehouse::Warehouse;
 use serde_json::Value;
 
@@ -73,8 +74,11 @@ fn layout(name: &str, expected: &Value) -> Table {
 
 /// What is wrong with a table; none where all is well.
 fn compare(warehouse: &Warehouse, place: &Place, name: &str, expected: &Value) -> Result<(), String> {
-    let chain = |fault: hivecast_run::Fault| fault.chain();
-    let feed = feed([layout(name, expected)]);
+    let chain = |fault: Fault| fault.chain();
+    let mut feed = feed([layout(name, expected)]);
+    if let Some(zone) = expected.get("zone").and_then(Value::as_str) {
+        feed.format.timezone = zone.to_owned();
+    }
     let input = warehouse.freeze(&feed, day(), place.context()).map_err(chain)?.tables.remove(0);
     let columns = input.schema.fields().len() - 1;
     let wanted: Vec<usize> = (0..columns).collect();
@@ -120,6 +124,90 @@ fn compare(warehouse: &Warehouse, place: &Place, name: &str, expected: &Value) -
         }
     }
     Ok(())
+}
+
+/// Tables whose files are damaged: one for each codec and encoding.
+const DAMAGED: [&str; 22] = [
+    "arrow-orc-lz4",
+    "arrow-orc-snappy",
+    "arrow-orc-uncompressed",
+    "arrow-orc-zlib",
+    "arrow-orc-zstd",
+    "arrow-parquet-int96",
+    "arrow-parquet-none",
+    "arrow-parquet-v2-pages",
+    "arrow-parquet-zstd",
+    "duckdb-csv-bzip2",
+    "duckdb-csv-gzip",
+    "duckdb-csv-zstd",
+    "duckdb-json-gzip",
+    "duckdb-json-none",
+    "fastavro-bzip2",
+    "fastavro-deflate",
+    "fastavro-null",
+    "fastavro-snappy",
+    "fastavro-zstandard",
+    "hive-orc-utc",
+    "hive-text-escaped-utc",
+    "spark-utc-parquet-lz4",
+];
+/// Damages of a file, spread over all of it.
+const DAMAGES: usize = 150;
+
+/// Reads all of a table; the rows that there are.
+fn read_all(warehouse: &Warehouse, place: &Place, table: &Table) -> Result<usize, Fault> {
+    let input = warehouse.freeze(&feed([table.clone()]), day(), place.context())?.tables.remove(0);
+    let wanted: Vec<usize> = (0..input.schema.fields().len()).collect();
+    input.scan(&wanted, BATCH_ROWS)?.map(|batch| batch.map(|batch| batch.num_rows())).sum()
+}
+
+/// A copy of the table's one file, and where it is.
+fn copied(root: &Path, place: &Place, name: &str) -> (PathBuf, Vec<u8>) {
+    let from = root.join(name).join("load_date=2026-11-22");
+    let file = fs::read_dir(&from).unwrap().next().unwrap().unwrap();
+    let bytes = fs::read(file.path()).unwrap();
+    let to = place.path(&format!("{name}/load_date=2026-11-22"));
+    fs::create_dir_all(&to).unwrap();
+    (to.join(file.file_name()), bytes)
+}
+
+#[test]
+fn damaged_files_are_told_and_never_more_than_that() {
+    let root = files();
+    let place = Place::new();
+    let warehouse = place.warehouse();
+    for (name, expected) in tables(&root).into_iter().filter(|(name, _)| DAMAGED.contains(&name.as_str())) {
+        let table = layout(&name, &expected);
+        let (path, whole) = copied(&root, &place, &name);
+        let check = |bytes: &[u8], what: String| {
+            fs::write(&path, bytes).unwrap();
+            let read = read_all(&warehouse, &place, &table);
+            if let Err(fault) = &read {
+                let told = fault.chain();
+                assert_eq!(fault.class(), Class::Data, "{name} {what}: {told}");
+                // A column that no file's header names is a matter of them all.
+                let named = told.contains("load_date=2026-11-22/") || told.contains("no file's header");
+                assert!(told.contains(&name) && named, "{what}: {told}");
+            }
+            read.is_err()
+        };
+        let rows = expected["rows"].as_array().unwrap().len();
+        assert!(!check(&whole, "whole".to_owned()), "{name} is read");
+        assert_eq!(read_all(&warehouse, &place, &table).unwrap(), rows, "{name}");
+        let step = whole.len().div_ceil(DAMAGES).max(1);
+        for at in (0..whole.len()).step_by(step) {
+            for bits in [0x01, 0x80, 0xff] {
+                let mut rotten = whole.clone();
+                rotten[at] ^= bits;
+                check(&rotten, format!("byte {at} by {bits:#x}"));
+            }
+        }
+        let cut = (1..whole.len()).step_by(step).filter(|length| check(&whole[..*length], format!("cut at {length}")));
+        // Plain text may end anywhere, and still be text.
+        let (cut, cuts) = (cut.count(), (1..whole.len()).step_by(step).count());
+        let is_plain = name.starts_with("hive-text") || name == "duckdb-json-none";
+        assert!(is_plain || cut == cuts, "{name}: {cut} of {cuts} files that were cut off are told");
+    }
 }
 
 #[test]
