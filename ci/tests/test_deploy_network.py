@@ -1,13 +1,16 @@
 """Clients whose machine is gone without a word: hosts in a network of their own, whose cable the test pulls."""
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import time
 import unittest
 import uuid
 
 from hosts import Host, HostsTest
+from deployment import session
 
 # For documentation and for measuring, so hardly anybody's; a machine may have them all the same.
 PREFIXES = ("198.51.100.", "203.0.113.", "198.18.0.", "198.19.255.")
@@ -133,6 +136,32 @@ class Alive(HostsTest):
 
     def left(self):
         return [pid for host in self.hosts for pid in host.processes() if pid != host.process.pid]
+
+
+class Silence(unittest.TestCase):
+    """on-host stops its own lines before it sends bytes, and when it ends."""
+
+    # As if the shell had lost the first signal, which dash does when it comes while it forks.
+    LOSING = """
+        lost=no alive=
+        kill() { if [ $lost = no ] && [ "$1" = "$alive" ]; then lost=yes; else command kill "$@"; fi; }
+        keep_alive
+        fall_silent
+        echo "silent, and the first signal was lost: $lost"
+    """
+
+    def test_a_signal_that_is_lost_is_sent_again(self):
+        """Without that, a host waited for ever."""
+        functions = session.script().decode().rpartition('main "$@"')[0]
+        for shell in ("dash", "bash"):
+            with self.subTest(shell):
+                child = subprocess.Popen([shell, "-c", f"{functions}\n{self.LOSING}"], stdout=subprocess.PIPE, text=True,
+                                         start_new_session=True)
+                try:
+                    self.assertIn("silent, and the first signal was lost: yes", child.communicate(timeout=20)[0])
+                finally:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(child.pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":
