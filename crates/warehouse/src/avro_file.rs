@@ -61,10 +61,7 @@ struct Times {
 
 impl Times {
     /// By the header; `unmarked` is the calendar where it does not say.
-    fn of(
-        metadata: &BTreeMap<String, Vec<u8>>,
-        unmarked: Calendar,
-    ) -> std::result::Result<Times, String> {
+    fn of(metadata: &BTreeMap<String, Vec<u8>>, unmarked: Calendar) -> std::result::Result<Times, String> {
         let text = |key: &str| metadata.get(key).map(|value| String::from_utf8_lossy(value).into_owned());
         let zone =
             |name: &str| name.parse::<Tz>().map_err(|_| format!("its time zone {name:?} is not known"));

@@ -69,10 +69,11 @@ fn write(path: &Path, format: FileFormat, columns: &Written<'_>) {
             let schema = batch.schema();
             for row in 0..batch.num_rows() {
                 let members = schema.fields().iter().zip(batch.columns()).map(|(field, column)| {
-                    let value = plain(column, row).map_or("null".to_owned(), |text| match field.data_type() {
-                        DataType::Int32 | DataType::Int64 => text,
-                        _ => format!("{text:?}"),
-                    });
+                    let value =
+                        plain(column, row).map_or("null".to_owned(), |text| match field.data_type() {
+                            DataType::Int32 | DataType::Int64 => text,
+                            _ => format!("{text:?}"),
+                        });
                     format!("{:?}: {value}", field.name())
                 });
                 writeln!(file, "{{{}}}", members.collect::<Vec<_>>().join(", ")).unwrap();
@@ -80,7 +81,8 @@ fn write(path: &Path, format: FileFormat, columns: &Written<'_>) {
         }
         FileFormat::Text => {
             for row in 0..batch.num_rows() {
-                let fields = batch.columns().iter().map(|column| plain(column, row).unwrap_or("\\N".to_owned()));
+                let fields =
+                    batch.columns().iter().map(|column| plain(column, row).unwrap_or("\\N".to_owned()));
                 writeln!(file, "{}", fields.collect::<Vec<_>>().join("\x01")).unwrap();
             }
         }
@@ -172,8 +174,7 @@ fn read(format: FileFormat, matching: Matching, files: &[Written<'_>]) -> Result
     };
     let wish = Wish { name: "t", database: None, table: "t", layout: &layout, zone: Tz::UTC };
     let listed = list_files(&place)?;
-    let partition =
-        Partition { written: Some(written), place: place.clone(), parameters: None, rows: None };
+    let partition = Partition { written: Some(written), place: place.clone(), parameters: None, rows: None };
     let found = describe(&wish, &partition, listed, DateSource::Column)?;
     let schema: &Schema = &found.schema;
     let reader = RowReader {

@@ -38,7 +38,7 @@ document:
     address: address
     city: address.city
     line: address.lines[2]
-    where: visits[1].place
+    where: visits[1]['place']
     visits: visits
     hidden: { value: address, mask: sha256 }
     pets:

@@ -79,10 +79,11 @@ fn everything_that_shapes_bytes_counts() {
 /// A changed fingerprint makes every published edition look new: this one must stay.
 #[test]
 fn the_form_is_stable() {
-    // The feed as it was when the form was fixed: tables that ask for more than a word came later.
-    let lines = EVERYTHING
-        .lines()
-        .filter(|line| !["  d: ", "  e: ", "  f: "].iter().any(|new| line.starts_with(new)));
+    // The feed as it was when the form was fixed: tables that ask for more than a word came later, and
+    // so did values within values.
+    let later = ["  d: ", "  e: ", "  f: ", "    collection: ", "    map_key: ", "    skip_"];
+    let feed = EVERYTHING.replace(r#", n: "array<map<string,char(3)>>""#, "");
+    let lines = feed.lines().filter(|line| !later.iter().any(|new| line.starts_with(new)));
     let feed = lines.collect::<Vec<_>>().join("\n");
     insta::assert_snapshot!(of(&feed), @"6e8ed0968aff2e50d47ee6a78f8b8662528873de26c0ca2f37da59d5e1b61616");
 }

@@ -358,7 +358,7 @@ fn text_settings() {
     6 |   parties: { source: mdm.parties, columns: { a: strng, b: 'decimal(50)' } }
       |                                                 ^^^^^
 
-    error: column `b` has a decimal of 1 to 38 digits, not more of them after the point than in all; it is `decimal(50,0)`
+    error: column `b` has a decimal of 1 to 38 digits, not more of them after the point than in all; it is `decimal(50)`
      --> feeds/contracts.yaml:6:59
       |
     6 |   parties: { source: mdm.parties, columns: { a: strng, b: 'decimal(50)' } }
@@ -366,16 +366,52 @@ fn text_settings() {
 
     2 mistakes in feeds/contracts.yaml
     ");
-    assert_snapshot!(parse_mistakes(&table("format: orc")), @r"
-    error: `format` can't be `orc`
+    assert_snapshot!(parse_mistakes(&table("format: xml")), @r"
+    error: `format` can't be `xml`
      --> feeds/contracts.yaml:6:43
       |
-    6 |   parties: { source: mdm.parties, format: orc }
+    6 |   parties: { source: mdm.parties, format: xml }
       |                                           ^^^
       |
-      = help: it is one of: `parquet`, `text`
+      = help: it is one of: `parquet`, `orc`, `avro`, `json`, `text`
 
     1 mistake in feeds/contracts.yaml
+    ");
+    assert_snapshot!(parse_mistakes(&table("format: orc, collection: '|', skip_header_lines: 1")), @r"
+    error: only `format: text` has `collection`
+     --> feeds/contracts.yaml:6:48
+      |
+    6 |   parties: { source: mdm.parties, format: orc, collection: '|', skip_header_lines: 1 }
+      |                                                ^^^^^^^^^^
+
+    error: only `format: text` has `skip_header_lines`
+     --> feeds/contracts.yaml:6:65
+      |
+    6 |   parties: { source: mdm.parties, format: orc, collection: '|', skip_header_lines: 1 }
+      |                                                                 ^^^^^^^^^^^^^^^^^
+
+    2 mistakes in feeds/contracts.yaml
+    ");
+    assert_snapshot!(parse_mistakes(&table("columns: { a: 'array<strng>', b: 'map<int>' }, map_key: '\\002'")), @r"
+    error: column `a` has no type `strng`; did you mean `string`?
+     --> feeds/contracts.yaml:6:49
+      |
+    6 |   parties: { source: mdm.parties, columns: { a: 'array<strng>', b: 'map<int>' }, map_key: '\002' }
+      |                                                 ^^^^^^^^^^^^^^
+
+    error: column `b` has a type where `,` is missing in `map<int>`: `>` stands there
+     --> feeds/contracts.yaml:6:68
+      |
+    6 |   parties: { source: mdm.parties, columns: { a: 'array<strng>', b: 'map<int>' }, map_key: '\002' }
+      |                                                                    ^^^^^^^^^^^
+
+    error: `collection` and `map_key` are the same character
+     --> feeds/contracts.yaml:6:82
+      |
+    6 |   parties: { source: mdm.parties, columns: { a: 'array<strng>', b: 'map<int>' }, map_key: '\002' }
+      |                                                                                  ^^^^^^^
+
+    3 mistakes in feeds/contracts.yaml
     ");
     assert_snapshot!(parse_mistakes(&table("partition: ../x")), @r"
     error: `partition` must be a column's name such as load_date, and is `../x`

@@ -25,7 +25,11 @@ tables:
     quote: none
     escape: '\'
     "null": ""
-    columns: { x: int, y: "decimal(10,2)", z: varchar(20) }
+    collection: "|"
+    map_key: \004
+    skip_header_lines: 2
+    skip_footer_lines: 1
+    columns: { x: int, y: "decimal(10,2)", z: varchar(20), n: "array<map<string,char(3)>>" }
     partition: day
     ready: success_file
   b: { source: b, format: parquet }
@@ -101,11 +105,14 @@ fn a_tables_layout_is_read() {
         ("x".to_owned(), ColumnType::Int),
         ("y".to_owned(), ColumnType::Decimal(10, 2)),
         ("z".to_owned(), ColumnType::String),
+        ("n".to_owned(), ColumnType::parse("array<map<string,char(3)>>").unwrap()),
     ];
     assert_eq!(layout.columns.as_deref(), Some(columns.as_slice()));
     assert_eq!((layout.text.delimiter, layout.text.header), (b'\t', Header::Present));
     assert_eq!((layout.text.quote, layout.text.escape), (None, Some(b'\\')));
     assert_eq!(layout.text.null, "");
+    assert_eq!((layout.text.collection, layout.text.map_key), (b'|', 4));
+    assert_eq!((layout.text.skip_header_lines, layout.text.skip_footer_lines), (2, 1));
     assert!(matches!(feed.tables[2].source, Source::Query(_)));
 }
 

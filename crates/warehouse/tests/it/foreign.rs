@@ -202,7 +202,9 @@ fn damaged_files_are_told_and_never_more_than_that() {
                 check(&rotten, format!("byte {at} by {bits:#x}"));
             }
         }
-        let cut = (1..whole.len()).step_by(step).filter(|length| check(&whole[..*length], format!("cut at {length}")));
+        let cut = (1..whole.len())
+            .step_by(step)
+            .filter(|length| check(&whole[..*length], format!("cut at {length}")));
         // Plain text may end anywhere, and still be text.
         let (cut, cuts) = (cut.count(), (1..whole.len()).step_by(step).count());
         let is_plain = name.starts_with("hive-text") || name == "duckdb-json-none";
