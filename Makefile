@@ -1,5 +1,5 @@
-# Two commands: `make demo` runs the main job on a sample export, `make test` runs every test
-# against real services. The compiled program and downloaded jars are kept in HIVECAST_CACHE,
+# The commands of a day's work. `make demo` runs the main job on a sample export, `make test` runs every
+# test against real services. The compiled program and downloaded jars are kept in HIVECAST_CACHE,
 # outside the checkout, so that a second run is quick.
 HIVECAST_CACHE ?= $(HOME)/.cache/hivecast
 CARGO_TARGET_DIR ?= $(HIVECAST_CACHE)/target

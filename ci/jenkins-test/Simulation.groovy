@@ -15,6 +15,7 @@ class Simulation {
 
     private final Map request
     private final Map vocabulary
+    private final Files files
     private final Steps steps
     private final List<Map> trace = []
     private final List<String> path = []
@@ -32,7 +33,8 @@ class Simulation {
     Simulation(Map request, Map vocabulary) {
         this.request = request
         this.vocabulary = vocabulary
-        this.steps = new Steps(this, request, vocabulary)
+        this.files = new Files(request.leaves)
+        this.steps = new Steps(this, request, vocabulary, files)
     }
 
     /** The build's result, its first error, and the trace of what happened. */
@@ -79,7 +81,9 @@ class Simulation {
     Map variables() {
         def inAgent = agent ? [EXECUTOR_NUMBER: '1', WORKSPACE: '/workspace'] : [:]
         def ofBuild = [BUILD_NUMBER: '7', JOB_NAME: 'hivecast/branch', BUILD_URL: 'https://jenkins/job/7/']
-        ([ofBuild, inAgent, request.env ?: [:], parameters.collectEntries { k, v -> [k, v.toString()] }] + scopes).sum()
+        def all = ([ofBuild, inAgent, request.env ?: [:], parameters.collectEntries { k, v -> [k, v.toString()] }] + scopes).sum()
+        // What is set to nothing is unset: the help of the withEnv step, to which 'environment' comes down.
+        all.findAll { name, value -> value || !scopes.any { it.containsKey(name) } }
     }
 
     Object withVariables(Map variables, Closure body) {
@@ -87,9 +91,10 @@ class Simulation {
         try { body() } finally { scopes.pop() }
     }
 
-    Object withLock(String resource, Closure body) {
+    /** Of the builds that wait, the first is the newest or the oldest. */
+    Object withLock(String resource, String first, Closure body) {
         locks << resource
-        record(event: 'locked', resource: resource)
+        record(event: 'locked', resource: resource, first: first)
         try {
             body()
         } finally {
@@ -247,7 +252,10 @@ class Simulation {
         agent = given == 'none' ? null : given == 'any' ? 'any' : sections(given).label.toString()
         try {
             if (agent && agent in (request.offline ?: [])) waitForAgent()
-            if (agent) record(event: 'agent')
+            if (agent) {
+                files.begin()
+                record(event: 'agent')
+            }
             body()
         } finally {
             agent = outer

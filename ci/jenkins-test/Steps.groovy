@@ -6,12 +6,13 @@ class Steps {
     private final Simulation build
     private final Map request
     private final Map vocabulary
-    private final Set<String> stashes = []
+    private final Files files
     private Integer lastMilestone
 
-    Steps(Simulation build, Map request, Map vocabulary) {
+    Steps(Simulation build, Map request, Map vocabulary, Files files) {
         this.build = build
         this.request = request
+        this.files = files
         this.vocabulary = vocabulary
     }
 
@@ -26,7 +27,9 @@ class Steps {
         if (entry.agent && !build.agent) throw new BuildStopped('FAILURE', "step '$name' needs an agent and has none")
         if (!(name in ['script', 'withCredentials'])) {
             def event = [step: name, arguments: arguments.collectEntries { k, v -> [k, v == null ? null : v.toString()] }]
-            build.record(name == 'sh' ? event + [env: build.variables()] : event)
+            if (name == 'sh') event += [env: build.variables(), files: files.present()]
+            if (name == 'archiveArtifacts') event += [files: files.matching(arguments.artifacts)]
+            build.record(event)
         }
         run(name, arguments, block)
     }
@@ -35,11 +38,11 @@ class Steps {
         switch (name) {
             case 'sh': return command(arguments.script.toString())
             case 'error': throw new BuildStopped('FAILURE', arguments.message)
-            case 'junit': return testResults()
-            case 'stash': stashes << arguments.name.toString(); return null
-            case 'unstash':
-                if (!(arguments.name.toString() in stashes)) throw new BuildStopped('FAILURE', "no stash '$arguments.name'")
-                return null
+            case 'junit': return testResults(arguments)
+            case 'stash': return files.stash(arguments)
+            case 'unstash': return files.unstash(arguments.name.toString())
+            case 'archiveArtifacts': return files.archive(arguments)
+            case 'deleteDir': return files.begin()
             case 'milestone': return milestone(arguments.ordinal as Integer)
             case 'input': return answer()
             case 'withCredentials': return build.withVariables(bind(arguments.bindings)) { build.runSteps(block) }
@@ -53,20 +56,21 @@ class Steps {
 
     /** The steps that surround others, as a step and as an option of a stage. */
     Object wrap(String name, Map arguments, Closure body) {
-        if (name == 'lock') return build.withLock(arguments.resource.toString(), body)
+        if (name == 'lock') return build.withLock(arguments.resource.toString(), arguments.inversePrecedence ? 'newest' : 'oldest', body)
         def seconds = [SECONDS: 1, MINUTES: 60, HOURS: 3600, DAYS: 86400][(arguments.unit ?: 'MINUTES').toString()]
         build.withLimit((arguments.time as int) * seconds, body)
     }
 
     private Object command(String script) {
         def failure = request.fail?.find { script =~ it.command && (!it.stage || build.isIn(it.stage)) }
+        files.leave(script, 'always')
         if (failure) throw new BuildStopped(failure.result ?: 'FAILURE', "'$script' ended with $failure")
-        null
+        files.leave(script, 'success')
     }
 
     /** Failed tests make the build unstable and the step succeeds; no file at all makes it fail. */
-    private Object testResults() {
-        if (request.junit == 'missing') throw new BuildStopped('FAILURE', 'no test report files were found')
+    private Object testResults(Map arguments) {
+        if (!files.matching(arguments.testResults) && !arguments.allowEmptyResults) throw new BuildStopped('FAILURE', 'no test report files were found')
         if (request.junit == 'failures') build.worsen('UNSTABLE')
         null
     }
@@ -91,6 +95,7 @@ class Steps {
             def kind = request.credentials?.get(id)
             def wanted = vocabulary.bindings[binding.binding].kind
             if (!kind) throw new BuildStopped('FAILURE', "could not find credentials entry with ID '$id'")
+            build.record(event: 'lent', credential: id)
             if (kind != wanted) throw new BuildStopped('FAILURE', "credentials '$id' are of kind $kind, not $wanted")
             def variables = binding.binding == 'gitUsernamePassword' ? ['GIT_ASKPASS', 'GIT_USERNAME', 'GIT_PASSWORD'] :
                 binding.findAll { it.key.toString().toLowerCase().endsWith('variable') }.values()*.toString()

@@ -9,6 +9,21 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 JENKINSFILE = REPOSITORY / "Jenkinsfile"
 CASC = REPOSITORY / "ci" / "jenkins" / "casc.yaml"
 
+# The simulation gives it to every build.
+BUILD_URL = "https://jenkins/job/7/"
+BY_CI, BY_RELEASE = "signed by the CI key", "signed by the release key"
+SIGNATURE = "dist/SHA256SUMS.asc"
+# What each command writes into its workspace. Results of tests and reports are there also when it fails.
+LEAVES = {
+    "ci/test": {"always": {"reports/junit/rust.xml": "results", "reports/junit/delivery.xml": "results"}},
+    "ci/package": {"success": {"dist/hivecast.tar.gz": "package", SIGNATURE: BY_CI}},
+    "ci/release": {"success": {SIGNATURE: BY_RELEASE}},
+    "ci/deploy qa": {"always": {"reports/deploy-qa.json": "report"}},
+    "ci/regress qa": {"always": {"reports/regress-qa.json": "report"}},
+    "ci/deploy prod": {"always": {"reports/deploy-prod.json": "report"}},
+    "ci/deploy prod --smoke-only": {"always": {"reports/smoke-prod.json": "report"}},
+}
+
 
 @functools.cache
 def credentials():
@@ -22,6 +37,13 @@ def credentials():
         # A build gets no hold of what has system scope.
         if credential.get("scope") != "SYSTEM"
     }
+
+
+@functools.cache
+def variables():
+    """What casc.yaml sets for every agent."""
+    (properties,) = yaml.safe_load(CASC.read_text())["jenkins"]["globalNodeProperties"]
+    return {entry["key"]: entry["value"] for entry in properties["envVars"]["env"]}
 
 
 class Build:
@@ -54,6 +76,11 @@ class Build:
         """Which files were archived in which stage."""
         return [(step["stage"].partition("/post:")[0], step["arguments"]["artifacts"]) for step in self.steps("archiveArtifacts")]
 
+    def kept(self, path):
+        """What a file held each time that it was archived, with the stage that did."""
+        return [(step["stage"].partition("/post:")[0], step["files"][path])
+                for step in self.steps("archiveArtifacts") if path in step["files"]]
+
     @property
     def mails(self):
         """The first word of each mail's subject."""
@@ -84,4 +111,5 @@ class Pipeline:
         return self.build({**env, "CHANGE_FORK": fork} if fork else env, request)
 
     def build(self, env, request):
-        return Build(self.simulation.run(self.text, env=env, **{"credentials": credentials(), **request}))
+        env = {**variables(), **env}
+        return Build(self.simulation.run(self.text, env=env, **{"credentials": credentials(), "leaves": LEAVES, **request}))

@@ -49,10 +49,16 @@ class Simulation:
         """Whether this is well-formed Groovy; what it says is not looked at."""
         return self.ask({"do": "parse", "text": text})["errors"]
 
+    def calls(self, text):
+        """The nested calls of a script of the Job DSL, each a list of its name and its arguments; a block
+        is the list of its own."""
+        return self.ask({"do": "calls", "text": text})["calls"]
+
     def run(self, text, **request):
         """One build. `env` has Jenkins' variables, `credentials` the kind of each id, `fail` a list of
-        {command: regular expression, stage, result}, `input` is proceed, abort or timeout, `junit` is missing
-        or failures, `offline` the labels without an agent, `previous` the results before, newest first."""
+        {command: regular expression, stage, result}, `input` is proceed, abort or timeout, `junit` is
+        failures, `offline` the labels without an agent, `previous` the results before, newest first. `leaves` has
+        for each command the files that it writes: `{always: {path: content}, success: …}`."""
         return self.ask({"do": "run", "text": text, **request})
 
     def ask(self, request):

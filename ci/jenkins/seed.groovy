@@ -25,7 +25,11 @@ multibranchPipelineJob('hivecast') {
                             strategyId(1)
                             trust { gitHubTrustPermissions() }
                         }
-                        // Tags are fetched, for ci/release looks at them; they are not discovered, so none is built.
+                        // Agents check out with a key that may only read: the App's token could set statuses, and what
+                        // runs on an agent, a stranger's code on some, could take what its checkout was lent.
+                        gitHubSshCheckout { credentialsId('hivecast-checkout') }
+                        // Tags are fetched, for ci/release looks at them, in a pull request's build at nothing else;
+                        // they are not discovered, so none is built.
                         cloneOption {
                             extension {
                                 shallow(false)

@@ -62,6 +62,14 @@ def total(paths):
     return f"{passed} passed, {failed} failed{skipped}"
 
 
+def skipped(paths):
+    """Each skipped test of these reports, with the reason, as one line."""
+    for path in paths:
+        for case in xml.parse(path).getroot().iter("testcase"):
+            if (reason := case.find("skipped")) is not None:
+                yield f"{case.get('classname')}: {case.get('name')}: {reason.get('message')}"
+
+
 def add_case(element, suite, case):
     """Adds one test case to its suite."""
     child = xml.SubElement(element, "testcase", classname=suite.name, name=case.name, time=f"{case.seconds:.3f}")

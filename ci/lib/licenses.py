@@ -14,8 +14,10 @@ TARGET = "x86_64-unknown-linux-gnu"
 TEXT = re.compile(r"^(licen[cs]e|copying|notice|unlicense|copyright)([-_.].*)?$|^licenses\.txt$", re.IGNORECASE)
 # In crates that carry C sources, those have their own.
 DEPTH = 3
-# Says the licence in its Cargo.toml alone; the text is the standard one.
+# Says the licence in its Cargo.toml alone; the text is the standard one. That of 0BSD asks for nothing, not even to
+# be passed on.
 STANDARD = {"Apache-2.0": pathlib.Path(__file__).resolve().parents[2] / "LICENSE"}
+NOTHING_ASKED = {"0BSD"}
 RULE = "=" * 100
 
 
@@ -61,6 +63,8 @@ def texts_of(crate):
         # Of several licences to choose from, the first whose text is here.
         alternatives = re.split(r" OR |/", crate["license"] or "")
         files = [STANDARD[name] for name in alternatives if name in STANDARD][:1]
+        if not files and NOTHING_ASKED.intersection(alternatives):
+            return []
     if not files:
         sys.exit(f"licenses: there is no licence text in {crate['name']} {crate['version']} ({crate['license']})")
     return list(dict.fromkeys(normal(path.read_text(errors="replace")) for path in files))

@@ -1,5 +1,7 @@
 """Where releases lie: a directory, or a bucket of an S3-compatible store."""
 
+import contextlib
+import fcntl
 import os
 import pathlib
 import shutil
@@ -36,6 +38,10 @@ class Directory:
     def __str__(self):
         return str(self.path)
 
+    def missing(self):
+        """Whether there is no such directory."""
+        return not self.path.is_dir()
+
     def read(self, version, name):
         """The file's bytes, or none if there is no such file."""
         try:
@@ -46,16 +52,28 @@ class Directory:
             raise Failure(INFRASTRUCTURE, f"failed to read {self.path / version / name}: {error.strerror}") from error
 
     def write(self, version, source, names):
-        """Copies the files beside their place, then renames the folder: whole or not there."""
+        """Copies the files beside their place, then renames the folder: whole or not there. What another
+        run has put there meanwhile stays."""
         half = self.path / f".{version}.tmp"
         try:
-            shutil.rmtree(half, ignore_errors=True)
-            half.mkdir(parents=True)
-            for name in names:
-                shutil.copyfile(source / name, half / name)
-            half.rename(self.path / version)
+            with self.lock():
+                shutil.rmtree(half, ignore_errors=True)
+                if (self.path / version).exists():
+                    return
+                half.mkdir()
+                for name in names:
+                    shutil.copyfile(source / name, half / name)
+                half.rename(self.path / version)
         except OSError as error:
             raise Failure(INFRASTRUCTURE, f"failed to write {self.path / version}: {error.strerror}") from error
+
+    @contextlib.contextmanager
+    def lock(self):
+        """One run writes at a time; the system lets go of the lock of one that ends, however it ends."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / ".lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
 
 class Bucket:
@@ -80,6 +98,10 @@ class Bucket:
 
     def __str__(self):
         return self.address
+
+    def missing(self):
+        """Never: a prefix begins with its first object, and the account need not be allowed to look above it."""
+        return False
 
     def read(self, version, name):
         """The object's bytes, or none if there is no such object."""

@@ -4,6 +4,7 @@ own. And what goes to them: packages, signed by keys made for the test."""
 import getpass
 import gzip
 import hashlib
+import json
 import os
 import pathlib
 import shutil
@@ -45,6 +46,14 @@ if matches stop-before "{name} $*"; then hold stop-before; fi
 if matches stop-after "{name} $*"; then {real} "$@"; ended=$?; hold stop-after; exit $ended; fi
 exec {real} "$@"
 """
+# Stand before the real ones in the hosts' PATH: no test may reach this machine's systemd.
+SYSTEMD = """\
+#!/bin/sh
+echo "{name} $*" >>{host}/calls
+[ -e {host}/{name}-denied ] || exit 0
+echo "{name}: denied by the test" >&2
+exit 1
+"""
 # A version of hivecast that tells another version number than it has, and may be made to fail.
 VERSION = """\
 #!/bin/sh
@@ -65,23 +74,24 @@ def real_binary():
 
 
 def built_package(directory, signer):
-    """A signed package of the real program in `directory`: the one of ci/package, where dist/ has it,
-    else one that is made here."""
-    found = sorted((REPOSITORY / "dist").glob("hivecast-*-x86_64-linux.tar.gz"))
-    if found:
-        directory.mkdir()
-        shutil.copy(found[-1], directory)
-        return signer.sign(directory)
-    says = subprocess.run([real_binary(), "--version"], capture_output=True, text=True, check=True).stdout
-    return make_package(directory, says.split()[1], real_binary().read_bytes(), signer)
+    """The package of the real program in `directory`, as ci/package makes and signs it. One that lies in
+    dist/ may be of another commit."""
+    variables = {**os.environ, "SIGNING_KEY_FILE": str(signer.secret())}
+    variables.pop("SIGNING_PASSPHRASE_FILE", None)
+    made = subprocess.run([REPOSITORY / "ci" / "package", "--binary", real_binary(), "--dist", directory], env=variables,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if made.returncode != 0:
+        raise AssertionError(f"ci/package ended with {made.returncode}:\n{made.stdout}")
+    return directory
 
 
-def make_package(directory, version, program, signer, padding=0):
-    """A signed package whose bin/hivecast has these bytes."""
+def make_package(directory, version, program, signer, padding=0, service="[Service]\n"):
+    """A signed package whose bin/hivecast has these bytes, and whose unit has this text."""
     directory.mkdir(parents=True)
     path = directory / f"hivecast-{version}-x86_64-linux.tar.gz"
     with gzip.open(path, "wb", compresslevel=1) as file, tarfile.open(fileobj=file, mode="w") as tar:
         add(tar, f"hivecast-{version}/bin/hivecast", program, 0o755)
+        add(tar, f"hivecast-{version}/lib/systemd/system/hivecast@.service", service.encode(), 0o644)
         add(tar, f"hivecast-{version}/share/doc/hivecast/CHANGELOG.md", version.encode(), 0o644)
         if padding:
             add(tar, f"hivecast-{version}/share/padding", os.urandom(padding), 0o644)
@@ -113,6 +123,12 @@ class Signer:
             raise AssertionError(f"gpg {arguments[0]} failed: {done.stderr}")
         return done.stdout
 
+    def secret(self):
+        """The file of the secret key, armored, as ci/package takes it."""
+        path = self.home / "secret.asc"
+        path.write_text(self.gpg("--armor", "--export-secret-keys"))
+        return path
+
     def sign(self, directory):
         """Writes SHA256SUMS over what is there, and SHA256SUMS.asc."""
         names = sorted(path.name for path in directory.iterdir() if not path.name.startswith("SHA256SUMS"))
@@ -128,6 +144,8 @@ class Signer:
 class Host:
     """One sshd, its folder, and a project on it."""
 
+    address = "127.0.0.1"
+
     def __init__(self, folder, name, authorized_key, target, shell):
         self.name = name
         self.folder = pathlib.Path(folder) / name
@@ -142,6 +160,9 @@ class Host:
         shutil.copy(authorized_key, self.folder / "authorized_keys")
         for tool in ("gpgv", "mv", "tar"):
             self.stopper(self.folder / "bin" / tool, tool, shutil.which(tool))
+        for tool in ("systemctl", "sudo"):
+            self.script(self.folder / "bin" / tool, SYSTEMD.format(host=self.folder, name=tool))
+        (self.folder / "units").mkdir()
         (self.folder / "bin" / "sh").symlink_to(shutil.which(shell))
         self.projects(target)
         self.configure()
@@ -150,7 +171,10 @@ class Host:
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.folder / name], check=True)
 
     def stopper(self, path, name, real):
-        path.write_text(STOPPER.format(host=self.folder, name=name, real=real))
+        self.script(path, STOPPER.format(host=self.folder, name=name, real=real))
+
+    def script(self, path, text):
+        path.write_text(text)
         path.chmod(0o755)
 
     def projects(self, target):
@@ -167,7 +191,7 @@ class Host:
     def configure(self):
         tools = f"{self.folder / 'bin'}:{os.environ['PATH']}"
         (self.folder / "sshd_config").write_text("\n".join([
-            f"Port {self.port}", "ListenAddress 127.0.0.1", f"HostKey {self.folder / 'host_key'}",
+            f"Port {self.port}", f"ListenAddress {self.address}", f"HostKey {self.folder / 'host_key'}",
             f"AuthorizedKeysFile {self.folder / 'authorized_keys'}", f"PidFile {self.folder / 'pid'}",
             "PasswordAuthentication no", "KbdInteractiveAuthentication no", "PermitRootLogin prohibit-password",
             "UsePAM no", "StrictModes no", f"SetEnv PATH={tools} {MARK}={self.mark}", ""]))
@@ -180,19 +204,23 @@ class Host:
         if not sshd:
             raise AssertionError("sshd is missing; run dev/setup delivery")
         with open(self.folder / "sshd.log", "ab") as log:
-            self.process = subprocess.Popen([sshd, "-D", "-e", "-f", self.folder / "sshd_config"],
+            self.process = subprocess.Popen([*self.within(), sshd, "-D", "-e", "-f", self.folder / "sshd_config"],
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             env={**os.environ, MARK: self.mark})
         deadline = time.monotonic() + 20
-        while not answers(self.port):
+        while not answers(self.address, self.port):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError("sshd does not start: " + (self.folder / "sshd.log").read_text())
             time.sleep(0.02)
         return self
 
+    def within(self):
+        """A command before sshd that puts it into another place."""
+        return []
+
     def known(self):
         kind, key = (self.folder / "host_key.pub").read_text().split()[:2]
-        return f"[127.0.0.1]:{self.port} {kind} {key}\n"
+        return f"[{self.address}]:{self.port} {kind} {key}\n"
 
     def processes(self):
         """Everything that runs on this host: the sshd, its sessions, and whatever they started. An sshd
@@ -266,6 +294,13 @@ class Host:
         path = self.root / "state" / "proven"
         return path.read_text().strip() if path.exists() else None
 
+    def calls(self):
+        """How systemctl and sudo were called since the last question."""
+        path = self.folder / "calls"
+        lines = path.read_text().splitlines() if path.exists() else []
+        path.unlink(missing_ok=True)
+        return lines
+
     def releases(self):
         return sorted(os.listdir(self.root / "releases"))
 
@@ -286,13 +321,16 @@ def kill(pid):
         pass
 
 
-def answers(port):
+def answers(address, port):
     with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex((address, port)) == 0
 
 
 class HostsTest(unittest.TestCase):
     """Two hosts for each test class, and commands over them."""
+
+    # Where the commands are; a test that must know what is in dist/ has a copy.
+    checkout = REPOSITORY
 
     # Directories, which need no broker; a class that wants the real thing says `kafka`.
     def target(host):
@@ -327,11 +365,11 @@ class HostsTest(unittest.TestCase):
                                                   "--load-date", "2026-11-20", "--project", cls.project / "hivecast.yaml"]):
             subprocess.run([cls.binary, *arguments], check=True, capture_output=True)
 
-    def version(self, version, mischief=":", padding=0, signer=None):
+    def version(self, version, mischief=":", padding=0, signer=None, service="[Service]\n"):
         """A package of the real program under another version; `mischief` is what goes wrong in it."""
         directory = self.folder / "packages" / f"{version}-{uuid.uuid4().hex[:6]}"
         text = VERSION.format(version=version, mischief=mischief, real=self.held_binary())
-        return make_package(directory, version, text.encode(), signer or self.signer, padding)
+        return make_package(directory, version, text.encode(), signer or self.signer, padding, service)
 
     def held_binary(self):
         """The real program, which a test can stop on a host as it can the tools."""
@@ -351,8 +389,8 @@ class HostsTest(unittest.TestCase):
         for host in hosts or self.hosts:
             etc = host.folder / "etc"
             lines.append(
-                f"  - {{ name: {host.name}, address: 127.0.0.1, port: {host.port}, user: {getpass.getuser()}, "
-                f"root: {host.root}, project: {etc}/hivecast.yaml, smoke: {{ project: {etc}/smoke.yaml }}, "
+                f"  - {{ name: {host.name}, address: {host.address}, port: {host.port}, user: {getpass.getuser()}, "
+                f"root: {host.root}, units: {host.folder}/units, project: {etc}/hivecast.yaml, smoke: {{ project: {etc}/smoke.yaml }}, "
                 f"regress: {{ project: {etc}/regression.yaml }} }}")
         values = {"known_hosts": known, "trusted_keys": f"[{self.signer.public}]", "root": "/nowhere",
                   "project": "/nowhere/hivecast.yaml", "env": "test", "keep": 3, "wait_for_publish": "60s",
@@ -366,7 +404,8 @@ class HostsTest(unittest.TestCase):
     def start(self, name, *arguments, key=None):
         """A command of ci/ that runs; its output is text, both streams in one."""
         environment = {**os.environ, "SSH_KEY_FILE": str(key or self.key)}
-        return subprocess.Popen([REPOSITORY / "ci" / name, *map(str, arguments)], env=environment, text=True,
+        command = [self.checkout / "ci" / name, "--reports", self.folder / "reports", *arguments]
+        return subprocess.Popen([*map(str, command)], env=environment, text=True,
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
     def run_command(self, name, *arguments, expect=0, key=None):
@@ -375,10 +414,19 @@ class HostsTest(unittest.TestCase):
         output, _ = process.communicate(timeout=300)
         self.assertEqual(process.returncode, expect, output)
         self.assertNotIn(MASK_KEY, output)
+        for path in (self.folder / "reports").glob("*"):
+            self.assertNotIn(MASK_KEY, path.read_text(), path.name)
         return output
 
     def deploy(self, packages, expect=0, path=None, key=None):
         return self.run_command("deploy", path or self.environment(), "--packages", packages, expect=expect, key=key)
+
+    def smoke_only(self, packages, expect=0, path=None):
+        return self.run_command("deploy", path or self.environment(), "--packages", packages, "--smoke-only", expect=expect)
+
+    def report(self, name):
+        """What a command wrote down as having come of it."""
+        return json.loads((self.folder / "reports" / f"{name}.json").read_text())
 
     def ended(self, process, expect):
         output, _ = process.communicate(timeout=300)

@@ -19,13 +19,19 @@ GIT = {"GIT_AUTHOR_NAME": "Test", "GIT_AUTHOR_EMAIL": "test@example.com", "GIT_C
        "GIT_COMMITTER_EMAIL": "test@example.com", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}
 
 
-def run(*command, code=0, cwd=ROOT, **environment):
-    """Runs a command that has to end with that code; gives what it printed, errors too."""
+def ended(*command, cwd=ROOT, **environment):
+    """Runs a command to its end, with nothing of releases and signing in its environment but what is given
+    here; its errors stand among what it printed."""
     variables = {name: str(value) for name, value in environment.items() if value is not None}
     inherited = {name: value for name, value in os.environ.items()
                  if name not in environment and not name.startswith(("RELEASE_", "SIGNING_", "AWS_"))}
-    ran = subprocess.run([str(part) for part in command], cwd=cwd, env={**inherited, **variables}, text=True,
-                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace", check=False)
+    return subprocess.run([str(part) for part in command], cwd=cwd, env={**inherited, **variables}, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace", check=False)
+
+
+def run(*command, code=0, **options):
+    """Runs a command that has to end with that code; gives what it printed, errors too."""
+    ran = ended(*command, **options)
     if ran.returncode != code:
         line = " ".join(map(str, command))
         raise AssertionError(f"{line} ended with {ran.returncode}, not {code}:\n{ran.stdout}")

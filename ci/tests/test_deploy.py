@@ -3,6 +3,7 @@ test_deploy_failures.py."""
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import threading
@@ -32,6 +33,9 @@ class OnKafka(HostsTest):
             output = self.deploy(packages, path=path)
         version = self.one.runs()
         self.assert_runs(version)
+        # Where docs/deploy.md has systemd's links point to.
+        units = self.one.root / "current" / "lib" / "systemd" / "system"
+        self.assertEqual(sorted(path.name for path in units.iterdir()), ["hivecast@.service", "hivecast@.timer"])
         self.assertIn("every table has load_date 2026-11-20", output, "the doctor's table is shown")
         self.assertIn("smoke test of", output)
         for host in self.hosts:
@@ -44,6 +48,7 @@ class OnKafka(HostsTest):
         self.assertEqual(output.count("runs it already"), 2, output)
 
         # Another version, to be sure that on a topic with records the smoke test sends and undoes too.
+        self.assertIn("published smoke 2026-11-20", self.smoke_only(packages, path=path))
         bad = self.version("9.9.9", FAILS_TO_PUBLISH)
         output = self.deploy(bad, path=path, expect=20)
         self.assert_runs(version)
@@ -146,6 +151,19 @@ class Deploying(HostsTest):
                 self.assertEqual(self.one.root.joinpath("current").lstat().st_ino, changed)
                 self.assert_runs("1.1.0")
 
+    def test_4a_a_project_file_that_is_missing_is_told_before_the_switch(self):
+        current = self.one.link("current")
+        for name in ("hivecast", "smoke"):
+            path = self.one.folder / "etc" / f"{name}.yaml"
+            away = path.rename(path.with_suffix(".away"))
+            try:
+                output = self.deploy(self.version("1.3.3"), expect=2)
+            finally:
+                away.rename(path)
+            self.assertIn(f"error: one: there is no project file {path} on this host", output)
+            self.assertIn("docs/deploy.md", output)
+            self.assertEqual(self.one.link("current"), current)
+
     def test_5_altered_files_are_found(self):
         release = self.one.link("previous")
         changelog = self.one.root / "releases" / release / "share" / "doc" / "hivecast" / "CHANGELOG.md"
@@ -210,11 +228,6 @@ class Deploying(HostsTest):
         self.one.go_on()
         self.ended(deploy, 0)
         self.assertEqual(subprocess.run(lock).returncode, 0)
-
-    def test_credentials_are_lent_by_a_folder_of_the_host(self):
-        packages = self.version("4.0.0", 'case $1 in doctor) echo "credentials: $CREDENTIALS_DIRECTORY" ;; esac')
-        output = self.deploy(packages, path=self.environment(credentials="/etc/hivecast/credentials"))
-        self.assertIn("credentials: /etc/hivecast/credentials\n", output)
 
     def test_status(self):
         output = self.run_command("deploy", self.environment(), "--status")
@@ -318,7 +331,7 @@ class Refusals(HostsTest):
         failing("lacks `env`", env=None)
         failing("keep: 1 is no whole number of at least 2", keep=1)
         failing("'two hours' is no time", wait_for_publish="two hours")
-        failing("there is no file", trusted_keys="[ci/keys/nobody.asc]")
+        failing('"gpg --armor --export KEY >ci/keys/nobody.asc", and commit it (docs/deploy.md', trusted_keys="[ci/keys/nobody.asc]")
         failing("is a private key", trusted_keys=f"[{self.private_key()}]")
         failing("does not match", root="'/opt/$(reboot)'")
         failing("there is no host three", regress="{ env: a, feed: b, host: three }")
@@ -337,6 +350,26 @@ class Refusals(HostsTest):
             loaded = hosts.environment.load(str(path))
             self.assertEqual([host.name for host in loaded.hosts], hosts_are)
             self.assertEqual([host.name for host in loaded.hosts if host.regress], [regress] if regress else [])
+
+    def test_the_project_files_of_the_docs_are_right(self):
+        """The one that a host writes for itself passes `check`; the others have the environments' names."""
+        text = (hosts.REPOSITORY / "docs" / "deploy.md").read_text()
+        own, smoke, regression = (re.search(rf"```yaml\n(# /etc/hivecast/{name}.yaml.*?)```", text, re.DOTALL)[1]
+                                  for name in ("hivecast", "smoke", "regression"))
+        for name, inside in (("prod", own), ("qa-smoke", smoke), ("prod-smoke", smoke), ("qa-regress", regression)):
+            self.assertIn(name, inside)
+            settings = "".join(path.read_text() for path in (hosts.REPOSITORY / "ci" / "environments").glob("*.yaml"))
+            self.assertRegex(settings, rf"env: {name}\b")
+        folder = self.folder / "docs"
+        folder.mkdir()
+        (folder / "mask-key").write_text("x" * 32)
+        (folder / "hivecast_mask-key").symlink_to("mask-key")
+        project = folder / "hivecast.yaml"
+        project.write_text(own.replace("/etc/hivecast/feeds", str(self.project / "feeds"))
+                           .replace("/warehouse", str(self.project / "warehouse")))
+        done = subprocess.run([self.binary, "check", "--project", project, "--env", "prod"], capture_output=True, text=True,
+                              env={**os.environ, "CREDENTIALS_DIRECTORY": str(folder)})
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def private_key(self):
         path = self.folder / "private.asc"

@@ -158,6 +158,7 @@ class Losing(HostsTest):
         for known in (swapped, "# nobody is known\n"):
             output = self.deploy(self.version("1.6.0"), path=self.environment(known_hosts=known), expect=30)
             self.assertIn("the host's key is not the one in known_hosts", output)
+            self.assertNotIn("ssh-keygen", output, "ssh's own advice is to drop the key that was pinned")
         self.assertEqual(self.two.tree(), before)
 
     def test_a_key_that_is_not_accepted_is_told(self):

@@ -145,6 +145,14 @@ class Environment(unittest.TestCase):
         stage = "stage('a') {\nenvironment { X = 'block' }\nsteps { script { env.X = 'assigned' } }\n}"
         self.assertEqual(run(stage).result, "INVALID")
 
+    def test_a_variable_set_to_nothing_is_unset(self):
+        """hudson.EnvVars.override, and the help of withEnv: "or VARIABLE= to unset variables otherwise defined"."""
+        inner = "stage('b') {\nenvironment { OTHER = 'again' }\nsteps { sh 'b' }\n}"
+        stage = "stage('a') {\nenvironment {\nSTORE = ''\nOTHER = ''\n}\nstages {\n" + inner + "\n}\n}"
+        (step,) = run(stage, env={"STORE": "s3://x", "OTHER": "x"}).steps("sh")
+        self.assertNotIn("STORE", step["env"])
+        self.assertEqual(step["env"]["OTHER"], "again")
+
     def test_parameters_have_their_defaults_in_the_first_build(self):
         text = pipeline("stage('a') { steps { echo \"${params.WHO}\" } }").replace(
             "stages {", "parameters { string(name: 'WHO', defaultValue: 'me') }\nstages {", 1)
@@ -199,15 +207,54 @@ class Failing(unittest.TestCase):
 
     def test_failed_tests_make_unstable_and_do_not_stop_unless_an_option_says_so(self):
         stages = "stage('a') { steps { junit 'x.xml' } }\nstage('b') { steps { sh 'b' } }"
-        self.assertEqual(run(stages, junit="failures").commands, ["b"])
-        stopping = running.run(pipeline(stages, "agent any\noptions { skipStagesAfterUnstable() }"), junit="failures")
-        self.assertEqual(Build(stopping).commands, [])
+        stages = f"stage('test') {{ steps {{ sh 'test' }} }}\n{stages}".replace("junit", "sh 'test'\njunit")
+        results = {"junit": "failures", "leaves": {"test": {"always": {"x.xml": ""}}}}
+        self.assertEqual(run(stages, **results).commands, ["test", "test", "b"])
+        stopping = running.run(pipeline(stages, "agent any\noptions { skipStagesAfterUnstable() }"), **results)
+        self.assertEqual(Build(stopping).commands, ["test", "test"])
 
     def test_a_step_that_needs_an_agent_fails_without_one(self):
         self.assertEqual(run("stage('a') { steps { sh 'a' } }", agent="agent none").result, "FAILURE")
 
     def test_a_milestone_must_rise(self):
         self.assertEqual(run("stage('a') {\nsteps {\nmilestone 2\nmilestone 2\n}\n}").result, "FAILURE")
+
+
+class Files(unittest.TestCase):
+    """The help of stash, unstash, archiveArtifacts and junit: what matches no file is an error."""
+
+    LEAVES = {"make": {"success": {"dist/a": "made", "dist/deep/b": "made"}, "always": {"log": "text"}}}
+
+    def held(self, steps, elsewhere="unstash 's'", **request):
+        """How the build ends, and what lies on a second agent."""
+        stages = f"stage('a') {{\nagent {{ label 'x' }}\nsteps {{\n{steps}\n}}\n}}\n"
+        stages += f"stage('b') {{\nagent {{ label 'y' }}\nsteps {{\n{elsewhere}\nsh 'look'\n}}\n}}"
+        build = run(stages, agent="agent none", leaves=self.LEAVES, **request)
+        return build.result, next((step["files"] for step in build.steps("sh") if step["arguments"]["script"] == "look"), None)
+
+    def test_a_stash_brings_what_its_pattern_matched_to_another_agent_and_nothing_else_does(self):
+        self.assertEqual(self.held("sh 'make'\nstash name: 's', includes: 'dist/**'"), ("SUCCESS", self.LEAVES["make"]["success"]))
+        self.assertEqual(self.held("sh 'make'\nstash name: 's', includes: 'dist/*'"), ("SUCCESS", {"dist/a": "made"}))
+        self.assertEqual(self.held("sh 'make'", "echo 'b'"), ("SUCCESS", {}))
+        self.assertEqual(self.held("sh 'make'", "unstash 's'"), ("FAILURE", None))
+
+    def test_what_matches_nothing_is_an_error_unless_that_is_allowed(self):
+        for step, allowed in (("stash name: 's', includes: 'dists/**'", ", allowEmpty: true"),
+                              ("archiveArtifacts artifacts: 'dists/**, x'", ", allowEmptyArchive: true"),
+                              ("junit testResults: 'x.xml'", ", allowEmptyResults: true")):
+            self.assertEqual(self.held(f"sh 'make'\n{step}", "echo 'b'")[0], "FAILURE", step)
+            self.assertEqual(self.held(f"sh 'make'\n{step}{allowed}", "echo 'b'")[0], "SUCCESS", step)
+
+    def test_the_last_stash_of_a_name_is_the_one_that_counts(self):
+        second = "sh 'make'\nstash name: 's', includes: 'dist/**'\nstash name: 's', includes: 'log'"
+        self.assertEqual(self.held(second), ("SUCCESS", {"log": "text"}))
+
+    def test_a_command_that_fails_leaves_what_it_always_writes(self):
+        build = run("stage('a') {\nsteps { sh 'make' }\npost { always { archiveArtifacts '**' } }\n}", leaves=self.LEAVES, fail=[{"command": "make"}])
+        self.assertEqual([step["files"] for step in build.steps("archiveArtifacts")], [{"log": "text"}])
+
+    def test_deleting_the_folder_leaves_nothing(self):
+        self.assertEqual(self.held("sh 'make'\ndeleteDir()\narchiveArtifacts '**'", "echo 'b'")[0], "FAILURE")
 
 
 class Checker(unittest.TestCase):

@@ -11,11 +11,13 @@ sys.path.insert(0, str(REPOSITORY / "ci" / "jenkins-test"))
 import contract  # noqa: E402
 import simulation  # noqa: E402
 import superseding  # noqa: E402
-from builds import Pipeline  # noqa: E402
+from builds import BY_CI, BY_RELEASE, LEAVES, SIGNATURE, Pipeline  # noqa: E402
 
 VERIFY = ["ci/build", "ci/test", "ci/quality"]
 PACKAGE = [*VERIFY, "ci/package"]
-DEFAULT_LABELS = {"hivecast-build", "hivecast-deploy"}
+CHECK = "ci/release --check"
+# Those of a build of master.
+DEFAULT_LABELS = {"hivecast-master", "hivecast-release", "hivecast-deploy", "hivecast-prod"}
 
 
 def setUpModule():
@@ -51,22 +53,69 @@ class Table(unittest.TestCase):
                 for fork in (None, "somebody", "somebody/hivecast"):
                     with self.subTest(target=target, source=source, fork=fork):
                         build = pipeline.pull_request(target, source=source, fork=fork)
-                        self.assertFalse([c for c in build.commands if "release" in c or "prod" in c])
+                        self.assertFalse([c for c in build.commands if c != CHECK and ("release" in c or "prod" in c)])
                         self.assertEqual(build.events("input"), [])
+                        self.assertEqual(contract.labels(build) & contract.APART, set())
+                        self.assertFalse([e for e in build.events("lent") if contract.KEYS.get(e["credential"]) in contract.APART])
 
     def test_a_pull_request_that_a_branch_source_calls_master_does_not_either(self):
         env = {"BRANCH_NAME": "master", "CHANGE_ID": "7", "CHANGE_TARGET": "master", "CHANGE_BRANCH": "master"}
         build = pipeline.build(env, {})
-        self.assertEqual(build.commands, [*PACKAGE, "ci/deploy qa", "ci/regress qa"])
+        self.assertEqual(build.commands, [CHECK, *PACKAGE, "ci/deploy qa", "ci/regress qa"])
+        self.assertEqual(contract.labels(build), {"hivecast-build", "hivecast-deploy"})
+
+    def test_a_pull_request_into_master_without_a_new_version_fails_before_anything_is_built(self):
+        for fork, agent in ((None, "hivecast-build"), ("somebody", "hivecast-fork")):
+            build = pipeline.pull_request("master", fork=fork, fail=[{"command": CHECK}])
+            self.assertEqual((build.result, build.commands, contract.labels(build)), ("FAILURE", [CHECK], {agent}))
+            self.assertEqual(build.events("lent"), [])
+
+    def test_the_version_is_looked_up_in_what_was_cloned(self):
+        """The controller gives every agent a store, to which a pull request has no key."""
+        (step,) = [s for s in pipeline.pull_request("master").steps("sh") if s["arguments"]["script"] == CHECK]
+        self.assertNotIn("RELEASE_STORE", step["env"])
+        self.assertEqual(step["env"]["RELEASE_REMOTE"], ".")
+        (step,) = [s for s in pipeline.branch("master").steps("sh") if s["arguments"]["script"] == "ci/release"]
+        self.assertTrue(step["env"]["RELEASE_STORE"].startswith("s3://"))
+        self.assertTrue(step["env"]["RELEASE_REMOTE"].startswith("https://"))
+
+    def test_each_key_is_lent_on_one_label_and_those_of_prod_and_releases_on_none_that_builds(self):
+        lent = {(event["credential"], event["agent"]) for event in pipeline.branch("master").events("lent")}
+        self.assertEqual(lent, {*contract.KEYS.items(), (contract.CI_KEY, "hivecast-master")})
+        for command in contract.PACKAGE_COMMANDS:
+            self.assertNotIn(command, contract.LABELS)
 
     def test_a_fork_comes_near_no_credential(self):
         for target in ("master", "release/1.2"):
             build = pipeline.pull_request(target, source="master", fork="somebody")
-            self.assertEqual(build.commands, VERIFY)
+            self.assertEqual([c for c in build.commands if c != CHECK], VERIFY)
+            self.assertEqual(build.events("lent"), [])
 
     def test_a_fork_s_code_runs_on_agents_of_its_own(self):
         build = pipeline.pull_request("master", fork="somebody")
-        self.assertEqual({event["agent"] for event in build.events("agent")}, {"hivecast-fork"})
+        self.assertEqual(contract.labels(build), {"hivecast-fork"})
+
+    def test_what_is_released_is_built_where_no_other_code_runs(self):
+        for name in ("master", "main"):
+            self.assertIn("hivecast-master", contract.labels(pipeline.branch(name)))
+        others = [pipeline.branch(name) for name in ("feature/x", "release/1.2", "Master", "masters")]
+        others += [pipeline.tag("master"), pipeline.pull_request("master", source="master")]
+        for build in others:
+            self.assertNotIn("hivecast-master", contract.labels(build))
+
+    def test_qa_and_prod_get_what_the_release_key_signed(self):
+        brought = {step["arguments"]["script"]: step["files"].get(SIGNATURE) for step in pipeline.branch("master").steps("sh")}
+        self.assertEqual(brought["ci/release"], BY_CI)
+        for command in contract.PACKAGED[1:]:
+            self.assertEqual(brought[command], BY_RELEASE, command)
+
+    def test_a_pull_request_brings_to_qa_what_the_ci_key_signed(self):
+        build = pipeline.pull_request("master")
+        self.assertEqual({step["files"].get(SIGNATURE) for step in build.steps("sh") if step["agent"] == "hivecast-deploy"}, {BY_CI})
+        self.assertEqual(build.kept(SIGNATURE), [("Verify", BY_CI)])
+
+    def test_packages_are_archived_with_either_signature(self):
+        self.assertEqual(pipeline.branch("master").kept(SIGNATURE), [("Verify", BY_CI), ("Release", BY_RELEASE)])
 
 
 class Failures(unittest.TestCase):
@@ -83,9 +132,19 @@ class Failures(unittest.TestCase):
                 self.assertTrue(any(failed_in.startswith(stage) for stage, _ in build.archived), build.archived)
 
     def test_a_smoke_test_that_fails_after_the_deploy_fails_the_build(self):
-        build = pipeline.branch("master", fail=[{"command": "ci/deploy prod", "stage": "Smoke test in PROD"}])
+        build = pipeline.branch("master", fail=[{"command": "--smoke-only"}])
         self.assertEqual((build.result, build.commands, build.mails), ("FAILURE", contract.MASTER_COMMANDS, ["FAILED"]))
-        self.assertIn(("PROD/Roll-out/Smoke test in PROD", "reports/**"), build.archived)
+
+    def test_reports_of_deploys_and_regression_tests_are_archived_however_those_end(self):
+        stages = {"ci/deploy qa": "QA/Deploy to QA", "ci/regress qa": "QA/Regression test in QA",
+                  "ci/deploy prod": "PROD/Roll-out/Deploy to PROD", "ci/deploy prod --smoke-only": "PROD/Roll-out/Smoke test in PROD"}
+        for command, stage in stages.items():
+            for result in ("SUCCESS", "FAILURE", "ABORTED"):
+                with self.subTest(command, result=result):
+                    fail = [] if result == "SUCCESS" else [{"command": f"^{command}$", "result": result}]
+                    build = pipeline.branch("master", fail=fail)
+                    self.assertEqual(build.result, result)
+                    self.assertIn((stage, "reports/**"), build.archived)
 
     def test_failed_tests_without_a_failed_command_stop_the_later_stages(self):
         build = pipeline.branch("master", junit="failures")
@@ -94,10 +153,15 @@ class Failures(unittest.TestCase):
         self.assertEqual(build.mails, ["TESTS FAILED"])
 
     def test_tests_that_leave_no_result_fail_and_the_logs_are_archived_all_the_same(self):
-        build = pipeline.branch("master", junit="missing")
+        build = pipeline.branch("master", leaves={**LEAVES, "ci/test": {}})
         self.assertEqual(build.result, "FAILURE")
         self.assertEqual(build.commands, ["ci/build", "ci/test"])
         self.assertEqual(build.archived, [("Verify", "dist/**, reports/**")])
+
+    def test_results_of_tests_that_failed_are_published_and_archived(self):
+        build = pipeline.branch("feature/x", fail=[{"command": "^ci/test$"}])
+        self.assertEqual((build.result, len(build.steps("junit"))), ("FAILURE", 1))
+        self.assertEqual(build.kept("reports/junit/rust.xml"), [("Verify", "results")])
 
     def test_an_agent_that_never_comes_ends_the_build_and_is_told(self):
         for label in sorted(DEFAULT_LABELS):
@@ -147,8 +211,14 @@ class Mail(unittest.TestCase):
             with self.subTest(previous):
                 self.assertEqual(pipeline.branch("feature/x", previous=list(previous)).mails, mails)
 
+    def test_mail_goes_to_the_parameter_and_says_where_the_build_is(self):
+        text = pipeline.text.replace("'hivecast@example.com'", "'us@example.org'")
+        (mail,) = Pipeline(running, text).branch("feature/x", fail=[{"command": "ci/build"}]).steps("mail")
+        self.assertEqual(mail["arguments"]["to"], "us@example.org")
+        self.assertIn("https://jenkins/job/7/", mail["arguments"]["body"])
+
     def test_mail_needs_no_agent(self):
-        build = pipeline.branch("master", offline=["hivecast-build"])
+        build = pipeline.branch("master", offline=["hivecast-master"])
         self.assertIsNone(build.steps("mail")[0]["agent"])
 
 
@@ -184,17 +254,21 @@ class Superseding(unittest.TestCase):
 class Parameters(unittest.TestCase):
     def test_labels_and_caches_are_parameters(self):
         text = pipeline.text
-        for old, new in (("hivecast-build'", "elsewhere'"), ("hivecast-deploy'", "beyond'"), ("/var/cache/hivecast'", "/cache'")):
-            self.assertEqual(text.count(old), 1, old)
-            text = text.replace(old, new)
-        build = Pipeline(running, text).branch("master")
-        self.assertEqual({event["agent"] for event in build.events("agent")}, {"elsewhere", "beyond"})
+        for label in (*DEFAULT_LABELS, "hivecast-fork", "hivecast-build"):
+            self.assertEqual(text.count(f"defaultValue: '{label}'"), 1, label)
+            text = text.replace(f"defaultValue: '{label}'", f"defaultValue: 'my-{label}'")
+        self.assertEqual(contract.labels(Pipeline(running, text).branch("master")), {f"my-{label}" for label in DEFAULT_LABELS})
+        self.assertEqual(contract.labels(Pipeline(running, text).pull_request("master", fork="somebody")), {"my-hivecast-fork"})
+        text = text.replace("/var/cache/hivecast'", "/cache'")
+        build = Pipeline(running, text).branch("feature/x")
+        self.assertEqual(contract.labels(build), {"my-hivecast-build"})
+        self.assertEqual(build.steps("sh")[0]["env"]["CARGO_HOME"], "/cache/my-hivecast-build/cargo")
 
     def test_caches_lie_outside_the_workspace_and_each_executor_has_its_own(self):
         build = pipeline.branch("master")
         found = {(step["env"]["CARGO_HOME"], step["env"]["HIVECAST_CACHE"]) for step in build.steps("sh") if "Verify/" in step["stage"]}
-        self.assertEqual(found, {("/var/cache/hivecast/cargo", "/var/cache/hivecast/executor-1")})
-        self.assertEqual({event["agent"] for event in build.events("agent")}, DEFAULT_LABELS)
+        self.assertEqual(found, {("/var/cache/hivecast/hivecast-master/cargo", "/var/cache/hivecast/hivecast-master/executor-1")})
+        self.assertEqual(contract.labels(build), DEFAULT_LABELS)
 
 
 if __name__ == "__main__":

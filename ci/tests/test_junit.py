@@ -81,14 +81,16 @@ class Delivery(unittest.TestCase):
         shutil.rmtree(self.checkout / "ci/tests")
         (self.checkout / "ci/tests").mkdir()
 
-    def report(self, body, code):
-        """The report of a module with that test in it."""
+    def report(self, body, code, decorator=""):
+        """The report of a module with that test in it, and the last line that was printed."""
         (self.checkout / "ci/tests/test_small.py").write_text(
-            f"import unittest\n\nclass Small(unittest.TestCase):\n    def test_it(self):\n        {body}\n")
+            f"import unittest\n\nclass Small(unittest.TestCase):\n    {decorator}\n    def test_it(self):\n        {body}\n")
         told = run("ci/test", "delivery", cwd=self.checkout, code=code)
         [suite] = xml.parse(self.checkout / "reports/junit/delivery.xml").getroot()
         [case] = suite
         self.assertEqual((suite.get("name"), case.get("name")), ("test_small", "Small.test_it"))
+        self.assertEqual([line for line in told.splitlines() if line.startswith("skipped: ")],
+                         [f"skipped: test_small: Small.test_it: {child.get('message')}" for child in case if child.tag == "skipped"])
         return [child.tag for child in case], told.splitlines()[-1]
 
     def test_its_outcome_is_told_and_is_the_exit_code(self):
@@ -98,8 +100,13 @@ class Delivery(unittest.TestCase):
                 ("self.skipTest('so')", 0, ["skipped"], "0 passed, 0 failed, 1 skipped")):
             self.assertEqual(self.report(body, code), (kinds, last), body)
 
+    def test_what_was_expected_to_fail_is_told_too(self):
+        for body, code, kinds, last in (("self.fail('so')", 0, [], "1 passed, 0 failed"), ("pass", 1, ["failure"], "0 passed, 1 failed")):
+            self.assertEqual(self.report(body, code, "@unittest.expectedFailure"), (kinds, last), body)
+
     def test_an_unknown_suite_and_help(self):
-        self.assertIn("no suite is called java", run("ci/test", "java", code=2))
+        self.assertIn("ci/test: no suite is called java; there are", run("ci/test", "java", code=2))
+        self.assertIn("ci/test: unrecognized arguments: --no-such-option", run("ci/test", "--no-such-option", code=2))
         self.assertIn("usage: ci/test", run("ci/test", "--help"))
 
 

@@ -22,13 +22,12 @@ VERSION = re.search(r'(?m)^version = "(.*)"$', (ROOT / "Cargo.toml").read_text()
 DEB = f"hivecast_{VERSION}_amd64.deb"
 TAR = f"hivecast-{VERSION}-x86_64-linux.tar.gz"
 SBOM = f"hivecast-{VERSION}.cdx.json"
-PAGES = ["hivecast", *(f"hivecast-{command}" for command in (
-    "build", "check", "init", "preview", "prune", "publish", "runs", "sample", "schema", "verify"))]
 
 
 def setUpModule():
     """The product's package, made once for all tests that only read it."""
-    global PLACE, DIST, TREE  # pylint: disable=global-statement
+    global PLACE, DIST, TREE, PAGES  # pylint: disable=global-statement
+    PAGES = ["hivecast", *(f"hivecast-{command}" for command in commands())]
     PLACE = pathlib.Path(tempfile.mkdtemp(prefix="hivecast-package-test-"))
     DIST, TREE = PLACE / "dist", PLACE / "tree"
     try:
@@ -43,6 +42,12 @@ def setUpModule():
 def tearDownModule():
     shutil.rmtree(PLACE, ignore_errors=True)
     remove_stand_in()
+
+
+def commands():
+    """The product's commands, as it lists them itself; `help` has no page."""
+    listed = re.search(r"(?ms)^Commands:\n(.*?)\n\n", run(BINARY, "--help"))[1]
+    return [name for name in re.findall(r"(?m)^  (\S+) ", listed) if name != "help"]
 
 
 def top():
@@ -66,7 +71,9 @@ class Contents(unittest.TestCase):
             "share/doc/hivecast/THIRD-PARTY-LICENSES", "share/doc/hivecast/hivecast.cdx.json",
             "share/doc/hivecast/hivecast.env",
         } | {f"share/man/man1/{page}.1" for page in PAGES}
-        self.assertEqual(expected - {name.split("/", 1)[1] for name in names}, set())
+        found = {name.split("/", 1)[1] for name in names}
+        self.assertEqual(expected - found, set())
+        self.assertEqual({name for name in found if name.startswith("share/man/")}, {name for name in expected if name.startswith("share/man/")})
 
     def test_the_tar_has_no_user_and_one_time_and_sorted_names(self):
         with tarfile.open(DIST / TAR) as tar:
@@ -112,6 +119,7 @@ class Contents(unittest.TestCase):
         self.assertNotIn(str(ROOT), (DIST / SBOM).read_text())
 
     def test_manual_pages_are_pages(self):
+        self.assertIn("hivecast-doctor", PAGES)
         for page in PAGES:
             path = top() / f"share/man/man1/{page}.1"
             run("mandoc", "-T", "lint", "-W", "error", path)
@@ -134,6 +142,14 @@ class Contents(unittest.TestCase):
                    "complete -C 'hivecast pub'", HOME=PLACE)
         self.assertIn("publish", fish)
 
+    def test_pages_and_completions_of_a_tar_are_found_as_the_docs_say(self):
+        block = re.search(r"```\n(PATH=.*?)```", (ROOT / "docs/install.md").read_text(), re.DOTALL)[1]
+        path, pages, bash, zsh, fish = [line.split("  ")[0].replace("/opt/hivecast/current", str(top())) for line in block.splitlines()]
+        self.assertEqual(run("bash", "-c", f"{path}; command -v hivecast").strip().rsplit("/", 1)[1], "hivecast")
+        self.assertEqual(run("bash", "-c", f"{pages}; man -w hivecast-publish").strip(), f"{top()}/share/man/man1/hivecast-publish.1")
+        self.assertIn("hivecast", run("bash", "-c", f"{bash}; complete -p hivecast"))
+        self.assertIn("_hivecast", run("zsh", "-f", "-c", f"{zsh}; autoload -U compinit; compinit -u -D; echo $_comps[hivecast]"))
+        self.assertIn("publish", run("fish", "--no-config", "-c", f"{fish}; complete -C 'hivecast pub'", HOME=PLACE))
 
     def test_each_packages_unit_starts_its_own_binary(self):
         run("dpkg-deb", "--extract", DIST / DEB, PLACE / "deb")
@@ -221,7 +237,22 @@ class Reproducible(unittest.TestCase):
                 run("sh", "-c", f"umask {options.pop('umask')}; exec ci/package --binary {stand_in()}", cwd=here, **options)
                 sums.append((here / "dist/SHA256SUMS").read_text())
                 run("sha256sum", "--check", "--strict", "SHA256SUMS", cwd=here / "dist")
+                self.assertEqual(packaged_commit(here / "dist"), run("git", "rev-parse", "HEAD", cwd=here).strip())
             self.assertEqual(*sums)
+
+    def test_what_is_in_no_commit_is_told_and_makes_other_packages(self):
+        """Ignored files don't count, the packages themselves among them."""
+        with scratch() as place:
+            here = checkout(place / "checkout")
+            commit = run("git", "rev-parse", "HEAD", cwd=here).strip()
+            for path, told in (("reports/x", commit), ("a-new-file", f"{commit}-dirty"), ("README.md", f"{commit}-dirty")):
+                (here / path).parent.mkdir(exist_ok=True)
+                with (here / path).open("a") as file:
+                    file.write("changed\n")
+                warned = run("ci/package", "--binary", stand_in(), cwd=here)
+                self.assertEqual(packaged_commit(here / "dist"), told, path)
+                self.assertEqual(f" {path}\n" in warned, told != commit, warned)
+                run("git", "clean", "--quiet", "--force", cwd=here)
 
     def test_another_time_gives_other_bytes(self):
         """Else the test above would not see the time."""
@@ -267,6 +298,12 @@ class Reproducible(unittest.TestCase):
         self.assertNotIn("Compiling", told)
 
 
+def packaged_commit(dist):
+    """The commit that the bill of materials names."""
+    [commit] = json.loads((dist / SBOM).read_text())["metadata"]["component"]["pedigree"]["commits"]
+    return commit["uid"]
+
+
 def link_dependencies(source, destination, without):
     """What cargo has compiled of crates that don't have one of these names, without copying it."""
     def left_out(_, names):
@@ -286,8 +323,12 @@ class Sums(unittest.TestCase):
         with scratch() as place:
             key, other = Key(place, "ci", passphrase="of the test"), Key(place, "stranger")
             dist = place / "dist"
-            run("ci/package", "--binary", stand_in(), "--dist", dist, SIGNING_KEY_FILE=key.secret,
-                SIGNING_PASSPHRASE_FILE=key.passphrase)
+            told = run("ci/package", "--binary", stand_in(), "--dist", dist, SIGNING_KEY_FILE=key.secret,
+                       SIGNING_PASSPHRASE_FILE=key.passphrase)
+            self.assertIn(f"ci/package: warning: {stand_in()} is taken to be of the commit", told)
+            steps = [line.split(": ", 1)[1] for line in told.splitlines() if line.startswith("ci/package: ") and "warning" not in line]
+            self.assertEqual(steps, ["writing the bill of materials", "gathering binary, manual pages, completions, licences",
+                                     "packing the tar.gz", "packing the .deb", "signing the sums", f"made {dist}:"])
             key.verify(dist / "SHA256SUMS")
             other.verify(dist / "SHA256SUMS", code=2)
             run("sha256sum", "--check", "--strict", "SHA256SUMS", cwd=dist)
@@ -324,8 +365,27 @@ class Refusals(unittest.TestCase):
             self.assertIn("[99.0.0]", run("ci/package", "--binary", stand_in(), cwd=here, code=2))
             self.assertFalse((here / "dist").exists())
 
+    def test_a_checkout_that_changes_meanwhile(self):
+        """A gzip that writes into it; the bill of materials has named the commit before."""
+        with scratch() as place:
+            here = checkout(place / "checkout")
+            gzip = place / "bin/gzip"
+            gzip.parent.mkdir()
+            gzip.write_text(f'#!/bin/sh\necho changed >>README.md\nexec {shutil.which("gzip")} "$@"\n')
+            gzip.chmod(0o755)
+            told = run("ci/package", "--binary", stand_in(), cwd=here, code=2, PATH=f"{gzip.parent}:{os.environ['PATH']}")
+            self.assertIn("changed while it was packaged", told)
+            self.assertFalse((here / "dist").exists())
+
     def test_an_unknown_option_and_help(self):
-        self.assertIn("usage: ci/package", run("ci/package", "--no-such-option", code=2))
+        for arguments, wrong in ((["--no-such-option"], "there is no argument --no-such-option"),
+                                 (["--dist"], "--dist needs a directory"), (["--binary"], "--binary needs a file"),
+                                 (["--binary", "/nonexistent"], "--binary /nonexistent: there is no such file")):
+            told = run("ci/package", *arguments, code=2)
+            self.assertTrue(told.startswith(f"ci/package: {wrong}\nusage: ci/package"), told)
+        for arguments, wrong in ((["--produkt"], "there is no argument --produkt"),
+                                 (["--product", "more"], "there is one argument at most, and here are 2: --product more")):
+            self.assertIn(f"ci/build: {wrong}\nusage: ci/build", run("ci/build", *arguments, code=2))
         self.assertIn("SIGNING_KEY_FILE", run("ci/package", "--help"))
 
 
@@ -342,17 +402,31 @@ class Installed(unittest.TestCase):
             root = place / "root"
             self.system(root)
             before = files(root)
-            shutil.copy(DIST / DEB, root / "tmp" / DEB)
-            chroot(root, "dpkg", "--install", f"/tmp/{DEB}")
-            (root / "tmp" / DEB).unlink()
+            self.install(root)
             self.assertEqual(chroot(root, "hivecast", "--version").strip(), f"hivecast {VERSION}")
             self.assertEqual(chroot(root, "stat", "-c", "%U %a", "/var/lib/hivecast", "/etc/hivecast/credentials"),
                              "hivecast 750\nroot 700\n")
+            self.keeps_rights(root)
             self.publishes(root)
             run("systemctl", "--root", root, "enable", "hivecast@contracts.timer")
             self.assertTrue((root / "etc/systemd/system/timers.target.wants/hivecast@contracts.timer").is_symlink())
             chroot(root, "dpkg", "--purge", "hivecast")
             self.assertEqual(sorted(files(root) - before), [])
+
+    def keeps_rights(self, root):
+        """What the owner has set since is so after the next version, and what is gone comes back as it was."""
+        chroot(root, "sh", "-euc", "chgrp hivecast /etc/hivecast/credentials; chmod 2750 /etc/hivecast/credentials; chmod 0755 /var/lib/hivecast")
+        self.install(root)
+        folders = ("/var/lib/hivecast", "/etc/hivecast/credentials")
+        self.assertEqual(chroot(root, "stat", "-c", "%U:%G %a", *folders), "hivecast:hivecast 755\nroot:hivecast 2750\n")
+        chroot(root, "rmdir", *folders)
+        self.install(root)
+        self.assertEqual(chroot(root, "stat", "-c", "%U:%G %a", *folders), "hivecast:hivecast 750\nroot:root 700\n")
+
+    def install(self, root):
+        shutil.copy(DIST / DEB, root / "tmp" / DEB)
+        chroot(root, "dpkg", "--install", f"/tmp/{DEB}")
+        (root / "tmp" / DEB).unlink()
 
     def publishes(self, root):
         """The package's example, a day of data, and the publish that README shows, as the package's user."""

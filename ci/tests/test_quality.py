@@ -88,7 +88,11 @@ class Quality(unittest.TestCase):
     def test_an_unknown_check_and_help(self):
         self.assertIn("no check is called clipy", self.quality("clipy", code=2))
         self.assertIn("usage: ci/quality", run("ci/quality", "--help"))
-        self.assertIn("usage: ci/quality", run("ci/quality", "--no-such-option", code=2))
+        told = run("ci/quality", "--no-such-option", code=2)
+        self.assertTrue(told.startswith("ci/quality: there is no option --no-such-option\nusage: ci/quality"), told)
+        told = run("ci/quality", "--in", "/nonexistent", code=2)
+        self.assertTrue(told.startswith("ci/quality: --in /nonexistent: there is no such directory\nusage:"), told)
+        self.assertIn("ci/quality: --in needs a directory\n", run("ci/quality", "--in", code=2))
 
 
 class Dependencies(unittest.TestCase):

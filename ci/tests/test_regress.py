@@ -28,7 +28,8 @@ class Regression(HostsTest):
     def setUpClass(cls):
         super().setUpClass()
         cls.deployed = cls("run_command")
-        cls.deployed.deploy(cls.deployed.version("1.0.0"))
+        cls.package = cls.deployed.version("1.0.0")
+        cls.deployed.deploy(cls.package)
 
     def setUp(self):
         """A copy of the test's files, since some tests spoil them."""
@@ -37,7 +38,9 @@ class Regression(HostsTest):
         shutil.copytree(REPOSITORY / "ci" / "regression", self.copy)
 
     def regress(self, *arguments, expect=0):
-        return self.run_command("regress", self.environment(), "--regression", self.copy, *arguments, expect=expect)
+        """Of the package that is deployed, unless `arguments` have another."""
+        return self.run_command("regress", self.environment(), "--regression", self.copy, "--packages", self.package,
+                                *arguments, expect=expect)
 
     def golden(self, day, partition=0):
         return self.copy / "golden" / day / f"partition-{partition}.ndjson"
@@ -46,6 +49,11 @@ class Regression(HostsTest):
         for _ in range(2):
             output = self.regress()
             self.assertRegex(output, r"\n118 records in 6 files are as the golden files have them")
+        report = self.report("regress-test")
+        self.assertEqual((report["release"], report["records"], report["differences"], report["exit_code"], report["error"]),
+                         (self.one.link("current"), 118, 0, 0, None))
+        self.assertEqual(sorted(report["seconds"]), [f"{what} {day}" for what in ("publish", "verify") for day in DAYS])
+        self.assertEqual((self.folder / "reports" / "regress-test.log").read_text(), output)
 
     def test_the_export_has_what_it_is_for(self):
         records = [json.loads(line) for day in DAYS for number in range(3)
@@ -81,6 +89,15 @@ class Regression(HostsTest):
                 self.assertIn("2026-11-20/partition-0.ndjson key ", output)
                 self.assertIn("ci/regress --accept", output)
                 self.assertEqual(path.read_text(), spoil(text), "the golden file is as it was")
+                diff = (self.folder / "reports" / "regress-test.diff").read_text()
+                self.assertIn(diff, output)
+                self.assertIn("2026-11-20/partition-0.ndjson key ", diff)
+                report = self.report("regress-test")
+                self.assertGreater(report["differences"], 0)
+                self.assertEqual(report["error"]["exit_code"], 20)
+        self.setUp()
+        self.regress()
+        self.assertFalse((self.folder / "reports" / "regress-test.diff").exists(), "of an earlier run")
 
     def test_order_missing_and_more_records_and_files_count(self):
         def swapped(lines):
@@ -124,7 +141,8 @@ class Regression(HostsTest):
         ours, theirs = pty.openpty()
         try:
             process = subprocess.Popen([REPOSITORY / "ci" / "regress", self.environment(), "--regression", self.copy,
-                                        "--accept"], stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                        "--accept", "--packages", self.package, "--reports",
+                                        self.folder / "reports"], stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                        env={**os.environ, "SSH_KEY_FILE": str(self.key)}, text=True)
             os.write(ours, answer.encode())
             output, _ = process.communicate(timeout=120)
@@ -145,6 +163,7 @@ class Regression(HostsTest):
         timings.unlink(missing_ok=True)
         for _ in range(4):
             self.assertNotIn("slow", self.regress())
+            self.assertEqual(self.report("regress-test")["slow"], [])
         lines = [json.loads(line) for line in timings.read_text().splitlines()]
         self.assertEqual(len(lines), 4)
         self.assertEqual(lines[0]["release"], self.one.link("current"))
@@ -152,6 +171,8 @@ class Regression(HostsTest):
             line["seconds"]["publish 2026-11-20"] = -2.0
         timings.write_text("".join(json.dumps(line) + "\n" for line in lines))
         self.assertRegex(self.regress(), r"warning: slow: publish 2026-11-20 took \d+\.\d+ s; the median of the last 4 runs")
+        [sentence] = self.report("regress-test")["slow"]
+        self.assertIn("publish 2026-11-20 took", sentence)
 
     def test_what_fails_on_the_host_is_told(self):
         feed = self.copy / "feeds" / "regression.yaml"
@@ -160,6 +181,26 @@ class Regression(HostsTest):
         self.assertIn("did you mean `branch_code`?", output)
         self.assertIn("hivecast publish of the regression feed ended with 2", output)
         self.assertFalse((self.one.root / "incoming").exists())
+        report = self.report("regress-test")
+        self.assertEqual((report["exit_code"], report["records"]), (2, None))
+
+    def test_it_is_bound_to_the_release_that_was_packaged(self):
+        runs = self.one.link("current")
+        other = self.version("1.0.1")
+        release = hosts.package.find(other, None).release
+        output = self.regress("--packages", other, expect=20)
+        self.assertIn(f"error: this host runs {runs}, not {release}", output)
+        self.assertNotIn("regression test of", output)
+        self.assertEqual(self.report("regress-test")["release"], runs)
+        self.assertIn("there is no hivecast-VERSION", self.regress("--packages", self.copy, expect=2))
+
+    def test_what_lies_in_dist_is_the_release(self):
+        self.checkout = self.folder / "checkout"
+        shutil.copytree(REPOSITORY / "ci", self.checkout / "ci")
+        output = self.run_command("regress", self.environment())
+        self.assertIn(f"regression test of {self.one.link('current')}\n", output, "of whatever is deployed")
+        shutil.copytree(self.version("1.0.2"), self.checkout / "dist")
+        self.assertIn("not 1.0.2-", self.run_command("regress", self.environment(), expect=20))
 
     def test_it_waits_for_nobody_who_deploys(self):
         lock = subprocess.Popen(["flock", "--no-fork", self.one.root / "deploy.lock", "sleep", "60"])

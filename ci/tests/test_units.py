@@ -55,6 +55,27 @@ class Units(unittest.TestCase):
         told = self.analyze("calendar", "--iterations=3", "--base-time=2026-11-22 12:00:00 UTC", calendar)
         self.assertEqual(re.findall(r"2026-11-2[0-9] 02:00:00", told), [f"2026-11-{day} 02:00:00" for day in (23, 24, 25)])
 
+    def test_a_timer_that_is_enabled_as_the_docs_say_outlives_its_release(self):
+        """Without a running systemd, below another root."""
+        line = re.search(r"(?m)^ln -s (\.\./hivecast@\.timer) /(\S+/hivecast@contracts\.timer)$",
+                         (ROOT / "docs/install.md").read_text())
+        current, units = self.place / "opt/hivecast/current", self.place / "etc/systemd/system"
+        units.mkdir(parents=True)
+        for unit in ("hivecast@.service", "hivecast@.timer"):
+            (units / unit).symlink_to(f"/opt/hivecast/current/lib/systemd/system/{unit}")
+        wants = self.place / line[2]
+        wants.parent.mkdir()
+        wants.symlink_to(line[1])
+        for release in ("first", "second"):
+            files = current.parent / "releases" / release / "lib/systemd/system"
+            files.mkdir(parents=True)
+            for unit in ("hivecast@.service", "hivecast@.timer"):
+                shutil.copy(self.place / unit, files)
+            current.unlink(missing_ok=True)
+            current.symlink_to(f"releases/{release}")
+            self.assertEqual(run("systemctl", f"--root={self.place}", "is-enabled", "hivecast@contracts.timer").strip(), "enabled")
+            shutil.rmtree(current.parent / "releases" / release)
+
     def command(self, **settings):
         """The service's command as systemd would run it for the feed `contracts`."""
         line = re.search(r"(?ms)^ExecStart=(.*?[^\\])$", SERVICE)[1].replace("\\\n", " ").replace("%i", "contracts")
@@ -125,6 +146,12 @@ class Dockerfile(unittest.TestCase):
             planted.write((ROOT / "packaging/Dockerfile").read_text().replace("debian:12-slim", "debian:latest"))
             planted.flush()
             self.assertIn("DL3007", run(self.linter, planted.name, code=1))
+
+    def test_the_commands_at_its_top_run_the_image_that_they_build(self):
+        top = (ROOT / "packaging/Dockerfile").read_text().split("\nFROM ")[0].replace("\\\n#", "")
+        [build], [run_it] = re.findall(r"docker build (.*)", top), re.findall(r"docker run (.*)", top)
+        tag = re.search(r"--tag (\S+)", build)[1]
+        self.assertIn(f" {tag} --project ", run_it)
 
     def test_it_does_not_run_as_root_and_writes_in_one_place_only(self):
         text = (ROOT / "packaging/Dockerfile").read_text()

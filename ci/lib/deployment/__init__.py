@@ -5,6 +5,7 @@ import pathlib
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 
 # Exit codes, with the meanings that hivecast gives them.
+BUG = 1
 USAGE = 2
 INFRASTRUCTURE = 10
 UNFIT = 20

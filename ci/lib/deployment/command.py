@@ -2,12 +2,15 @@
 
 import argparse
 import os
+import pathlib
 import shutil
 import signal
 import sys
+import traceback
 
-from . import INTERRUPTED, USAGE, Failure
-from .rollout import report
+from . import BUG, INTERRUPTED, REPOSITORY, USAGE, Failure
+from .report import Report
+from .rollout import changes
 
 NEEDS = """\
 needs: ssh, gpgv, python3-yaml (dev/setup delivery installs them)
@@ -22,6 +25,8 @@ def parser(name, text):
                                    formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("environment", metavar="ENV",
                       help="a name in ci/environments/ without .yaml, or a path with a slash in it")
+    made.add_argument("--reports", metavar="DIR", default=REPOSITORY / "reports", type=pathlib.Path,
+                      help="where the report goes: what is printed (.log) and what came of it (.json; default: reports)")
     return made
 
 
@@ -30,28 +35,46 @@ def say(host, text):
     print(f"{host.name}: {text}", flush=True)
 
 
-def run(main):
-    """Runs a command's main and ends the process with its exit code."""
+def run(name, arguments, main):
+    """Runs `main(arguments, report)`, writes the report under this name, and ends the process with the
+    exit code."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        if not shutil.which("ssh"):
-            raise Failure(USAGE, "ssh is missing; on Debian: apt-get install openssh-client")
-        code = main()
-    except Failure as failure:
-        print(f"error: {failure}", file=sys.stderr)
-        code = failure.code
-    except KeyboardInterrupt:
-        print("error: interrupted", file=sys.stderr)
-        code = INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
+        report = Report(arguments.reports, name, arguments.environment)
+    except OSError as error:
+        print(f"error: failed to write reports to {arguments.reports}: {error}", file=sys.stderr)
+        sys.exit(USAGE)
+    code = ended(arguments, report, main)
+    # The report is short, and so is the wait for whoever interrupts once more.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    report.write(code)
     sys.exit(code)
 
 
-def conclude(results):
-    """Tells what state each host is in; the exit code."""
-    print(f"\n{report(results)}\n", flush=True)
+def ended(arguments, report, main):
+    """The exit code with which a command's main ends; why it failed goes into the report."""
+    try:
+        if not shutil.which("ssh"):
+            raise Failure(USAGE, "ssh is missing; on Debian: apt-get install openssh-client")
+        return main(arguments, report)
+    except Failure as failure:
+        report.failure = failure
+    except KeyboardInterrupt:
+        report.failure = Failure(INTERRUPTED, "interrupted")
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        report.failure = Failure(BUG, "nobody reads what is printed any more")
+    except Exception as error:  # pylint: disable=broad-except
+        traceback.print_exc()
+        report.failure = Failure(BUG, f"a bug: {error!r}")
+    print(f"error: {report.failure}", file=sys.stderr)
+    return report.failure.code
+
+
+def conclude(results, table=changes):
+    """Tells what state each host is in, by this table of it; the exit code."""
+    print(f"\n{table(results)}\n", flush=True)
     code = 0
     for result in results:
         if result.failure:

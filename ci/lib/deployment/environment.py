@@ -10,9 +10,13 @@ from . import REPOSITORY, USAGE, Failure
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 ADDRESS = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9._:\[\]-]*")
 PATH = re.compile(r"/[A-Za-z0-9._/+-]+")
-RELEASE = re.compile(r"\d[0-9A-Za-z.+~-]*-[0-9a-f]{8}")
+# VERSION-SHA8, or what a person has called the folder of a release.
+RELEASE = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+~_-]*")
 DURATION = re.compile(r"(\d+)([smh])")
 SECONDS = {"s": 1, "m": 60, "h": 3600}
+UNITS = "/etc/systemd/system"
+TRUSTED_KEYS_ADVICE = ('; put the public key there that signs packages, "gpg --armor --export KEY >{key}", and commit it '
+                       '(docs/deploy.md, "Setting up a host")')
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class Host:
     project: str
     # What ${credential:…} in the project files reads; systemd gives the units theirs.
     credentials: str | None
+    # Where systemd's own links to the units are.
+    units: str
     smoke: Feed
     # None but on the host that runs the regression test.
     regress: Feed | None
@@ -122,19 +128,20 @@ class Reader:
             self.fail(f"{where}: {value!r} is no time such as 90s, 30m or 2h")
         return int(match[1]) * SECONDS[match[2]]
 
-    def file(self, where, value):
-        """A file of the repository, or of this machine."""
+    def file(self, where, value, advice=""):
+        """A file of the repository, or of this machine; the advice is for who has none yet."""
         if not isinstance(value, str):
             self.fail(f"{where}: {value!r} is no path")
         path = REPOSITORY / value
         if not path.is_file():
-            self.fail(f"{where}: there is no file {path}")
+            self.fail(f"{where}: there is no file {path}{advice}")
         return path
 
     def environment(self):
         top = self.settings("the file", self.content,
                             ("hosts", "known_hosts", "trusted_keys", "root", "project", "env", "smoke"),
-                            ("regress", "feeds", "keep", "wait_for_publish", "time_limit", "keyring", "credentials", "ssh_config"))
+                            ("regress", "feeds", "keep", "wait_for_publish", "time_limit", "keyring", "credentials", "units",
+                             "ssh_config"))
         if not isinstance(top["hosts"], list) or not top["hosts"]:
             self.fail("`hosts` must be a list of hosts")
         if not isinstance(top["trusted_keys"], list) or not top["trusted_keys"]:
@@ -151,7 +158,7 @@ class Reader:
             name=self.path.stem,
             hosts=hosts,
             known_hosts=self.file("known_hosts", top["known_hosts"]),
-            trusted_keys=[self.file("trusted_keys", key) for key in top["trusted_keys"]],
+            trusted_keys=[self.file("trusted_keys", key, TRUSTED_KEYS_ADVICE.format(key=key)) for key in top["trusted_keys"]],
             keyring=self.text("keyring", top["keyring"], PATH) if "keyring" in top else None,
             ssh_config=self.file("ssh_config", top["ssh_config"]) if "ssh_config" in top else None,
             env=self.text("env", top["env"], NAME),
@@ -163,7 +170,8 @@ class Reader:
         )
 
     def host(self, top, content):
-        self.settings("a host", content, ("name", "address", "user"), ("port", "root", "project", "credentials", "smoke", "regress"))
+        self.settings("a host", content, ("name", "address", "user"), ("port", "root", "project", "credentials", "units", "smoke",
+                                                                         "regress"))
         name = self.text("a host's name", content["name"], NAME)
         where = f"host {name}"
         project = self.text(f"{where}, project", content.get("project", top["project"]), PATH)
@@ -178,6 +186,7 @@ class Reader:
             root=self.text(f"{where}, root", content.get("root", top["root"]), PATH),
             project=project,
             credentials=self.text(f"{where}, credentials", credentials, PATH) if credentials else None,
+            units=self.text(f"{where}, units", content.get("units", top.get("units", UNITS)), PATH),
             smoke=self.feed(f"{where}, smoke", {**top["smoke"], **content.get("smoke", {})}, project),
             regress=self.feed(f"{where}, regress", {**regress, **content.get("regress", {})}, project)
             if regress and regress["host"] == name else None,

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import io
 import pathlib
 import re
 import shutil
@@ -36,10 +37,15 @@ class Package:
         return f"{self.version}-{self.sha256[:8]}"
 
 
+def versions(directory):
+    """The packages of a directory: each version's file."""
+    return {match[1]: path for path in sorted(pathlib.Path(directory).glob("*"))
+            if (match := PACKAGE.fullmatch(path.name))}
+
+
 def find(directory, version):
     """The one package of a directory, or the one of this version."""
-    found = {match[1]: path for path in sorted(pathlib.Path(directory).glob("*"))
-             if (match := PACKAGE.fullmatch(path.name))}
+    found = versions(directory)
     if version is not None:
         found = {version: found[version]} if version in found else {}
     if len(found) == 1:
@@ -117,10 +123,11 @@ def load_dates(folder):
 
 
 class Bundle:
-    """A tar of what a host is sent, in a temporary file. Equal content gives equal bytes."""
+    """A tar of what a host is sent, in a file without a name, which is gone however this ends. Equal content
+    gives equal bytes."""
 
     def __init__(self):
-        self.file = tempfile.NamedTemporaryFile(prefix="hivecast-bundle-")
+        self.file = tempfile.TemporaryFile()
         self.tar = tarfile.open(fileobj=self.file, mode="w", format=tarfile.GNU_FORMAT)
 
     def add_package(self, package):
@@ -129,10 +136,8 @@ class Bundle:
             self.add_file(path, path.name, 0)
 
     def add_keyring(self, trusted_keys):
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(keyring(trusted_keys))
-            file.flush()
-            self.add_file(pathlib.Path(file.name), "keyring.gpg", 0)
+        content = keyring(trusted_keys)
+        self.add(io.BytesIO(content), len(content), "keyring.gpg", 0)
 
     def add_feeds(self, folder, name):
         """The feeds and the warehouse of a test, each file as old as its load_date says."""
@@ -142,17 +147,20 @@ class Bundle:
                 self.add_file(path, f"{name}/{relative}", export_time(relative))
 
     def add_file(self, path, name, modified):
-        entry = tarfile.TarInfo(name)
-        entry.size, entry.mtime, entry.mode = path.stat().st_size, modified, 0o644
         with open(path, "rb") as content:
-            self.tar.addfile(entry, content)
+            self.add(content, path.stat().st_size, name, modified)
+
+    def add(self, content, size, name, modified):
+        entry = tarfile.TarInfo(name)
+        entry.size, entry.mtime, entry.mode = size, modified, 0o644
+        self.tar.addfile(entry, content)
 
     def finish(self):
-        """The file's path and size."""
+        """The file, to be read from its beginning, and its size."""
         self.tar.close()
-        self.file.flush()
-        path = pathlib.Path(self.file.name)
-        return path, path.stat().st_size
+        size = self.file.tell()
+        self.file.seek(0)
+        return self.file, size
 
 
 def export_time(relative):

@@ -47,23 +47,28 @@ class Change:
     actual: str | None
 
 
-def run(environment, folder, say, judge):
-    """Publishes the export on the environment's host. `judge(outcome, release)` returns a line about the
-    timings that the host shall keep, or None."""
+def run(environment, folder, release, say, judge):
+    """Publishes the export on the environment's host, whose release must be `release` unless that is None.
+    `judge.release` becomes what the host runs; `judge.judge(outcome)` returns a line about the timings
+    that the host shall keep, or None."""
     host = environment.regress_host()
     settings = {
-        **common(host), "wait": environment.wait_for_publish, "limit": environment.time_limit,
+        **common(host), "release": release or "", "wait": environment.wait_for_publish, "limit": environment.time_limit,
         "regress_project": host.regress.project, "regress_env": host.regress.env,
         "regress_feed": host.regress.feed, "regress_days": " ".join(load_dates(folder / "warehouse")),
     }
     session = Session(environment, host, "regress", settings, say)
     try:
-        session.ask()
+        try:
+            session.ask()
+        finally:
+            judge.release = session.state.current or None
+        say(host, f"regression test of {judge.release}")
         bundle = Bundle()
         bundle.add_feeds(folder, "regression")
         session.upload(*bundle.finish())
         outcome = unpack(session.data(session.ask()))
-        timing = judge(outcome, session.state.current)
+        timing = judge.judge(outcome)
         session.write(f"timing {json.dumps(timing)}\n".encode() if timing else b"done\n")
         session.ask()
     finally:

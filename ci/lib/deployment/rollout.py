@@ -1,7 +1,7 @@
 """Deploying to the hosts of an environment one after another, going back, and telling what each runs."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from . import INFRASTRUCTURE, INTERRUPTED, Failure
 from .package import Bundle, load_dates
@@ -13,6 +13,8 @@ ASK_AGAIN_PAUSE_SECONDS = 2
 ASK_AGAIN_BUSY_SECONDS = 90
 
 NOT_TOUCHED = "not touched"
+# What finishes what a lost connection left.
+AGAIN = {"deploy": "deploy", "smoke": "test", "rollback": "roll back"}
 
 
 @dataclass
@@ -23,6 +25,11 @@ class Result:
     outcome: str = NOT_TOUCHED
     before: str = "?"
     runs: str = "?"
+    # The release that a rollback goes back to, once the host has said which.
+    target: str = ""
+    # What a host has that was asked: its releases, and the one that a rollback would go to.
+    kept: list = field(default_factory=list)
+    back: str = ""
     failure: Failure | None = None
 
 
@@ -30,13 +37,29 @@ def describe(state):
     """What a host runs, in words."""
     if not state.current:
         return "nothing"
+    if state.current == state.failed:
+        return f"{state.current}, smoke test failed"
     if state.current != state.proven:
         return f"{state.current}, smoke test not passed"
     return state.current
 
 
+def with_origin(state, name):
+    """A release's name; of one that ci/deploy has not put there, that too."""
+    return f"{name} (put there by hand)" if name in state.by_hand.split(",") else name
+
+
+def describe_back(state):
+    """Where a rollback goes that is not told where to, in words."""
+    if not state.back:
+        return "nowhere"
+    if state.back == state.current:
+        return "stays, rolled back already" if state.current == state.proven else f"{state.back} once more"
+    return with_origin(state, state.back)
+
+
 class Rollout:
-    """One deploy or rollback over an environment's hosts."""
+    """One deploy, smoke test or rollback over an environment's hosts."""
 
     def __init__(self, environment, smoke_folder, say):
         self.environment = environment
@@ -101,29 +124,58 @@ class Rollout:
         bundle.add_feeds(self.smoke_folder, "smoke")
         session.upload(*bundle.finish())
         while question := session.ask():
-            if question != "switch":
+            if question not in ("switch", "smoke"):
                 raise Failure(INFRASTRUCTURE, f"the host asks for {question!r}, which this version does not know")
             session.go()
 
-    def rollback(self, release):
-        """Back to an earlier release on each host; one that fails does not keep the others from it."""
+    def smoke(self, release):
+        """The smoke test alone, of a release that every host must run already."""
+        return self.each("smoke", "passes the smoke test", release=release)
+
+    def rollback(self, release, files="verified"):
+        """Back to an earlier release on each host; with `files` "as-they-are" also to one that ci/deploy has not
+        put there."""
+        return self.each("rollback", "rolled back", release=release or "", files=files)
+
+    def each(self, operation, outcome, **settings):
+        """One host after another; one that fails does not keep the others from it."""
         for result in self.results:
-            session = Session(self.environment, result.host, "rollback",
-                              self.settings(result.host, release=release or ""), self.say)
+            session = Session(self.environment, result.host, operation,
+                              self.settings(result.host, **settings), self.say)
             try:
-                self.guarded(result, session, lambda: self.rollback_one(result, session))
+                self.guarded(result, session, lambda: self.one(result, session, outcome))
             finally:
                 session.close()
+            if result.failure and result.failure.code == INTERRUPTED:
+                break
         return self.results
 
-    def rollback_one(self, result, session):
-        question = session.ask()
-        result.before = result.runs = describe(session.state)
+    def one(self, result, session, outcome):
+        try:
+            question = session.ask()
+        finally:
+            if session.state.values:
+                result.before = describe(session.state)
+        result.target = session.state.target
         if question is None:
             result.outcome = "runs it already"
             return
-        result.outcome = "rolled back"
+        result.outcome = outcome
         self.work(session, None)
+
+    def status(self):
+        """What each host runs, which releases it has, and where a rollback would go."""
+        for result in self.results:
+            result.outcome = "asked"
+            try:
+                state = status(self.environment, result.host, self.say)
+            except Failure as failure:
+                result.failure = failure
+                continue
+            result.runs = describe(state)
+            result.kept = [with_origin(state, name) for name in state.kept.split(",") if name]
+            result.back = describe_back(state)
+        return self.results
 
     def guarded(self, result, session, action):
         """Runs a step on a host; what it fails with, and what the host runs then, goes into the result."""
@@ -143,7 +195,8 @@ class Rollout:
     def lost(self, result, session, failure):
         """The host may have gone on without us, so it is asked."""
         result.outcome, result.failure = "failed", failure
-        when = "after the switch was ordered" if session.switching else "before the switch"
+        what = {"smoke": "smoke test"}.get(session.operation, "switch")
+        when = f"after the {what} was ordered" if session.switching else f"before the {what}"
         state = self.ask_again(result.host)
         if state is None:
             result.runs = f"not known; {result.before} before"
@@ -151,7 +204,7 @@ class Rollout:
         else:
             result.runs = describe(state)
             text = f"{failure} {when}; asked again, the host runs {result.runs}"
-        result.failure = Failure(failure.code, f"{text}; deploy again to finish")
+        result.failure = Failure(failure.code, f"{text}; {AGAIN[session.operation]} again to finish")
 
     def ask_again(self, host):
         busy_until = time.monotonic() + ASK_AGAIN_BUSY_SECONDS
@@ -171,7 +224,7 @@ class Rollout:
 
 def common(host):
     """What on-host needs to know whatever it does."""
-    settings = {"root": host.root}
+    settings = {"root": host.root, "units": host.units}
     if host.credentials:
         settings["credentials"] = host.credentials
     return settings
@@ -187,10 +240,21 @@ def status(environment, host, say):
         session.close()
 
 
-def report(results):
-    """What state each host is in, as a table."""
-    rows = [("host", "outcome", "runs", "before")]
-    rows += [(result.host.name, result.outcome, result.runs, result.before) for result in results]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+def changes(results):
+    """What became of each host, as a table."""
+    return aligned([("host", "outcome", "runs", "before"),
+                    *((result.host.name, result.outcome, result.runs, result.before) for result in results)])
+
+
+def holdings(results):
+    """What each host has, as a table."""
+    return aligned([("host", "outcome", "runs", "ci/rollback goes to", "releases kept"),
+                    *((result.host.name, result.outcome, result.runs, result.back or "?", ", ".join(result.kept) or "?")
+                      for result in results)])
+
+
+def aligned(rows):
+    """A table, whose columns are as wide as their cells."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows)]
     lines = ["  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
     return "\n".join(lines)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from . import DENIED, INFRASTRUCTURE, REPOSITORY, USAGE, Failure
 
-ON_HOST = REPOSITORY / "ci" / "lib" / "on-host"
+# One script: functions first, then what calls them.
+ON_HOST = [REPOSITORY / "ci" / "lib" / name for name in ("on-host-state", "on-host")]
 CONNECT_SECONDS = 10
 # A line that is dead is noticed after three times this.
 ALIVE_SECONDS = 10
@@ -26,6 +27,11 @@ class State:
 
     def __getattr__(self, name):
         return self.values.get(name, "")
+
+
+def script():
+    """What runs on a host."""
+    return b"".join(part.read_bytes() for part in ON_HOST)
 
 
 class Lost(Failure):
@@ -47,6 +53,8 @@ class Session:
 
     def __init__(self, environment, host, operation, settings, say):
         self.host = host
+        self.known_hosts = environment.known_hosts
+        self.operation = operation
         self.say = say
         self.state = State()
         self.failure = None
@@ -54,15 +62,15 @@ class Session:
         # When true, the host goes on without us.
         self.switching = False
         self.errors = tempfile.TemporaryFile()
-        script = ON_HOST.read_bytes()
-        remote = ["sh", "-c", BOOTSTRAP.format(size=len(script)), "on-host", operation,
+        text = script()
+        remote = ["sh", "-c", BOOTSTRAP.format(size=len(text)), "on-host", operation,
                   *(f"{name}={value}" for name, value in settings.items())]
         self.process = subprocess.Popen(
             [*ssh(environment, host), shlex.join(remote)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
             # An interrupt is ours to handle; ssh must not die before the host was told.
             start_new_session=True)
-        self.write(script)
+        self.write(text)
 
     def ask(self):
         """What the host asks next, or None when it is done. Raises what it failed with."""
@@ -80,6 +88,9 @@ class Session:
                 self.failure = Failure(int(code), text)
             elif word == "@end":
                 self.ended = True
+            elif word == "@alive":
+                # For the host to notice that we are gone.
+                continue
             else:
                 self.say(self.host, line)
         return self.finish()
@@ -99,7 +110,10 @@ class Session:
         lines = [line.strip() for line in self.errors.read().decode(errors="replace").splitlines()]
         reason = "; ".join([line for line in lines if line][-3:]) or f"ssh ended with {self.process.returncode}"
         if "Host key verification failed" in reason or "HOST IDENTIFICATION HAS CHANGED" in reason:
-            return Failure(DENIED, f"the host's key is not the one in known_hosts, so nothing was sent to it: {reason}")
+            # ssh's own words stay out: they invite to drop the key that was pinned.
+            return Failure(DENIED, f"the host's key is not the one in known_hosts, {self.known_hosts}, so nothing was sent to "
+                           "it; if the host has a new key, compare it on the host itself and commit it there, else find out "
+                           "who answers at this address")
         if "Permission denied" in reason:
             return Failure(DENIED, f"the host does not accept SSH_KEY_FILE for user {self.host.user}: {reason}")
         if self.state.values:
@@ -113,9 +127,10 @@ class Session:
             raise self.finish() or self.lost()
         return content
 
-    def upload(self, path, size):
+    def upload(self, file, size):
+        """Sends the file and closes it."""
         self.write(f"upload {size}\n".encode())
-        with open(path, "rb") as file:
+        with file:
             while chunk := file.read(COPY_BYTES):
                 self.write(chunk)
 

@@ -84,7 +84,7 @@ pub(crate) enum Command {
     Runs(RunsArgs),
     /// Try what a publish needs, and send nothing: files, rights, brokers
     Doctor,
-    /// Remove old editions, and old exports where that is asked for, except what a later publish needs
+    /// Remove old editions, and with --exports old exports, but what a later publish needs
     Prune(PruneArgs),
     /// Print the JSON schema of the feed or project file, for editors
     Schema(SchemaArgs),

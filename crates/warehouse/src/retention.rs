@@ -76,7 +76,7 @@ impl Warehouse {
             return Ok(Vec::new());
         }
         let known = found.dates()?.known;
-        let oldest_kept = known.iter().rev().take(keep).last().copied();
+        let oldest_kept = known.iter().rev().take(keep).next_back().copied();
         let is_old = |date: LoadDate| is_old(date) && oldest_kept.is_none_or(|kept| date < kept);
         let old = found.old_partitions(&is_old);
         old.map_err(|fault| fault.within(format!("table {}: no partition can be removed", table.name)))

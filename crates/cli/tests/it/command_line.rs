@@ -23,7 +23,7 @@ fn help_names_every_command_and_exit_code() {
       tables   Show what the warehouse, or --feed, has: tables, formats, days, rows, bytes, readiness
       runs     List past runs
       doctor   Try what a publish needs, and send nothing: files, rights, brokers
-      prune    Remove old editions, and old exports where that is asked for, except what a later publish needs
+      prune    Remove old editions, and with --exports old exports, but what a later publish needs
       schema   Print the JSON schema of the feed or project file, for editors
       help     Print this message or the help of the given subcommand(s)
 

@@ -56,10 +56,11 @@ fn everything_that_is_wrong_is_told_at_once() {
                                    help: `hivecast check --feed contracts` shows each with its place
     FAILED   contracts: warehouse  no table `mdm.parties` in the warehouse
                                    help: looked for [dir]/warehouse/mdm.db/parties, [dir]/warehouse/mdm/parties, [dir]/warehouse/parties; name the table in `source` as `database.table`, or correct the environment's `warehouse`
+    ok       contracts: files      the newest of accounts, addresses can be read on this machine
     FAILED   contracts: target     [dir]/topics is no directory
                                    help: name a directory, or a path where one can be made, as the target
     ");
-    insta::assert_snapshot!(ran.failed(2), @"error: 4 of 5 checks of environment local failed");
+    insta::assert_snapshot!(ran.failed(2), @"error: 4 of 6 checks of environment local failed");
 }
 
 #[test]

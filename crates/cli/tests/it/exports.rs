@@ -274,3 +274,56 @@ fn a_prune_that_died_leaves_no_half_partition_and_is_finished_by_the_next() {
         assert_eq!(scratch.partitions(table).len(), 8, "{table}");
     }
 }
+
+/// What a feed has to say of tables whose files name no types.
+const COLUMNS: [(&str, &str); 3] = [
+    (
+        "source: mdm.accounts,",
+        "account_id: string, source_sys: string, account_start_date: timestamp, legal_title_1: string, \
+         legal_title_2: string, tax_id_type: string, tax_id: string, branch_code: string, country: string, \
+         active_ind: int, status_cd: string, last_update_ts: timestamp, load_user: string",
+    ),
+    (
+        "source: mdm.parties,",
+        "party_id: string, account_id: string, relation_type: string, relation_start_date: date, \
+         last_update_ts: timestamp, load_user: string",
+    ),
+    (
+        "source: mdm.party_address,",
+        "party_id: string, address_line_1: string, address_line_2: string, city: string, postal_code: string, \
+         country_of_address: string, address_start_date: date, last_update_ts: timestamp, load_user: string",
+    ),
+];
+
+/// Read through the warehouse, whose readers share no code with what writes the sample.
+#[test]
+fn a_sample_gives_the_same_documents_in_every_format() {
+    let mut editions: Vec<(&str, Value, Value)> = Vec::new();
+    for format in ["parquet", "orc", "avro", "json", "text"] {
+        let scratch = Scratch::example();
+        let line = ["sample", "--accounts", "300", "--days", "1", "--load-date", DAYS[2], "--format", format];
+        scratch.hivecast(line).succeeded();
+        let layout = match format {
+            "json" => "format: json",
+            "text" => "format: text, header: true",
+            _ => "",
+        };
+        if !layout.is_empty() {
+            for (source, columns) in COLUMNS {
+                let to = format!("{source} {layout}, columns: {{ {columns} }},");
+                scratch.edit("feeds/contracts.yaml", source, &to);
+            }
+        }
+        // Wall-clock times are the same wherever the feed's clock is.
+        scratch.edit("feeds/contracts.yaml", "timezone: UTC", "timezone: Europe/Amsterdam");
+        let report = scratch.hivecast(["publish", "--load-date", DAYS[2], "--json"]).succeeded().json();
+        let records = scratch.topic("topics", "mdm.contracts");
+        let start = records[0].value.clone().unwrap()["payload"]["contractStartDateTime"]["newValue"].clone();
+        editions.push((format, report["runs"][0]["edition"]["checksum"].clone(), start));
+    }
+    let (_, checksum, start) = editions[0].clone();
+    assert!(start.is_string(), "{start}");
+    for (format, other, time) in &editions {
+        assert_eq!((other, time), (&checksum, &start), "{format}");
+    }
+}

@@ -55,7 +55,7 @@ impl OnCluster {
 
     fn sample(&self, env: &str, more: &[&str]) {
         let line = ["sample", "--accounts", "400", "--days", "3", "--seed", "7", "--load-date", DAYS[2]];
-        self.hivecast(env, &[&line, &["--database", &self.database], more].concat()).succeeded();
+        self.hivecast(env, &[&line[..], &["--database", &self.database], more].concat()).succeeded();
     }
 
     fn run(&self, env: &str, args: &[&str]) -> Value {
@@ -145,7 +145,11 @@ fn a_dead_name_node_and_a_dead_metastore_are_infrastructure_and_named() {
     on.scratch.edit("hivecast.yaml", &variable("METASTORE_4"), "thrift://127.0.0.1:9");
     let said = on.hivecast("cluster", &["build", "--load-date", DAYS[0]]).failed(10);
     assert!(said.contains("127.0.0.1:9") && said.contains("accounts"), "{said}");
-    on.scratch.edit("hivecast.yaml", "warehouse: { metastore: \"thrift://127.0.0.1:9\" }", "warehouse: hdfs://127.0.0.1:9/w");
+    on.scratch.edit(
+        "hivecast.yaml",
+        "warehouse: { metastore: \"thrift://127.0.0.1:9\" }",
+        "warehouse: hdfs://127.0.0.1:9/w",
+    );
     let said = on.hivecast("cluster", &["build", "--load-date", DAYS[0]]).failed(10);
     assert!(said.contains("127.0.0.1:9"), "{said}");
 }
@@ -157,8 +161,8 @@ fn a_view_and_a_transactional_table_are_refused_with_the_way_out() {
     let hosts = Address::parse_list(&variable("METASTORE_4")).unwrap();
     let metastore = Metastore::new(&hosts, Timeouts::default(), User::current()).unwrap();
     metastore.create_database(&Database::new(&on.database)).unwrap();
-    let mut view = Table::new(&on.database, "accounts", vec![Column::new("account_id", "string")]);
-    view.kind = TableKind::View;
+    let mut view = Table::new(&on.database, "accounts", TableKind::View);
+    view.columns = [Column::new("account_id", "string")].into();
     view.view_text = Some("select 1".to_owned());
     metastore.create_table(&view).unwrap();
     let said = on.hivecast("cluster", &["check"]).failed(2);

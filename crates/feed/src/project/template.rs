@@ -141,7 +141,8 @@ fn look_up_credential(name: &str, secrets: &dyn Secrets) -> Result<String, (Stri
     secrets.file(&format!("{directory}/{name}")).map(|text| without_line_break(&text)).map_err(|error| {
         (
             format!("failed to read the credential `{name}` in `{directory}`: {error}"),
-            "a unit names it in `LoadCredential=`".to_owned(),
+            "a file of that name must be there: a unit names it in `LoadCredential=`, a deploy lends `credentials` of its environment"
+                .to_owned(),
         )
     })
 }

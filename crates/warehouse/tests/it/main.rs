@@ -3,6 +3,7 @@
 mod damage;
 mod foreign;
 mod freezing;
+mod looking;
 mod parquet_schema;
 mod partitions;
 mod round_trip;
