@@ -9,11 +9,12 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, Field};
 use chrono_tz::Tz;
 use hivecast_run::{Fault, Result};
-use hivecast_storage::Sequential;
+use hivecast_storage::{ReadAt, Sequential};
 
 use crate::avro_decode::{Broken, Decoder};
 use crate::avro_schema::{AvroType, columns};
 use crate::calendar::{Calendar, Calendars};
+use crate::compressed::USUAL_RATIO;
 use crate::data_file::DataFile;
 use crate::leaves::map_leaves;
 use crate::reading::{Authority, Conform, tell_twins};
@@ -105,7 +106,7 @@ struct Input {
 
 impl Input {
     fn new(file: &DataFile) -> Input {
-        Input { stream: BufReader::new(file.stream()), left: hivecast_storage::ReadAt::len(&file.disk) }
+        Input { stream: BufReader::new(file.stream()), left: ReadAt::len(&file.disk) }
     }
 
     fn bytes(&mut self, count: u64) -> io::Result<Vec<u8>> {
@@ -231,8 +232,8 @@ fn invalid(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Erro
     io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
-/// The columns of a file, by its own names.
-pub(crate) fn read_columns(file: &DataFile) -> Result<Vec<Field>> {
+/// The columns of a file, by its own names, and the estimated bytes of all of them as Arrow arrays.
+pub(crate) fn read_columns(file: &DataFile) -> Result<(Vec<Field>, u64)> {
     // Types do not depend on the calendar.
     let header = file.guarded(FORMAT, || Input::new(file).header(Calendar::Proleptic))?;
     let fields = header.columns.iter().map(|(name, of)| match of.data_type() {
@@ -241,7 +242,8 @@ pub(crate) fn read_columns(file: &DataFile) -> Result<Vec<Field>> {
             .fault(format!("has column {name}, which {why}"))
             .advise("leave the column out of the export, or write it as one type")),
     });
-    fields.collect()
+    let ratio = if header.codec == Codec::Null { 1 } else { USUAL_RATIO };
+    Ok((fields.collect::<Result<_>>()?, ReadAt::len(&file.disk).saturating_mul(ratio)))
 }
 
 /// The rows of a file as batches of the wanted columns.

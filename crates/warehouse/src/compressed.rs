@@ -12,6 +12,9 @@ use crate::data_file::DataFile;
 pub(crate) const MAGIC_BYTES: u64 = 4;
 /// Largest block of Hadoop's framing, as it is and decompressed. Hadoop's own writers cut at 256 KiB.
 const MAX_BLOCK_BYTES: usize = 64 << 20;
+/// How much larger rows are than the file that holds them compressed, as far as can be told without
+/// reading it: what exports of text come to, give or take a half.
+pub(crate) const USUAL_RATIO: u64 = 5;
 /// Bytes of a frame's lengths in Hadoop's framing.
 const LENGTH_BYTES: usize = 4;
 
@@ -59,11 +62,16 @@ pub(crate) fn codec_of(table: &str, path: &Location, first: &[u8]) -> Result<Opt
     Ok(named.or(seen))
 }
 
+/// Whether a file's name says that it is compressed.
+pub(crate) fn is_named_compressed(path: &Location) -> bool {
+    let extension = path.extension();
+    EXTENSIONS.iter().any(|(name, _)| *name == extension)
+}
+
 /// The ending of a name in front of a codec's: `csv` of `a.csv.gz`.
 pub(crate) fn inner_extension(path: &Location) -> String {
     let extension = path.extension();
-    let is_codec = EXTENSIONS.iter().any(|(name, _)| *name == extension);
-    if !is_codec {
+    if !is_named_compressed(path) {
         return extension;
     }
     let name = path.name();

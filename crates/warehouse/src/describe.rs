@@ -7,6 +7,7 @@ use hivecast_feed::{ColumnType, FileFormat, Header, TextDialect};
 use hivecast_run::{Fault, Result};
 
 use crate::catalog::Partition;
+use crate::compressed::{USUAL_RATIO, is_named_compressed};
 use crate::data_file::DataFile;
 use crate::detect::{format_name, format_of};
 use crate::input::{InputFile, RowGroup};
@@ -139,7 +140,10 @@ impl Table<'_> {
                     let footer = orc_file::read_footer(&file)?;
                     (footer.columns, footer.row_groups)
                 }
-                FileFormat::Avro => (spread(avro_file::read_columns(&file)?, listed.size), Vec::new()),
+                FileFormat::Avro => {
+                    let (fields, bytes) = avro_file::read_columns(&file)?;
+                    (spread(fields, bytes), Vec::new())
+                }
                 _ => {
                     let footer = parquet_file::read_footer(&file, self.declared.zone)?;
                     (footer.columns, footer.row_groups)
@@ -261,7 +265,11 @@ fn spread(fields: Vec<Field>, bytes: u64) -> FieldBytes {
 }
 
 fn freeze_lines(fields: Vec<Field>, files: Vec<Listed>) -> (FieldBytes, Vec<InputFile>) {
-    let bytes = files.iter().map(|file| file.size).sum();
+    let bytes = files.iter().map(|file| match is_named_compressed(&file.path) {
+        true => file.size.saturating_mul(USUAL_RATIO),
+        false => file.size,
+    });
+    let bytes = bytes.sum();
     let files = files.into_iter().map(|file| freeze_file(file, Vec::new())).collect();
     (spread(fields, bytes), files)
 }

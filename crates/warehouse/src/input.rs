@@ -53,7 +53,7 @@ pub struct TableInput {
     /// (text, the load_date) where it comes from the path. Names in lower case; all may be null.
     pub schema: SchemaRef,
     /// Estimated bytes of each column of `schema` as Arrow arrays, all files; for text, which does
-    /// not say how many rows it has, a share of the files' size.
+    /// not say how many rows it has, as for JSON and Avro, a share of the files' size.
     pub column_bytes: Vec<u64>,
     /// Sorted by path.
     pub files: Vec<InputFile>,
