@@ -1,14 +1,17 @@
-use std::io::{self, BufReader};
+use std::io;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use hivecast_run::{Fault, Result};
-use hivecast_storage::{Location, ReadAt, Sequential, Storage};
+use hivecast_storage::{Location, ReadAt, Scheme, Sequential, Storage, Windows};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 
-/// Bytes that are read ahead where a reader asks for a stream.
-const STREAM_BYTES: u64 = 64 << 10;
+/// Bytes that are read ahead where a reader asks for a stream: it is after a page's header.
+const STREAM_BYTES: u64 = 8 << 10;
+/// Columns of a file that is far away that are read by turns without one being fetched twice; each may
+/// hold a window of half a MiB.
+const PLACES: usize = 64;
 
 /// A file for readers that turn every error into text, by which a broken disk could not be told from a
 /// broken file: it remembers a failed read of its store.
@@ -34,9 +37,14 @@ impl Disk {
     }
 }
 
-/// Opens a file of a partition.
+/// Opens a file of a partition. One that lies on another machine is fetched in larger pieces than are
+/// asked for.
 pub(crate) fn open_file(storage: &dyn Storage, path: &Location) -> Result<Arc<dyn ReadAt>> {
-    storage.open(path).map_err(|error| Fault::io(format!("failed to open {path}"), error))
+    let file = storage.open(path).map_err(|error| Fault::io(format!("failed to open {path}"), error))?;
+    Ok(match path.scheme() {
+        Scheme::File => file,
+        Scheme::Hdfs | Scheme::S3 => Arc::new(Windows::new(file, PLACES)),
+    })
 }
 
 impl ReadAt for Disk {
@@ -60,10 +68,10 @@ impl Length for Disk {
 }
 
 impl ChunkReader for Disk {
-    type T = BufReader<Sequential>;
+    type T = Sequential;
 
     fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
-        Ok(BufReader::new(Sequential::new(Arc::new(self.clone()), start, STREAM_BYTES)))
+        Ok(Sequential::new(Arc::new(self.clone()), start, STREAM_BYTES))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {

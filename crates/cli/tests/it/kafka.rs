@@ -229,6 +229,7 @@ fn the_doctor_finds_every_right_and_creates_nothing() {
     ok store editions can be written to [dir]/editions-secure
     ok [feed]: feed is right: 3 tables, 8 fields
     ok [feed]: warehouse every table has 3 load_dates, from 2026-11-20 to 2026-11-22
+    ok [feed]: files the newest of accounts, parties, addresses can be read on this machine
     ok [feed]: target kafka [secure] answers, and can take topic [topic]
     warning [feed]: target not allowed to read the settings of topic [topic]; records are limited to Kafka's default of 1048588 bytes
     ok [feed]: ledger readable; nothing of this feed is published yet
@@ -243,6 +244,7 @@ fn the_doctor_finds_every_right_and_creates_nothing() {
     ok store editions can be written to [dir]/editions-secure
     ok [feed]: feed is right: 3 tables, 8 fields
     ok [feed]: warehouse every table has 3 load_dates, from 2026-11-20 to 2026-11-22
+    ok [feed]: files the newest of accounts, parties, addresses can be read on this machine
     ok [feed]: target kafka [secure] answers, and can take topic [topic]
     warning [feed]: target topic [topic].ledger has replication factor 1: losing one broker loses what was published
     warning [feed]: target topic [topic] has replication factor 1: losing one broker loses what was published
