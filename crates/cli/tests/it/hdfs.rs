@@ -4,6 +4,7 @@
 
 use std::fs;
 
+use hivecast_metastore::{Address, Column, Database, Metastore, Table, TableKind, Timeouts, User};
 use hivecast_storage::{Existing, Location, Settings, Stores};
 use serde_json::Value;
 
@@ -154,12 +155,39 @@ fn a_dead_name_node_and_a_dead_metastore_are_infrastructure_and_named() {
     assert!(said.contains("127.0.0.1:9"), "{said}");
 }
 
+fn metastore(server: &str) -> Metastore {
+    let hosts = Address::parse_list(&variable(&format!("METASTORE_{server}"))).unwrap();
+    Metastore::new(&hosts, Timeouts::default(), User::current()).unwrap()
+}
+
 #[test]
-fn a_view_and_a_transactional_table_are_refused_with_the_way_out() {
-    use hivecast_metastore::{Address, Column, Database, Metastore, Table, TableKind, Timeouts, User};
+fn a_partition_is_read_once_its_parameter_says_that_it_is_whole() {
+    let on = OnCluster::new("4", "parameter");
+    let location = on.home.clone();
+    on.sample("cluster", &["--format", "parquet", "--location", &location]);
+    on.scratch.edit("feeds/contracts.yaml", "ready: success_file", "ready: { parameter: exported=true }");
+    let said = on.hivecast("cluster", &["build", "--load-date", DAYS[1]]).failed(10);
+    assert!(said.contains("its partition has no parameter exported"), "{said}");
+    let metastore = metastore("4");
+    let set = |value: &str| {
+        for name in ["accounts", "parties", "party_address"] {
+            let table = metastore.table(&on.database, name).unwrap().unwrap();
+            let changes = [("exported", Some(value))];
+            metastore.set_partition_parameters(&table, &[DAYS[1].to_owned()], &changes).unwrap();
+        }
+    };
+    set("soon");
+    let said = on.hivecast("cluster", &["build", "--load-date", DAYS[1]]).failed(10);
+    assert!(said.contains("parameter exported is \"soon\", not \"true\""), "{said}");
+    set("true");
+    let run = on.run("cluster", &["build", "--load-date", "latest"]);
+    assert_eq!((&run["outcome"], &run["load_date"]), (&"built".into(), &DAYS[1].into()), "{run}");
+}
+
+#[test]
+fn a_view_is_refused_with_the_way_out() {
     let on = OnCluster::new("4", "refused");
-    let hosts = Address::parse_list(&variable("METASTORE_4")).unwrap();
-    let metastore = Metastore::new(&hosts, Timeouts::default(), User::current()).unwrap();
+    let metastore = metastore("4");
     metastore.create_database(&Database::new(&on.database)).unwrap();
     let mut view = Table::new(&on.database, "accounts", TableKind::View);
     view.columns = [Column::new("account_id", "string")].into();

@@ -6,6 +6,7 @@ mod freezing;
 mod looking;
 mod parquet_schema;
 mod partitions;
+mod readiness;
 mod round_trip;
 mod shown;
 mod support;
