@@ -2,7 +2,7 @@ use std::sync::Mutex;
 
 use hivecast_edition::{Draft, Edition, Store};
 use hivecast_feed::{fingerprint, gates_fingerprint};
-use hivecast_run::{Context, Event, Fault, Result, Step, Unit, crash_point};
+use hivecast_run::{Class, Context, Event, Fault, Result, Step, Unit, crash_point};
 
 use crate::findings::AllFindings;
 use crate::job::{Aside, Job};
@@ -46,7 +46,7 @@ impl Engine for Embedded {
     fn build(&self, plan: &Plan, store: &Store, context: &Context<'_>) -> Result<Edition> {
         let feed = &plan.checked.feed;
         let what = format!("failed to build feed {} for {}", feed.name, plan.inputs.load_date);
-        build(plan, store, context).map_err(|fault| fault.within(what))
+        build(plan, store, context).map_err(|fault| changed_or(fault, plan).within(what))
     }
 
     fn preview(&self, plan: &Plan, selection: &Selection, context: &Context<'_>) -> Result<Preview> {
@@ -61,6 +61,15 @@ pub(crate) enum Way<'a> {
     Memory(usize),
     /// In passes over spill files.
     Passes(Budget<'a>),
+}
+
+/// What can't be read may have been replaced while it was read: then time heals it, and the data is not at
+/// fault.
+fn changed_or(fault: Fault, plan: &Plan) -> Fault {
+    match fault.class() {
+        Class::Data => plan.inputs.recheck().err().unwrap_or(fault),
+        _ => fault,
+    }
 }
 
 fn build(plan: &Plan, store: &Store, context: &Context<'_>) -> Result<Edition> {

@@ -1,6 +1,7 @@
 //! The engine against the naive interpreter, which shares no code with it: random feeds over random
 //! tables, in memory and in passes over spill files cut as small as they go.
 
+mod changed;
 mod gates;
 mod nested;
 mod random;
