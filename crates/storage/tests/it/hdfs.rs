@@ -10,7 +10,8 @@ use hivecast_storage::{Existing, HdfsLogin, Location, Settings, Stores, Timeouts
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 
-use crate::support::{OwnHdfs, Place, dead_address, noise, silent_server, timed, unique, variable};
+use crate::servers::{OwnHdfs, dead_address, silent_server};
+use crate::support::{Place, noise, timed, unique, variable};
 
 /// Impatient, so that a test need not wait; what is measured is that it takes no longer.
 const IMPATIENT: Timeouts = Timeouts { connect: Duration::from_secs(1), call: Duration::from_secs(2) };
@@ -18,7 +19,7 @@ const IMPATIENT: Timeouts = Timeouts { connect: Duration::from_secs(1), call: Du
 const SOON: Duration = Duration::from_secs(20);
 
 fn impatient() -> Settings {
-    Settings { timeouts: IMPATIENT, ..Settings::default() }
+    Settings { hdfs_timeouts: IMPATIENT, ..Settings::default() }
 }
 
 fn as_user(user: &str) -> Settings {
@@ -82,7 +83,7 @@ fn safe_mode_is_named() {
 fn a_data_node_that_dies_in_the_middle_of_a_file() {
     let own = OwnHdfs::start();
     let settings = Settings {
-        timeouts: Timeouts { connect: IMPATIENT.connect, call: Duration::from_secs(8) },
+        hdfs_timeouts: Timeouts { connect: IMPATIENT.connect, call: Duration::from_secs(8) },
         ..Settings::default()
     };
     let place = own.place(settings);
@@ -139,6 +140,30 @@ fn a_data_node_that_stalls_is_given_up_in_time() {
     assert!(read.to_string().contains(&at.to_string()), "{read}");
     assert!(place.read(&at) == bytes, "it is back");
     assert_eq!(place.names(""), ["file"]);
+}
+
+/// HDFS would take a client that logs in as nobody for whoever runs it.
+#[test]
+fn a_principal_where_no_kerberos_is_asked_for_is_refused() {
+    let login = HdfsLogin { kerberos_principal: Some("etl@EXAMPLE.COM".to_owned()), ..HdfsLogin::default() };
+    let stores = |login: &HdfsLogin, hadoop: &[(&str, &str)]| {
+        let hadoop = hadoop.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let settings = Settings { hdfs: login.clone(), hadoop, ..Settings::default() };
+        Stores::new(settings).of(&Location::parse("hdfs://127.0.0.1:1/x").unwrap())
+    };
+    let asked = ("hadoop.security.authentication", "kerberos");
+    for hadoop in [&[][..], &[("hadoop.security.authentication", "simple")]] {
+        let fault = stores(&login, hadoop).unwrap_err();
+        assert_eq!(fault.class(), Class::Usage);
+        assert!(fault.chain().contains("etl@EXAMPLE.COM"), "{}", fault.chain());
+        assert!(fault.advice().unwrap().contains(asked.0), "{fault:?}");
+    }
+    stores(&login, &[asked]).unwrap();
+
+    let keytab = Some("/no/such/keytab".into());
+    let fault = stores(&HdfsLogin { kerberos_keytab: keytab, ..login }, &[asked]).unwrap_err();
+    assert_eq!(fault.class(), Class::Usage);
+    assert!(fault.chain().contains("/no/such/keytab"), "{}", fault.chain());
 }
 
 #[test]
@@ -218,8 +243,11 @@ fn the_second_name_node_of_a_pair_answers_for_the_first() {
     let alive = variable("HIVECAST_TEST_HDFS").replace("hdfs://", "");
     let dir = tempfile::tempdir().unwrap();
     pair(dir.path(), &dead_address(), &alive);
-    let settings =
-        Settings { hadoop_conf_dir: Some(dir.path().to_owned()), timeouts: IMPATIENT, ..Settings::default() };
+    let settings = Settings {
+        hadoop_conf_dir: Some(dir.path().to_owned()),
+        hdfs_timeouts: IMPATIENT,
+        ..Settings::default()
+    };
     let place = Place::at(&format!("hdfs://warehouse/it/{}", unique()), settings.clone());
     let at = place.put("file", b"through the second");
     assert_eq!(place.read(&at), "through the second".as_bytes());

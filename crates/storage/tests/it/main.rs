@@ -4,4 +4,5 @@
 mod conformance;
 mod hdfs;
 mod s3;
+mod servers;
 mod support;
