@@ -107,7 +107,7 @@ fn a_slow_metastore_is_waited_for_as_long_as_the_project_file_says() {
         format!("warehouse: {{ metastore: \"thrift://{always}\", answer_timeout: 2s, rounds: 1 }}");
     project.environment("hasty", &settings);
     let said = project.hivecast("hasty", &["publish", "--load-date", DAYS[2]]).failed(10);
-    says(&said, &["accounts", &always, "no answer within 2 s"]);
+    says(&said, &["table accounts", &always, "no answer within 2 s"]);
     assert!(!project.scratch.join("topics-hasty/mdm.contracts").exists(), "nothing was sent");
 }
 
@@ -125,7 +125,7 @@ fn a_metastore_that_is_restarted_between_two_calls_is_asked_again() {
     let address = proxy(host(&server), restarts);
     project.environment("once", &format!("warehouse: {{ metastore: \"thrift://{address}\", rounds: 1 }}"));
     let said = project.hivecast("once", &["publish", "--load-date", DAYS[2]]).failed(10);
-    says(&said, &[&address, &project.name]);
+    says(&said, &["table ", &address, &project.name]);
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn a_dead_metastore_is_infrastructure_with_every_host_named() {
     let both = format!("[\"thrift://{one}\", \"thrift://{two}\"]");
     project.environment("hive", &format!("warehouse: {{ metastore: {both}, rounds: 2, pause: 100ms }}"));
     let said = project.hivecast("hive", &["publish", "--load-date", DAYS[2]]).failed(10);
-    says(&said, &["accounts", &one, &two, "refused"]);
+    says(&said, &["table accounts", &one, &two, "refused"]);
 }
 
 /// A location that the metastore speaks of and that is not there: nothing but a new export mends it, so it

@@ -72,5 +72,6 @@ fn a_key_that_is_wrong_is_denied() {
     let ran = project.scratch.finish(command.env("WRONG_KEY", "wr0ng-secret").spawn().unwrap());
     assert!(!format!("{ran:?}").contains("wr0ng-secret"), "{ran:?}");
     let said = ran.failed(30);
-    says(&said, &["accounts", &home, &variable("S3")]);
+    // Nothing of the warehouse can be looked at, so no table is named.
+    says(&said, &[&home, &variable("S3")]);
 }
