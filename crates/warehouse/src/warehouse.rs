@@ -92,7 +92,8 @@ pub struct Found {
 impl Found {
     /// All columns, or every problem in one fault.
     pub fn into_result(self, feed: &str) -> Result<BTreeMap<String, SchemaRef>> {
-        let problems = self.problems.into_values().map(Problem::Lasting).collect();
+        let of_table = |(name, fault): (String, Fault)| Problem::Lasting(fault).of_table(&name);
+        let problems = self.problems.into_iter().map(of_table).collect();
         match combine(problems, &format!("feed {feed}")) {
             Some(fault) => Err(fault),
             None => Ok(self.columns),
