@@ -91,6 +91,20 @@ impl Connection {
         self.nodes.shown()
     }
 
+    /// Who logs in with Kerberos, and with what, as it goes on in a sentence about the name nodes.
+    pub(super) fn shown_login(&self) -> String {
+        let HdfsLogin { kerberos_principal, kerberos_keytab, kerberos_cache, .. } = &self.login;
+        let Some(principal) = kerberos_principal else {
+            return ", with the ticket of kinit".to_owned();
+        };
+        let with = match (kerberos_keytab, kerberos_cache) {
+            (Some(keytab), _) => format!("the keytab {}", keytab.display()),
+            (None, Some(cache)) => format!("the ticket cache {cache}"),
+            (None, None) => "the ticket of kinit".to_owned(),
+        };
+        format!(", as {principal} with {with}")
+    }
+
     /// How long no data node may send anything before a read is given up.
     pub(super) fn patience_with_data_nodes(&self) -> Duration {
         self.data_node

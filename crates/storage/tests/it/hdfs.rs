@@ -142,30 +142,6 @@ fn a_data_node_that_stalls_is_given_up_in_time() {
     assert_eq!(place.names(""), ["file"]);
 }
 
-/// HDFS would take a client that logs in as nobody for whoever runs it.
-#[test]
-fn a_principal_where_no_kerberos_is_asked_for_is_refused() {
-    let login = HdfsLogin { kerberos_principal: Some("etl@EXAMPLE.COM".to_owned()), ..HdfsLogin::default() };
-    let stores = |login: &HdfsLogin, hadoop: &[(&str, &str)]| {
-        let hadoop = hadoop.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let settings = Settings { hdfs: login.clone(), hadoop, ..Settings::default() };
-        Stores::new(settings).of(&Location::parse("hdfs://127.0.0.1:1/x").unwrap())
-    };
-    let asked = ("hadoop.security.authentication", "kerberos");
-    for hadoop in [&[][..], &[("hadoop.security.authentication", "simple")]] {
-        let fault = stores(&login, hadoop).unwrap_err();
-        assert_eq!(fault.class(), Class::Usage);
-        assert!(fault.chain().contains("etl@EXAMPLE.COM"), "{}", fault.chain());
-        assert!(fault.advice().unwrap().contains(asked.0), "{fault:?}");
-    }
-    stores(&login, &[asked]).unwrap();
-
-    let keytab = Some("/no/such/keytab".into());
-    let fault = stores(&HdfsLogin { kerberos_keytab: keytab, ..login }, &[asked]).unwrap_err();
-    assert_eq!(fault.class(), Class::Usage);
-    assert!(fault.chain().contains("/no/such/keytab"), "{}", fault.chain());
-}
-
 #[test]
 fn who_may_not_is_denied() {
     let root = format!("{}/private-{}", variable("HIVECAST_TEST_HDFS"), unique());
