@@ -126,6 +126,15 @@ mod tests {
     }
 
     #[test]
+    fn a_library_that_is_not_there_is_named_and_no_denied_login() {
+        // As the client says it.
+        let (kind, text) = told(&HdfsError::OperationFailed("Failed to load libgssapi_krb".to_owned()));
+        assert_eq!(kind, ErrorKind::Other);
+        assert!(text.contains("libgssapi_krb5.so.2"), "{text}");
+        assert_eq!(told(&HdfsError::NoSASLMechanism).0, ErrorKind::PermissionDenied);
+    }
+
+    #[test]
     fn data_nodes_are_named_by_their_addresses() {
         let text = "All DataNodes failed: [DatanodeInfoProto { id: DatanodeIdProto { ip_addr: \"10.0.0.7\", host_name: \"d\", \
             datanode_uuid: \"u\", xfer_port: 9866, info_port: 1 } }]";
