@@ -65,7 +65,7 @@ impl Hdfs {
         let umask = hadoop.get("fs.permissions.umask-mode");
         let umask = umask.and_then(|text| u32::from_str_radix(&text, 8).ok()).unwrap_or(DEFAULT_UMASK);
         let connection = Connection::new(location, hadoop, settings)?;
-        Ok(Hdfs(Arc::new(Inner { connection, patience: settings.timeouts.call, umask })))
+        Ok(Hdfs(Arc::new(Inner { connection, patience: settings.hdfs_timeouts.call, umask })))
     }
 
     /// One call, bounded in time.

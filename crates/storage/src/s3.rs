@@ -66,7 +66,7 @@ impl S3 {
     /// The bucket that the location is in. Nothing is connected yet.
     pub(crate) fn open(location: &Location, settings: &Settings) -> Result<S3> {
         let (store, host) = client::build(location.authority(), settings)?;
-        Ok(S3(Arc::new(Inner { store, host, patience: settings.timeouts.call })))
+        Ok(S3(Arc::new(Inner { store, host, patience: settings.s3_timeouts.call })))
     }
 
     fn call<T: Send>(

@@ -92,7 +92,8 @@ pub struct Found {
 impl Found {
     /// All columns, or every problem in one fault.
     pub fn into_result(self, feed: &str) -> Result<BTreeMap<String, SchemaRef>> {
-        let problems = self.problems.into_values().map(Problem::Lasting).collect();
+        let of_table = |(name, fault): (String, Fault)| Problem::Lasting(fault).of_table(&name);
+        let problems = self.problems.into_iter().map(of_table).collect();
         match combine(problems, &format!("feed {feed}")) {
             Some(fault) => Err(fault),
             None => Ok(self.columns),
@@ -190,7 +191,7 @@ impl Warehouse {
             context.check_cancelled()?;
             match freeze_table(&*self.catalog, &wish, date, context) {
                 Ok(table) => tables.push(table),
-                Err(problem) => problems.push(problem),
+                Err(problem) => problems.push(problem.of_table(wish.name)),
             }
         }
         if !problems.is_empty() {
@@ -209,7 +210,7 @@ pub(crate) fn each_table<T>(feed: &Feed, ask: impl Fn(&Wish<'_>) -> Result<T>) -
     for wish in wishes(feed) {
         match ask(&wish) {
             Ok(answer) => answers.push((wish.name.to_owned(), answer)),
-            Err(fault) => problems.push(Problem::Lasting(fault)),
+            Err(fault) => problems.push(Problem::Lasting(fault).of_table(wish.name)),
         }
     }
     match combine(problems, &format!("feed {}", feed.name)) {

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod broker;
+mod cluster;
 mod command_line;
 mod doctor;
 mod end_to_end;
@@ -9,11 +10,19 @@ mod exports;
 mod feed_mistakes;
 mod gates;
 mod hdfs;
+mod hdfs_faults;
 mod kafka;
 mod kill;
 mod memory;
 mod metastore;
+mod metastore_faults;
 mod pairs;
+mod prune_cluster;
+mod s3_warehouse;
+// Of the storage's own tests.
+#[allow(dead_code, reason = "both use the most of it")]
+#[path = "../../../storage/tests/it/servers.rs"]
+mod servers;
 mod shared_store;
 mod signals;
 mod support;

@@ -143,6 +143,25 @@ fn a_sample_is_refused_kept_or_replaced() {
 }
 
 #[test]
+fn a_sample_goes_to_a_metastore_that_the_environment_does_not_name() {
+    let on = OnMetastore::new("4", "named");
+    let address = std::env::var("HIVECAST_TEST_METASTORE_4").unwrap();
+    let sample = |metastore: &str| {
+        let line = ["sample", "--accounts", "20", "--days", "2", "--load-date", DAYS[2], "--format", "orc"];
+        let to = ["--metastore", metastore, "--database", &on.database, "--location", "lake"];
+        on.scratch.hivecast([&line[..], &to].concat())
+    };
+    let told = sample(&address).succeeded().stdout;
+    assert!(told.contains(&format!("in the metastore {address}")), "{told}");
+    assert_eq!(on.registered(0), 2);
+    assert!(!on.scratch.join("warehouse").exists(), "nothing is written to the environment's own");
+    let said = sample("http://somewhere").failed(2);
+    assert!(said.contains("http://somewhere"), "{said}");
+    let said = sample("thrift://127.0.0.1:1").failed(10);
+    assert!(said.contains("127.0.0.1:1"), "{said}");
+}
+
+#[test]
 fn doctor_asks_the_metastore_and_reads_of_the_files() {
     let on = OnMetastore::new("4", "doctor");
     on.sample("parquet", &[]).succeeded();
