@@ -97,7 +97,11 @@ impl<'a> Registry<'a> {
             values: vec![slot.date.to_string()],
             columns: columns(slot.table).into(),
             storage: storage(self.format, &slot.path),
-            parameters: statistics.map(|(name, count)| (name.to_owned(), count.to_string())).into(),
+            parameters: statistics
+                .map(|(name, count)| (name.to_owned(), count.to_string()))
+                .into_iter()
+                .chain([("COLUMN_STATS_ACCURATE".to_owned(), r#"{"BASIC_STATS":"true"}"#.to_owned())])
+                .collect(),
         };
         self.metastore.add_partitions(self.table(slot.table), &[partition]).map(|_| ())
     }

@@ -114,7 +114,8 @@ fn declared_fields(declared: &Declared) -> Option<Vec<Field>> {
 }
 
 fn freeze_file(file: Listed, row_groups: Vec<RowGroup>) -> InputFile {
-    InputFile { path: file.path, size: file.size, modified_ns: file.modified_ns, row_groups }
+    let Listed { path, size, modified_ns, version } = file;
+    InputFile { path, size, modified_ns, version, row_groups }
 }
 
 /// A table whose files are looked at.

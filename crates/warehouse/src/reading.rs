@@ -16,7 +16,7 @@ use crate::rows::RowReader;
 const NAMELESS: &str = "_col";
 
 /// How a partition's files lie, as far as the feed or a metastore says before they are looked at.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Declared {
     /// Found by the files themselves when absent.
     pub(crate) format: Option<FileFormat>,
