@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod broker;
+mod changing;
 mod command_line;
 mod doctor;
 mod end_to_end;
@@ -13,6 +14,10 @@ mod kafka;
 mod kill;
 mod memory;
 mod metastore;
+mod metastore_tables;
+#[path = "../../../metastore/tests/it/raw.rs"]
+#[allow(dead_code)]
+mod raw;
 mod pairs;
 mod shared_store;
 mod signals;

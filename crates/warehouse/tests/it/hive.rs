@@ -1,0 +1,184 @@
+//! Tables of real metastores. Needs the servers that `dev/with-services` starts.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_array::{Int64Array, RecordBatch};
+use hivecast_feed::{Feed, Ready, Source, Table as FeedTable};
+use hivecast_metastore::{Metastore, Partition, Table};
+use hivecast_run::{Cancel, Class, Context, FixedClock};
+use hivecast_storage::Stores;
+use hivecast_warehouse::{Inputs, Warehouse};
+use parquet::file::properties::WriterProperties;
+
+use crate::metastores::{Proxy, Server, at, database, table};
+use crate::support::{NOON, Told, date, day, feed, rows, table as feed_table, write_parquet};
+
+/// Days that a table keeps: more than are worth asking for.
+const MANY: usize = 1_200;
+
+/// A table of a metastore behind a proxy, and a feed that reads it.
+struct OnHive {
+    directory: tempfile::TempDir,
+    proxy: Proxy,
+    metastore: Metastore,
+    table: Table,
+    told: Told,
+    cancel: Cancel,
+}
+
+impl OnHive {
+    fn new(server: Server, kind: &str) -> OnHive {
+        let directory = tempfile::tempdir().unwrap();
+        let proxy = Proxy::before(&server.address());
+        let metastore = at(std::slice::from_ref(&server.address()));
+        let database = database(&metastore, "warehouse", directory.path());
+        let table = table(&metastore, &database, directory.path(), &[("load_date", kind)]);
+        OnHive { directory, proxy, metastore, table, told: Told::default(), cancel: Cancel::default() }
+    }
+
+    fn context<'a>(&'a self, clock: &'a FixedClock) -> Context<'a> {
+        Context { sink: &self.told, cancel: &self.cancel, clock }
+    }
+
+    fn warehouse(&self) -> Warehouse {
+        Warehouse::of_metastore(at(std::slice::from_ref(&self.proxy.address)), Stores::default())
+    }
+
+    fn feed(&self, ready: Ready) -> Feed {
+        let mut table: FeedTable = feed_table("accounts");
+        table.source = Source::Warehouse {
+            database: Some(self.table.database.clone()),
+            table: self.table.name.clone(),
+        };
+        table.layout.ready = ready;
+        feed([table])
+    }
+
+    fn freeze(&self, ready: Ready) -> Result<Inputs, hivecast_run::Fault> {
+        self.warehouse().freeze(&self.feed(ready), day(), self.context(&NOON))
+    }
+
+    /// A partition of this value, with so many rows in one file.
+    fn day(&self, value: &str, rows: usize) -> Partition {
+        let dir = self.directory.path().join(format!("days/{value}"));
+        let ids: Vec<i64> = (0..rows as i64).collect();
+        let batch = RecordBatch::try_from_iter([(
+            "account_id",
+            Arc::new(Int64Array::from(ids)) as arrow_array::ArrayRef,
+        )]);
+        write_parquet(&dir.join("a.parquet"), &[batch.unwrap()], WriterProperties::default());
+        partition(value, &dir)
+    }
+
+    fn add(&self, partitions: &[Partition]) {
+        assert_eq!(self.metastore.add_partitions(&self.table, partitions).unwrap(), partitions.len());
+    }
+
+    /// The calls and the bytes of their answers since the last time.
+    fn asked(&self) -> (Vec<String>, u64) {
+        (self.proxy.calls(), self.proxy.received())
+    }
+}
+
+fn partition(value: &str, dir: &Path) -> Partition {
+    Partition::new(vec![value.to_owned()], format!("file:{}", dir.display()))
+}
+
+fn value_of(kind: &str, date: &str) -> String {
+    if kind == "int" { date.replace('-', "") } else { date.to_owned() }
+}
+
+/// Load_dates are texts, dates or numbers: 2026-11-22, and 20261122.
+fn days_are_found_by_columns_of_any_type(server: Server) {
+    for kind in ["string", "date", "int"] {
+        let on = OnHive::new(server, kind);
+        let days = ["2026-11-20", "2026-11-21", "2026-11-22"];
+        on.add(&days.map(|day| on.day(&value_of(kind, day), 3)));
+        let inputs = on.freeze(Ready::RowsWithin(0.1)).unwrap();
+        assert_eq!(rows(&inputs.tables[0]), [["0", "2026-11-22"], ["1", "2026-11-22"], ["2", "2026-11-22"]]);
+        inputs.recheck().unwrap();
+        let warehouse = on.warehouse();
+        let feed = on.feed(Ready::Exists);
+        assert_eq!(warehouse.common_load_dates(&feed).unwrap(), days.map(date), "{kind}");
+        let newest = warehouse.newest_ready(&feed, on.context(&NOON)).unwrap().unwrap();
+        assert_eq!(newest.date, day(), "{kind}");
+        let fault = warehouse.freeze(&feed, date("2026-11-25"), on.context(&NOON)).unwrap_err();
+        assert_eq!(fault.class(), Class::Data);
+        let lacking = format!("has no partition load_date={}", value_of(kind, "2026-11-25"));
+        assert!(fault.chain().contains(&lacking), "{}", fault.chain());
+        assert!(fault.chain().contains("these exist: 2026-11-22, 2026-11-21, 2026-11-20"), "{}", fault.chain());
+    }
+}
+
+/// What is asked of a table of many days does not grow with their number.
+fn many_days_are_not_listed(server: Server) {
+    for kind in ["string", "date", "int"] {
+        let on = OnHive::new(server, kind);
+        let mut partitions = Vec::new();
+        let shared = on.directory.path().join("shared");
+        // One a day, up to the 14th.
+        for number in 0..MANY {
+            let (year, month, day) = (2024 + number / 336, number / 28 % 12 + 1, number % 28 + 1);
+            let value = value_of(kind, &format!("{year}-{month:02}-{day:02}"));
+            if value < value_of(kind, "2026-11-15") {
+                partitions.push(partition(&value, &shared));
+            }
+        }
+        for day in 15..=22 {
+            partitions.push(on.day(&value_of(kind, &format!("2026-11-{day}")), 10));
+        }
+        let names: u64 = partitions.iter().map(|one| "load_date=".len() as u64 + one.values[0].len() as u64 + 4).sum();
+        on.add(&partitions);
+        on.asked();
+        let feed = on.feed(Ready::Exists);
+
+        let newest = on.warehouse().newest_ready(&feed, on.context(&NOON)).unwrap().unwrap();
+        assert_eq!(newest.date, day());
+        is_little("latest", kind, names, on.asked(), &["get_partition_names", "get_partition_values", "get_partitions_by_filter"]);
+
+        on.freeze(Ready::RowsWithin(0.1)).unwrap();
+        let band = [&["get_partitions_by_filter", "get_partition_names", "get_partition_values"][..], &["get_partitions_by_filter"; 7]].concat();
+        let (calls, bytes) = on.asked();
+        is_little("rows_within", kind, names, (calls, bytes), &band);
+
+        // Looked for once a poll; the last look tells what there is instead.
+        let fault = on.warehouse().freeze_when_ready(&feed, date("2026-11-25"), Some(Duration::from_secs(100)), on.context(&NOON)).unwrap_err();
+        assert!(fault.chain().contains("the newest that exist: 2026-11-22, 2026-11-21, "), "{}", fault.chain());
+        let (calls, bytes) = on.asked();
+        let looks = calls.iter().filter(|call| *call == "get_partitions_by_filter").count();
+        assert!(looks > 5, "{calls:?}");
+        let listed = calls.iter().filter(|call| *call == "get_partition_names").count();
+        assert_eq!(listed, 1, "{calls:?}");
+        println!("{server:?} {kind} waiting: {bytes} bytes for {looks} looks");
+    }
+}
+
+/// The calls about partitions are these, and all answers together are smaller than the names of all.
+fn is_little(what: &str, kind: &str, names: u64, (calls, bytes): (Vec<String>, u64), expected: &[&str]) {
+    println!("{kind} {what}: {bytes} bytes, names are {names}: {calls:?}");
+    let calls: Vec<&str> = calls.iter().map(String::as_str).filter(|call| call.contains("partition")).collect();
+    assert_eq!(calls, expected, "{kind} {what}");
+    assert!(bytes < names, "{kind} {what}: {bytes} bytes, where the names of all are {names}");
+}
+
+#[test]
+fn days_of_hive_3() {
+    days_are_found_by_columns_of_any_type(Server::Hive3);
+}
+
+#[test]
+fn days_of_hive_4() {
+    days_are_found_by_columns_of_any_type(Server::Hive4);
+}
+
+#[test]
+fn many_days_of_hive_3() {
+    many_days_are_not_listed(Server::Hive3);
+}
+
+#[test]
+fn many_days_of_hive_4() {
+    many_days_are_not_listed(Server::Hive4);
+}
