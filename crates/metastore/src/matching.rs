@@ -117,12 +117,9 @@ impl Range {
         match comparison(column) {
             Comparison::Number => {
                 let value = number(value);
-                value >= number(&self.from)
-                    && self.before.as_ref().is_none_or(|end| value < number(end))
+                value >= number(&self.from) && self.before.as_ref().is_none_or(|end| value < number(end))
             }
-            _ => {
-                value >= self.from.as_str() && self.before.as_ref().is_none_or(|end| value < end.as_str())
-            }
+            _ => value >= self.from.as_str() && self.before.as_ref().is_none_or(|end| value < end.as_str()),
         }
     }
 }

@@ -92,7 +92,13 @@ impl<'a> Registry<'a> {
 
     /// With what Hive counts when it writes one.
     pub(crate) fn add_partition(&self, slot: &Slot, counts: Counts) -> Result<()> {
-        let statistics = [("numRows", counts.rows), ("numFiles", counts.files), ("totalSize", counts.bytes)];
+        // A server that lacks one of the last three counts them all itself, and vouches for no rows then.
+        let statistics = [
+            ("numRows", counts.rows),
+            ("numFiles", counts.files),
+            ("totalSize", counts.bytes),
+            ("numFilesErasureCoded", 0),
+        ];
         let partition = Partition {
             values: vec![slot.date.to_string()],
             columns: columns(slot.table).into(),

@@ -46,7 +46,7 @@ pub(crate) trait CatalogTable {
 
     /// The newest load_dates, without asking for all where there are many.
     fn newest(&self, recent: &Recent) -> Result<Dates> {
-        Ok(self.dates()?.newest(recent))
+        Ok(self.dates()?.before(recent.before))
     }
 
     /// The partition of a day; none where there is none. Nothing is asked of other days.
@@ -78,7 +78,7 @@ pub(crate) enum Reach {
     /// Each of them.
     #[default]
     All,
-    /// As many of the newest as were asked for; there may be older ones.
+    /// Enough of the newest; there may be older ones.
     Newest,
 }
 
@@ -89,19 +89,15 @@ pub(crate) struct Recent {
     pub(crate) before: Option<LoadDate>,
     /// Where they are looked for first.
     pub(crate) near: LoadDate,
-    /// How many.
-    pub(crate) most: usize,
+    /// How many will do. More are told where they are known all the same.
+    pub(crate) enough: usize,
 }
 
 impl Dates {
-    /// The newest of these.
-    pub(crate) fn newest(mut self, recent: &Recent) -> Dates {
-        if let Some(before) = recent.before {
+    /// Those that lie before the day that is asked for.
+    pub(crate) fn before(mut self, before: Option<LoadDate>) -> Dates {
+        if let Some(before) = before {
             self.known = self.known.range(..before).copied().collect();
-        }
-        while self.known.len() > recent.most {
-            self.known.pop_first();
-            self.reach = Reach::Newest;
         }
         self
     }
@@ -158,7 +154,7 @@ pub(crate) fn partition_of(
     let fault = match telling {
         Telling::OnlyTheDay => lacking(wish.name, &table.home(), &lacks),
         Telling::Newest => {
-            let dates = table.newest(&Recent { before: None, near: date, most: LISTED_DATES })?;
+            let dates = table.newest(&Recent { before: None, near: date, enough: LISTED_DATES })?;
             no_partition(wish.name, &table.home(), &dates, &lacks)
         }
     };

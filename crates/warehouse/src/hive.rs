@@ -292,7 +292,7 @@ impl CatalogTable for HiveTable {
     fn newest(&self, recent: &Recent) -> Result<Dates> {
         let names = self.metastore.first_partition_names(&self.table, FEW_NAMES)?;
         if names.len() < usize::from(FEW_NAMES.unsigned_abs()) {
-            return Ok(self.dates_of(self.values_of(&names)).newest(recent));
+            return Ok(self.dates_of(self.values_of(&names)).before(recent.before));
         }
         for days in SPANS_DAYS {
             let Some(from) = days_before(recent.near, days) else { break };
@@ -302,11 +302,11 @@ impl CatalogTable for HiveTable {
                 break;
             };
             let dates = self.dates_of(values);
-            if dates.known.len() >= recent.most {
-                return Ok(Dates { reach: Reach::Newest, ..dates.newest(recent) });
+            if dates.known.len() >= recent.enough {
+                return Ok(Dates { reach: Reach::Newest, ..dates });
             }
         }
-        Ok(self.dates()?.newest(recent))
+        Ok(self.dates()?.before(recent.before))
     }
 
     fn partition_name(&self, date: LoadDate) -> String {

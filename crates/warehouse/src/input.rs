@@ -140,11 +140,19 @@ impl TableInput {
             return told(format!("its files lie in {} now, and lay in {}", partition.place, self.location));
         }
         if partition.written != self.seen.written {
-            return told(format!("the metastore says otherwise how the files in {} are written", self.location));
+            return told(format!(
+                "the metastore says otherwise how the files in {} are written",
+                self.location
+            ));
         }
         let files = list_files(&self.place())?;
-        let candidate =
-            Candidate { wish: &wish, table: &*table, partition: &partition, files: &files, date: self.load_date };
+        let candidate = Candidate {
+            wish: &wish,
+            table: &*table,
+            partition: &partition,
+            files: &files,
+            date: self.load_date,
+        };
         let mut changes = Vec::new();
         if let Err(problem) = candidate.check_mark() {
             changes.push(problem.into_not_ready()?.chain());
@@ -222,5 +230,31 @@ fn differences(then: &[Listed], now: &[Listed]) -> Vec<String> {
             (None, Some(b)) => changes.push(format!("{} was added", b.path)),
             (None, None) => return changes,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_known_by_size_time_and_version() {
+        let file = |name: &str| Listed {
+            path: Location::parse(&format!("s3://bucket/day/{name}")).unwrap(),
+            size: 3,
+            modified_ns: 1_000_000_000,
+            version: Some("\"one\"".to_owned()),
+        };
+        let check = |now: &[Listed], expected: &[&str]| {
+            assert_eq!(differences(&[file("a"), file("c")], now), expected, "{now:?}");
+        };
+        check(&[file("a"), file("c")], &[]);
+        check(&[file("a")], &["s3://bucket/day/c was removed"]);
+        check(&[file("a"), file("b"), file("c")], &["s3://bucket/day/b was added"]);
+        let changed = "s3://bucket/day/a was changed";
+        check(&[Listed { size: 4, ..file("a") }, file("c")], &[changed]);
+        check(&[Listed { modified_ns: 2_000_000_000, ..file("a") }, file("c")], &[changed]);
+        // Overwritten within the second, with as many bytes.
+        check(&[Listed { version: Some("\"two\"".to_owned()), ..file("a") }, file("c")], &[changed]);
     }
 }

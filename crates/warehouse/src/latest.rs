@@ -80,7 +80,7 @@ fn newest_of(
         return Ok((dates_of(table, wish)?, Reach::All));
     }
     let near = today(context)?;
-    let dates = table.newest(&Recent { before: None, near, most: MOST_LOOKED_AT })?;
+    let dates = table.newest(&Recent { before: None, near, enough: MOST_LOOKED_AT })?;
     Ok((dates.known, dates.reach))
 }
 

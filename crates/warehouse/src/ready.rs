@@ -175,9 +175,9 @@ impl Candidate<'_> {
     /// The load_dates before this one. What is wrong with one of them can't be mended by this day's export,
     /// so that such a day is left out; a store or metastore that fails is another matter.
     fn band(&self) -> Result<Band> {
-        let recent = Recent { before: Some(self.date), near: self.date, most: BAND_DATES };
+        let recent = Recent { before: Some(self.date), near: self.date, enough: BAND_DATES };
         let mut band = Band::default();
-        for date in self.table.newest(&recent)?.known.into_iter().rev() {
+        for date in self.table.newest(&recent)?.known.into_iter().rev().take(BAND_DATES) {
             match self.rows_on(date) {
                 Ok(rows) => band.rows.push(rows),
                 Err(fault) if matches!(fault.class(), Class::Data | Class::Usage | Class::Denied) => {

@@ -15,10 +15,10 @@ mod kill;
 mod memory;
 mod metastore;
 mod metastore_tables;
+mod pairs;
 #[path = "../../../metastore/tests/it/raw.rs"]
 #[allow(dead_code)]
 mod raw;
-mod pairs;
 mod shared_store;
 mod signals;
 mod support;

@@ -81,7 +81,10 @@ fn a_partition_that_is_changed_is_not_published(server: &str) {
     changed(
         &|on| {
             registered_anew(on, DAYS[0], |partition| {
-                partition.storage.serde_parameters.insert("parquet.column.index.access".to_owned(), "true".to_owned());
+                partition
+                    .storage
+                    .serde_parameters
+                    .insert("parquet.column.index.access".to_owned(), "true".to_owned());
             });
         },
         "says otherwise how the files",
@@ -156,4 +159,54 @@ fn what_is_no_table_of_files_is_refused_from_hive_4() {
 #[test]
 fn what_is_no_table_of_files_is_refused_from_hive_3() {
     what_is_no_table_of_files_is_refused("3");
+}
+
+/// A column that is not read is in nobody's way until it is used, in an expression or in a query.
+fn a_column_that_is_not_read_is_refused_where_it_is_used(server: &str) {
+    let on = OnMetastore::new(server, "unread");
+    on.sample("text", &[]).succeeded();
+    let metastore = on.metastore();
+    let known = accounts(&on);
+    let mut table = Table::new(&on.database, "accounts_odd", TableKind::External);
+    table.columns =
+        known.columns.iter().cloned().chain([Column::new("odd", "uniontype<int,string>")]).collect();
+    table.partition_columns = known.partition_columns.clone();
+    table.storage = known.storage.clone();
+    metastore.create_table(&table).unwrap();
+    let table = metastore.table(&on.database, "accounts_odd").unwrap().unwrap();
+    let mut day = day_of(&on, DAYS[0]);
+    day.columns = table.columns.clone();
+    metastore.add_partitions(&table, &[day]).unwrap();
+
+    let feed = "feeds/contracts.yaml";
+    on.scratch.edit(feed, &format!("{}.accounts,", on.database), &format!("{}.accounts_odd,", on.database));
+    let sound = on.scratch.read(feed);
+    for (from, to) in [
+        ("contractCountry: country", "contractCountry: odd"),
+        ("tables:\n", "tables:\n  odd_ones: { sql: \"select account_id, odd from accounts\" }\n"),
+    ] {
+        on.scratch.edit(feed, from, to);
+        let told = on.hivecast(&["check", "--load-date", DAYS[0]]).failed(2);
+        assert!(
+            told.contains("column `odd`") && told.contains("is a uniontype, which has no JSON form"),
+            "{told}"
+        );
+        on.scratch.write(feed, &sound);
+    }
+    // All that can be read of the table, through a query too.
+    on.scratch.edit(feed, "tables:\n", "tables:\n  all_of_it: { sql: \"select * from accounts\" }\n");
+    on.scratch.edit(feed, "from: accounts\n", "from: all_of_it\n");
+    on.hivecast(&["check", "--load-date", DAYS[0]]).succeeded();
+    let report = on.hivecast(&["publish", "--load-date", DAYS[0], "--json"]).succeeded().json();
+    assert_eq!(report["runs"][0]["outcome"], "published");
+}
+
+#[test]
+fn a_column_that_is_not_read_is_refused_where_it_is_used_on_hive_4() {
+    a_column_that_is_not_read_is_refused_where_it_is_used("4");
+}
+
+#[test]
+fn a_column_that_is_not_read_is_refused_where_it_is_used_on_hive_3() {
+    a_column_that_is_not_read_is_refused_where_it_is_used("3");
 }

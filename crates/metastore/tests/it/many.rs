@@ -53,7 +53,8 @@ fn seven_of_five_thousand(server: Server) {
         let newest =
             measure(&proxy, "newest seven", || metastore.newest_values(&table, "load_date", SOME).unwrap());
         assert!(newest.0.iter().eq(days.iter().rev().take(SOME)), "{:?}", newest.0);
-        let few = measure(&proxy, "first names", || metastore.first_partition_names(&table, 200).unwrap().len());
+        let few =
+            measure(&proxy, "first names", || metastore.first_partition_names(&table, 200).unwrap().len());
         assert!(few.0 == 200 && few.1 < 10_000, "{few:?}");
         let least = days[days.len() - SOME].clone();
         let range = Range { from: least, before: Some(days[days.len() - 1].clone()) };

@@ -143,7 +143,9 @@ fn partitions_differ_from_their_table(server: Server) {
     text.storage.serde_library = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe".to_owned();
     text.storage.serde_parameters.insert("field.delim".to_owned(), "|".to_owned());
     // With all of these, a server does not count itself.
-    for (name, value) in [("numRows", "42"), ("numFiles", "1"), ("totalSize", "1"), ("COLUMN_STATS_ACCURATE", VOUCHED)] {
+    for (name, value) in
+        [("numRows", "42"), ("numFiles", "1"), ("totalSize", "1"), ("COLUMN_STATS_ACCURATE", VOUCHED)]
+    {
         text.parameters.insert(name.to_owned(), value.to_owned());
     }
     text.parameters.insert("comment".to_owned(), "早い".to_owned());

@@ -98,14 +98,18 @@ fn what_the_csv_serde_is_told() {
         }
     };
     check(&CSV, csv(b',', b'"', b'\\'));
-    let serde_parameters: Properties<'_> = &[("separatorChar", "\t"), ("quoteChar", "'"), ("escapeChar", "|")];
+    let serde_parameters: Properties<'_> =
+        &[("separatorChar", "\t"), ("quoteChar", "'"), ("escapeChar", "|")];
     check(&Case { serde_parameters, ..CSV }, csv(b'\t', b'\'', b'|'));
     // A number is a character here, and no byte of that number.
     check(&Case { serde_parameters: &[("separatorChar", "9")], ..CSV }, csv(b'9', b'"', b'\\'));
     check(&Case { serde_parameters: &[("separatorChar", ";;")], ..CSV }, csv(b';', b'"', b'\\'));
     check(&Case { serde_parameters: &[("quoteChar", "")], ..CSV }, csv(b',', b'"', b'\\'));
     // What the simple serde is told is nothing to it.
-    check(&Case { serde_parameters: &[("field.delim", "|"), ("line.delim", "x")], ..CSV }, csv(b',', b'"', b'\\'));
+    check(
+        &Case { serde_parameters: &[("field.delim", "|"), ("line.delim", "x")], ..CSV },
+        csv(b',', b'"', b'\\'),
+    );
     refused(&Case { serde_parameters: &[("quoteChar", "«")], ..CSV }, "which is not one ASCII character");
 }
 
@@ -115,7 +119,9 @@ fn what_the_simple_serde_is_told() {
         assert_eq!((layout.delimiter, layout.collection, layout.map_key), (1, 2, 3));
         assert_eq!((layout.null.as_str(), layout.escape, layout.quote), ("\\N", None, None));
     });
-    let told = |serde_parameters, expected: fn(&mut TextLayout)| check(&Case { serde_parameters, ..SIMPLE }, expected);
+    let told = |serde_parameters, expected: fn(&mut TextLayout)| {
+        check(&Case { serde_parameters, ..SIMPLE }, expected)
+    };
     told(&[("field.delim", "|")], |layout| layout.delimiter = b'|');
     told(&[("serialization.format", "9")], |layout| layout.delimiter = 9);
     told(&[("field.delim", ","), ("serialization.format", "9")], |layout| layout.delimiter = b',');
@@ -145,7 +151,8 @@ fn what_the_simple_serde_is_told() {
 #[test]
 fn lines_are_skipped_at_both_ends() {
     for case in [SIMPLE, JSON] {
-        let table_parameters: Properties<'_> = &[("skip.header.line.count", "2"), ("skip.footer.line.count", " 1 ")];
+        let table_parameters: Properties<'_> =
+            &[("skip.header.line.count", "2"), ("skip.footer.line.count", " 1 ")];
         check(&Case { table_parameters, ..case }, |layout| {
             (layout.skip_header_lines, layout.skip_footer_lines) = (2, 1);
         });
@@ -160,7 +167,10 @@ fn lines_are_skipped_at_both_ends() {
 fn json_properties_that_change_values_are_refused() {
     check(&Case { serde_parameters: &[("mapped", "x"), ("dots.in.keys", "false")], ..JSON }, |_| {});
     for name in ["dots.in.keys", "ignore.malformed.json", "mapping.a"] {
-        refused(&Case { serde_parameters: &[(name, "true")], ..JSON }, &format!("the serde property `{name}`"));
+        refused(
+            &Case { serde_parameters: &[(name, "true")], ..JSON },
+            &format!("the serde property `{name}`"),
+        );
     }
 }
 
@@ -196,12 +206,21 @@ fn what_is_not_plain_files_is_refused() {
         for name in ["table_type", "spark.sql.sources.provider"] {
             let table_parameters: Properties<'_> = &[(name, system)];
             let reason = format!("is a table of {}", system.to_lowercase());
-            refused(&Case { table_parameters, serde: PARQUET_SERDE, input: PARQUET_INPUT, ..SIMPLE }, &reason);
+            refused(
+                &Case { table_parameters, serde: PARQUET_SERDE, input: PARQUET_INPUT, ..SIMPLE },
+                &reason,
+            );
         }
     }
     let handler = "org.apache.hadoop.hive.hbase.HBaseStorageHandler";
-    refused(&Case { table_parameters: &[("storage_handler", handler)], ..SIMPLE }, "lies in another system, behind");
-    refused(&Case { serde: "com.example.Serde", ..SIMPLE }, "in a format that is not read: com.example.Serde");
+    refused(
+        &Case { table_parameters: &[("storage_handler", handler)], ..SIMPLE },
+        "lies in another system, behind",
+    );
+    refused(
+        &Case { serde: "com.example.Serde", ..SIMPLE },
+        "in a format that is not read: com.example.Serde",
+    );
     // The serde alone does not make a format.
     refused(&Case { input: PARQUET_INPUT, ..SIMPLE }, "in a format that is not read");
     let spark = Case {
@@ -216,7 +235,10 @@ fn what_is_not_plain_files_is_refused() {
 fn a_column_that_is_not_read_keeps_its_place() {
     let case = Case { columns: &[("a", "uniontype<int,string>"), ("b", "void"), ("c", "int")], ..SIMPLE };
     let columns = declared(&case).unwrap().columns.unwrap().columns;
-    assert!(matches!(&columns[0].1, ColumnType::Unreadable(why) if why.contains("is a uniontype")), "{columns:?}");
+    assert!(
+        matches!(&columns[0].1, ColumnType::Unreadable(why) if why.contains("is a uniontype")),
+        "{columns:?}"
+    );
     assert!(matches!(&columns[1].1, ColumnType::Unreadable(why) if why.contains("void")), "{columns:?}");
     assert_eq!(columns[2], ("c".to_owned(), ColumnType::Int));
 }

@@ -63,7 +63,11 @@ fn recheck_notices_a_mark_or_a_partition_that_is_gone() {
     fs::remove_file(place.path(&format!("{DIR}/_SUCCESS"))).unwrap();
     let fault = inputs.recheck().unwrap_err();
     assert_eq!(fault.class(), Class::Infrastructure);
-    assert!(fault.chain().contains("table accounts") && fault.chain().contains("no _SUCCESS in"), "{}", fault.chain());
+    assert!(
+        fault.chain().contains("table accounts") && fault.chain().contains("no _SUCCESS in"),
+        "{}",
+        fault.chain()
+    );
 
     place.parquet("mdm.db/accounts/load_date=2026-11-21/a", vec![("n", ints(&[1]))]);
     fs::remove_dir_all(place.path(DIR)).unwrap();

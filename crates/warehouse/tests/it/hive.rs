@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use arrow_array::{Int64Array, RecordBatch};
 use hivecast_feed::{Feed, Ready, Source, Table as FeedTable};
-use hivecast_metastore::{Metastore, Partition, Table};
+use hivecast_metastore::{Metastore, Partition, Storage, Table, TableKind};
 use hivecast_run::{Cancel, Class, Context, FixedClock};
 use hivecast_storage::Stores;
 use hivecast_warehouse::{Inputs, Warehouse};
 use parquet::file::properties::WriterProperties;
 
-use crate::metastores::{Proxy, Server, at, database, table};
+use crate::metastores::{Proxy, Server, at, columns, database, table, unique, uri};
 use crate::support::{NOON, Told, date, day, feed, rows, table as feed_table, write_parquet};
 
 /// Days that a table keeps: more than are worth asking for.
@@ -48,10 +48,8 @@ impl OnHive {
 
     fn feed(&self, ready: Ready) -> Feed {
         let mut table: FeedTable = feed_table("accounts");
-        table.source = Source::Warehouse {
-            database: Some(self.table.database.clone()),
-            table: self.table.name.clone(),
-        };
+        table.source =
+            Source::Warehouse { database: Some(self.table.database.clone()), table: self.table.name.clone() };
         table.layout.ready = ready;
         feed([table])
     }
@@ -108,7 +106,11 @@ fn days_are_found_by_columns_of_any_type(server: Server) {
         assert_eq!(fault.class(), Class::Data);
         let lacking = format!("has no partition load_date={}", value_of(kind, "2026-11-25"));
         assert!(fault.chain().contains(&lacking), "{}", fault.chain());
-        assert!(fault.chain().contains("these exist: 2026-11-22, 2026-11-21, 2026-11-20"), "{}", fault.chain());
+        assert!(
+            fault.chain().contains("these exist: 2026-11-22, 2026-11-21, 2026-11-20"),
+            "{}",
+            fault.chain()
+        );
     }
 }
 
@@ -129,23 +131,41 @@ fn many_days_are_not_listed(server: Server) {
         for day in 15..=22 {
             partitions.push(on.day(&value_of(kind, &format!("2026-11-{day}")), 10));
         }
-        let names: u64 = partitions.iter().map(|one| "load_date=".len() as u64 + one.values[0].len() as u64 + 4).sum();
+        let names: u64 =
+            partitions.iter().map(|one| "load_date=".len() as u64 + one.values[0].len() as u64 + 4).sum();
         on.add(&partitions);
         on.asked();
         let feed = on.feed(Ready::Exists);
 
         let newest = on.warehouse().newest_ready(&feed, on.context(&NOON)).unwrap().unwrap();
         assert_eq!(newest.date, day());
-        is_little("latest", kind, names, on.asked(), &["get_partition_names", "get_partition_values", "get_partitions_by_filter"]);
+        is_little(
+            "latest",
+            kind,
+            names,
+            on.asked(),
+            &["get_partition_names", "get_partition_values", "get_partitions_by_filter"],
+        );
 
         on.freeze(Ready::RowsWithin(0.1)).unwrap();
-        let band = [&["get_partitions_by_filter", "get_partition_names", "get_partition_values"][..], &["get_partitions_by_filter"; 7]].concat();
+        let band = [
+            &["get_partitions_by_filter", "get_partition_names", "get_partition_values"][..],
+            &["get_partitions_by_filter"; 7],
+        ]
+        .concat();
         let (calls, bytes) = on.asked();
         is_little("rows_within", kind, names, (calls, bytes), &band);
 
         // Looked for once a poll; the last look tells what there is instead.
-        let fault = on.warehouse().freeze_when_ready(&feed, date("2026-11-25"), Some(Duration::from_secs(100)), on.context(&NOON)).unwrap_err();
-        assert!(fault.chain().contains("the newest that exist: 2026-11-22, 2026-11-21, "), "{}", fault.chain());
+        let fault = on
+            .warehouse()
+            .freeze_when_ready(&feed, date("2026-11-25"), Some(Duration::from_secs(100)), on.context(&NOON))
+            .unwrap_err();
+        assert!(
+            fault.chain().contains("the newest that exist: 2026-11-22, 2026-11-21, "),
+            "{}",
+            fault.chain()
+        );
         let (calls, bytes) = on.asked();
         let looks = calls.iter().filter(|call| *call == "get_partitions_by_filter").count();
         assert!(looks > 5, "{calls:?}");
@@ -158,9 +178,119 @@ fn many_days_are_not_listed(server: Server) {
 /// The calls about partitions are these, and all answers together are smaller than the names of all.
 fn is_little(what: &str, kind: &str, names: u64, (calls, bytes): (Vec<String>, u64), expected: &[&str]) {
     println!("{kind} {what}: {bytes} bytes, names are {names}: {calls:?}");
-    let calls: Vec<&str> = calls.iter().map(String::as_str).filter(|call| call.contains("partition")).collect();
+    let calls: Vec<&str> =
+        calls.iter().map(String::as_str).filter(|call| call.contains("partition")).collect();
     assert_eq!(calls, expected, "{kind} {what}");
     assert!(bytes < names, "{kind} {what}: {bytes} bytes, where the names of all are {names}");
+}
+
+const SIMPLE_SERDE: &str = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe";
+const JSON_SERDE: &str = "org.apache.hive.hcatalog.data.JsonSerDe";
+
+fn written_as(serde: &str, location: String) -> Storage {
+    Storage {
+        location: Some(location),
+        input_format: "org.apache.hadoop.mapred.TextInputFormat".to_owned(),
+        output_format: "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat".to_owned(),
+        serde_library: serde.to_owned(),
+        ..Storage::default()
+    }
+}
+
+impl OnHive {
+    /// With a table of other columns, and one day of it that has columns and a file of its own.
+    fn with_own_columns(
+        server: Server,
+        serde: &str,
+        table: &[(&str, &str)],
+        own: &[(&str, &str)],
+        text: &str,
+    ) -> OnHive {
+        let mut on = OnHive::new(server, "string");
+        let mut other = Table::new(&on.table.database, unique("other"), TableKind::External);
+        other.columns = columns(table).into();
+        other.partition_columns = columns(&[("load_date", "string")]);
+        other.storage = written_as(serde, uri(on.directory.path(), "other"));
+        on.metastore.create_table(&other).unwrap();
+        on.table = on.metastore.table(&other.database, &other.name).unwrap().unwrap();
+        let dir = on.directory.path().join("own");
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(dir.join("a"), text).unwrap();
+        let mut day = partition("2026-11-22", &dir);
+        day.columns = columns(own).into();
+        day.storage = written_as(serde, uri(on.directory.path(), "own"));
+        on.add(&[day]);
+        on
+    }
+}
+
+/// What Hive gives for such a partition: text by the partition's columns, one by one in their order, which
+/// then become the table's.
+fn a_partition_has_columns_of_its_own(server: Server) {
+    let table = [("a", "bigint"), ("b", "string"), ("c", "string"), ("d", "int")];
+    for (serde, own, text, expected) in [
+        // The fourth field is none of the partition's, and 007 is the number 7.
+        (
+            SIMPLE_SERDE,
+            &[("x", "int"), ("y", "int"), ("c", "string")][..],
+            "1\u{1}007\u{1}z\u{1}4\n",
+            ["1", "7", "z", "∅"],
+        ),
+        // What is text there may be a number here.
+        (
+            SIMPLE_SERDE,
+            &[("a", "string"), ("b", "date")],
+            "1\u{1}2026-01-02\u{1}z\n",
+            ["1", "2026-01-02", "∅", "∅"],
+        ),
+        (
+            JSON_SERDE,
+            &[("x", "int"), ("b", "string")],
+            "{\"x\":1,\"b\":\"u\",\"c\":\"v\",\"a\":9}\n",
+            ["1", "u", "∅", "∅"],
+        ),
+    ] {
+        let on = OnHive::with_own_columns(server, serde, &table, own, text);
+        let inputs = on.freeze(Ready::Exists).unwrap();
+        let expected = [&expected[..], &["2026-11-22"]].concat();
+        assert_eq!(rows(&inputs.tables[0]), [expected], "{serde} {own:?}");
+    }
+    let on = OnHive::with_own_columns(server, SIMPLE_SERDE, &table, &[("a", "double")], "1.5\n");
+    let fault = on.freeze(Ready::Exists).unwrap_err();
+    assert_eq!(fault.class(), Class::Data);
+    assert!(fault.chain().contains("column a of the partition in file:"), "{}", fault.chain());
+    assert!(fault.chain().contains("is double, says the metastore"), "{}", fault.chain());
+}
+
+/// The other columns are read, and stay where they are.
+fn a_column_that_is_not_read_is_left_out(server: Server) {
+    let table = [("u", "uniontype<int,string>"), ("a", "int"), ("i", "interval_day_time"), ("b", "string")];
+    let on = OnHive::with_own_columns(server, SIMPLE_SERDE, &table, &table, "0\u{2}5\u{1}7\u{1}x\u{1}z\n");
+    let inputs = on.freeze(Ready::Exists).unwrap();
+    assert_eq!(rows(&inputs.tables[0]), [["7", "z", "2026-11-22"]]);
+    let told = inputs.tables[0].schema.metadata();
+    assert!(told["hivecast.unreadable.u"].contains("is a uniontype"), "{told:?}");
+    assert!(told["hivecast.unreadable.i"].contains("interval_day_time"), "{told:?}");
+}
+
+#[test]
+fn own_columns_of_hive_3() {
+    a_partition_has_columns_of_its_own(Server::Hive3);
+}
+
+#[test]
+fn own_columns_of_hive_4() {
+    a_partition_has_columns_of_its_own(Server::Hive4);
+}
+
+#[test]
+fn unread_columns_of_hive_3() {
+    a_column_that_is_not_read_is_left_out(Server::Hive3);
+}
+
+#[test]
+fn unread_columns_of_hive_4() {
+    a_column_that_is_not_read_is_left_out(Server::Hive4);
 }
 
 #[test]

@@ -96,7 +96,11 @@ fn an_older_day_that_is_broken_is_left_out_of_the_band() {
                 Ok(_) => place.told.0.lock().unwrap().join("\n"),
                 Err(ref fault) => {
                     assert_eq!(fault.class(), Class::Infrastructure);
-                    assert!(fault.chain().contains("where the 2 load_dates before it have 100"), "{}", fault.chain());
+                    assert!(
+                        fault.chain().contains("where the 2 load_dates before it have 100"),
+                        "{}",
+                        fault.chain()
+                    );
                     fault.chain()
                 }
             };
@@ -114,7 +118,10 @@ fn with_no_older_day_left_the_day_passes_with_warnings() {
     assert!(place.table(ready(Ready::RowsWithin(0.2))).is_ok());
     let told = place.told.0.lock().unwrap().clone();
     assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told[0].contains("load_date 2026-11-21 is not among those that the rows of 2026-11-22"), "{told:?}");
+    assert!(
+        told[0].contains("load_date 2026-11-21 is not among those that the rows of 2026-11-22"),
+        "{told:?}"
+    );
     assert!(told[1].contains("no load_date before 2026-11-22"), "{told:?}");
 }
 
@@ -123,7 +130,13 @@ fn with_no_older_day_left_the_day_passes_with_warnings() {
 fn rows_of_a_date_column_are_held_against_the_days_before() {
     for (rows, fits) in [(100, true), (120, true), (79, false), (300, false)] {
         let place = Place::new();
-        let days = [("2026-11-12", 900), ("2026-11-20", 90), ("2026-11-21", 110), ("2026-11-22", rows), ("2026-11-23", 7)];
+        let days = [
+            ("2026-11-12", 900),
+            ("2026-11-20", 90),
+            ("2026-11-21", 110),
+            ("2026-11-22", rows),
+            ("2026-11-23", 7),
+        ];
         let mut dates: Vec<&str> = Vec::new();
         // The eighth day before is no matter, as it is none for partitions.
         for day in ["2026-11-15", "2026-11-16", "2026-11-17", "2026-11-18", "2026-11-19"] {
