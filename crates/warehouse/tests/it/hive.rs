@@ -137,51 +137,58 @@ fn many_days_are_not_listed(server: Server) {
         on.asked();
         let feed = on.feed(Ready::Exists);
 
-        let newest = on.warehouse().newest_ready(&feed, on.context(&NOON)).unwrap().unwrap();
-        assert_eq!(newest.date, day());
-        is_little(
-            "latest",
-            kind,
-            names,
-            on.asked(),
-            &["get_partition_names", "get_partition_values", "get_partitions_by_filter"],
-        );
-
-        on.freeze(Ready::RowsWithin(0.1)).unwrap();
-        let band = [
-            &["get_partitions_by_filter", "get_partition_names", "get_partition_values"][..],
-            &["get_partitions_by_filter"; 7],
-        ]
-        .concat();
-        let (calls, bytes) = on.asked();
-        is_little("rows_within", kind, names, (calls, bytes), &band);
-
+        patiently(|| {
+            on.asked();
+            let newest = on.warehouse().newest_ready(&feed, on.context(&NOON)).unwrap().unwrap();
+            assert_eq!(newest.date, day());
+            let calls = ["get_partition_names", "get_partition_values", "get_partitions_by_filter"];
+            is_little("latest", names, on.asked(), &calls)
+        });
+        patiently(|| {
+            on.asked();
+            on.freeze(Ready::RowsWithin(0.1)).unwrap();
+            let first = ["get_partitions_by_filter", "get_partition_names", "get_partition_values"];
+            let calls = [&first[..], &["get_partitions_by_filter"; 7]].concat();
+            is_little("rows_within", names, on.asked(), &calls)
+        });
         // Looked for once a poll; the last look tells what there is instead.
-        let fault = on
-            .warehouse()
-            .freeze_when_ready(&feed, date("2026-11-25"), Some(Duration::from_secs(100)), on.context(&NOON))
-            .unwrap_err();
-        assert!(
-            fault.chain().contains("the newest that exist: 2026-11-22, 2026-11-21, "),
-            "{}",
-            fault.chain()
-        );
-        let (calls, bytes) = on.asked();
-        let looks = calls.iter().filter(|call| *call == "get_partitions_by_filter").count();
-        assert!(looks > 5, "{calls:?}");
-        let listed = calls.iter().filter(|call| *call == "get_partition_names").count();
-        assert_eq!(listed, 1, "{calls:?}");
-        println!("{server:?} {kind} waiting: {bytes} bytes for {looks} looks");
+        patiently(|| {
+            on.asked();
+            let (late, wait) = (date("2026-11-25"), Duration::from_secs(100));
+            let fault =
+                on.warehouse().freeze_when_ready(&feed, late, Some(wait), on.context(&NOON)).unwrap_err();
+            let told = fault.chain();
+            if !told.contains("the newest that exist: 2026-11-22, 2026-11-21, ") {
+                return Err(told);
+            }
+            let mut calls = vec!["get_partitions_by_filter"; 10];
+            calls.extend(["get_partition_names", "get_partition_values"]);
+            is_little("waiting", names, on.asked(), &calls)
+        });
     }
 }
 
-/// The calls about partitions are these, and all answers together are smaller than the names of all.
-fn is_little(what: &str, kind: &str, names: u64, (calls, bytes): (Vec<String>, u64), expected: &[&str]) {
-    println!("{kind} {what}: {bytes} bytes, names are {names}: {calls:?}");
+/// A server's embedded database, at which all tests are busy, now and then refuses to pick, and then all
+/// names are asked for.
+fn patiently(mut measure: impl FnMut() -> Result<(), String>) {
+    const TRIES: usize = 3;
+    let failures: Vec<String> = (0..TRIES).map_while(|_| measure().err()).collect();
+    assert!(failures.len() < TRIES, "{failures:#?}");
+}
+
+/// Whether the calls about partitions are these, and all answers together smaller than the names of all.
+fn is_little(
+    what: &str,
+    names: u64,
+    (calls, bytes): (Vec<String>, u64),
+    expected: &[&str],
+) -> Result<(), String> {
     let calls: Vec<&str> =
         calls.iter().map(String::as_str).filter(|call| call.contains("partition")).collect();
-    assert_eq!(calls, expected, "{kind} {what}");
-    assert!(bytes < names, "{kind} {what}: {bytes} bytes, where the names of all are {names}");
+    if calls == expected && bytes < names {
+        return Ok(());
+    }
+    Err(format!("{what}: {bytes} bytes, where the names of all are {names}: {calls:?}"))
 }
 
 const SIMPLE_SERDE: &str = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe";
@@ -258,7 +265,7 @@ fn a_partition_has_columns_of_its_own(server: Server) {
     let on = OnHive::with_own_columns(server, SIMPLE_SERDE, &table, &[("a", "double")], "1.5\n");
     let fault = on.freeze(Ready::Exists).unwrap_err();
     assert_eq!(fault.class(), Class::Data);
-    assert!(fault.chain().contains("column a of the partition in file:"), "{}", fault.chain());
+    assert!(fault.chain().contains("column a of the partition in /"), "{}", fault.chain());
     assert!(fault.chain().contains("is double, says the metastore"), "{}", fault.chain());
 }
 
