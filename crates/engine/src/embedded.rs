@@ -130,6 +130,7 @@ pub(crate) fn build_by<'a>(
     }
     let findings = into_findings(job);
     queried.exclude(&writer)?;
+    crash_point("engine.read");
     plan.inputs.recheck()?;
     crash_point("engine.before_finish");
     let edition = writer.finish(draft(plan, &root, findings, queried, context)?)?;

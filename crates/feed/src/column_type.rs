@@ -45,7 +45,14 @@ pub enum ColumnType {
     Map(Box<ColumnType>, Box<ColumnType>),
     /// `struct<name: type, …>`, names in lower case
     Struct(Vec<(String, ColumnType)>),
+    /// A type of a metastore's that is not read. The text completes a sentence that begins with the
+    /// column's name. [`ColumnType::parse`] never gives it.
+    Unreadable(String),
 }
+
+/// What stands before a column's name in the metadata of a table's schema, whose value then says why that
+/// column is not among its fields: it completes a sentence that begins with the column's name.
+pub const UNREADABLE: &str = "hivecast.unreadable.";
 
 const SIMPLE_TYPES: [(&str, ColumnType); 15] = [
     ("boolean", ColumnType::Boolean),
@@ -146,6 +153,10 @@ impl<'a> Reader<'a> {
                 }
             }
             "uniontype" => Err("is a uniontype, which has no JSON form: leave the column out".to_owned()),
+            "void" => Err("is of type void, which has no values".to_owned()),
+            "interval_year_month" | "interval_day_time" => {
+                Err(format!("is of type {name}, which has no JSON form: leave the column out"))
+            }
             _ => simple(&name, written),
         }
     }

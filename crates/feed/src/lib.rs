@@ -27,7 +27,7 @@ mod words;
 
 pub use binder::{BindError, Binder};
 pub use check::{Checked, check, type_name};
-pub use column_type::ColumnType;
+pub use column_type::{ColumnType, UNREADABLE};
 pub use diagnostic::{Color, Diagnostic, Diagnostics};
 pub use fingerprint::{fingerprint, gates_fingerprint};
 pub use model::*;

@@ -246,13 +246,14 @@ fn last_part(key: &Path) -> &str {
 }
 
 fn directory(name: &str) -> Entry {
-    Entry { name: name.to_owned(), kind: Kind::Directory, size: 0, modified_ns: 0 }
+    Entry { name: name.to_owned(), kind: Kind::Directory, size: 0, modified_ns: 0, version: None }
 }
 
 fn entry_of(object: &ObjectMeta) -> Entry {
     let name = last_part(&object.location).to_owned();
     let modified_ns = object.last_modified.timestamp_nanos_opt().unwrap_or(i64::MAX);
-    Entry { name, kind: Kind::File, size: object.size, modified_ns }
+    let version = object.e_tag.clone();
+    Entry { name, kind: Kind::File, size: object.size, modified_ns, version }
 }
 
 /// Just so many bytes of a local file. One that shrinks while it is read is an error.

@@ -1,9 +1,10 @@
 //! What a partition's rows look like, from its files' footers and headers.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use hivecast_feed::{ColumnType, FileFormat, Header, TextDialect};
+use hivecast_feed::{ColumnType, FileFormat, Header, TextDialect, UNREADABLE, type_name};
 use hivecast_run::{Fault, Result};
 
 use crate::catalog::Partition;
@@ -15,7 +16,7 @@ use crate::layout::Listed;
 use crate::place::Place;
 use crate::reading::{Authority, Columns, Declared, are_nameless, misfit, tell_twins};
 use crate::rows::has_row_groups;
-use crate::schema::{FileColumns, accepts, data_type_of, unite};
+use crate::schema::{FileColumns, accepts, becomes, data_type_of, unite};
 use crate::text_file::read_header;
 use crate::warehouse::Wish;
 use crate::{avro_file, orc_file, parquet_file};
@@ -55,6 +56,7 @@ pub(crate) fn describe(
     let declared = partition.declared(wish);
     let format = format_of(wish.name, &*place.storage, declared.format, &files)?;
     check_declared(wish, &declared, dates)?;
+    check_own(wish, place, &declared, format)?;
     let table = Table { wish, place, declared: &declared };
     let (mut columns, files) = match format {
         FileFormat::Parquet | FileFormat::Orc | FileFormat::Avro => table.by_footers(format, files)?,
@@ -74,7 +76,7 @@ pub(crate) fn describe(
     let (fields, column_bytes): (Vec<Field>, Vec<u64>) = columns.into_iter().unzip();
     Ok(Described {
         format,
-        schema: Arc::new(Schema::new(fields)),
+        schema: Arc::new(Schema::new_with_metadata(fields, unreadable(&declared))),
         column_bytes,
         files,
         rows,
@@ -110,11 +112,44 @@ fn declared_fields(declared: &Declared) -> Option<Vec<Field>> {
         TextDialect::OpenCsv if declared.format == Some(FileFormat::Text) => DataType::Utf8View,
         _ => data_type_of(of),
     };
-    Some(columns.iter().map(|(name, column)| Field::new(name, of(column), true)).collect())
+    let readable = columns.iter().filter(|(_, column)| !matches!(column, ColumnType::Unreadable(_)));
+    Some(readable.map(|(name, column)| Field::new(name, of(column), true)).collect())
+}
+
+/// Why columns are not among the fields, by their names: for whoever uses one of them.
+fn unreadable(declared: &Declared) -> HashMap<String, String> {
+    let columns = declared.columns.iter().flat_map(|declared| &declared.columns);
+    let reasons = columns.filter_map(|(name, column)| match column {
+        ColumnType::Unreadable(why) => Some((format!("{UNREADABLE}{name}"), why.clone())),
+        _ => None,
+    });
+    reasons.collect()
+}
+
+/// Fails where the partition's own columns hold what the table's don't.
+fn check_own(wish: &Wish<'_>, place: &Place, declared: &Declared, format: FileFormat) -> Result<()> {
+    let (Some(_), FileFormat::Text) = (&declared.own, format) else { return Ok(()) };
+    for field in declared_fields(declared).unwrap_or_default() {
+        let Some((name, own)) = declared.own_of(field.name()) else { continue };
+        let (own, table) = (data_type_of(own), field.data_type());
+        if !becomes(&own, table) {
+            return Err(Fault::data(format!(
+                "table {}: column {name} of the partition in {place} is {}, says the metastore, which the table's type \
+                 {} for {} does not hold",
+                wish.name,
+                type_name(&own),
+                type_name(table),
+                field.name()
+            ))
+            .advise("export the partition again in the table's types, or widen the table's column"));
+        }
+    }
+    Ok(())
 }
 
 fn freeze_file(file: Listed, row_groups: Vec<RowGroup>) -> InputFile {
-    InputFile { path: file.path, size: file.size, modified_ns: file.modified_ns, row_groups }
+    let Listed { path, size, modified_ns, version } = file;
+    InputFile { path, size, modified_ns, version, row_groups }
 }
 
 /// A table whose files are looked at.

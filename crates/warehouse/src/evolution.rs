@@ -162,6 +162,7 @@ fn read(format: FileFormat, matching: Matching, files: &[Written<'_>]) -> Result
         format: Some(format),
         text: TextLayout::hive(),
         columns: Some(Columns { by: Authority::Metastore, columns: columns.to_vec() }),
+        own: None,
         matching,
         zone: Tz::UTC,
     };

@@ -45,7 +45,7 @@ pub(crate) fn open(reader: &RowReader, file: DataFile) -> Result<JsonRows> {
     lines.skip(layout.skip_header_lines).map_err(|broken| malformed(&file, broken))?;
     Ok(JsonRows {
         lines,
-        places: reader.wanted.iter().map(|column| column.name.clone()).zip(0..).collect(),
+        places: places(reader),
         columns: columns.collect::<Result<_>>()?,
         trims: reader.wanted.iter().map(|column| reader.declared.trim_of(&column.name)).collect(),
         wanted: wanted(reader),
@@ -53,6 +53,16 @@ pub(crate) fn open(reader: &RowReader, file: DataFile) -> Result<JsonRows> {
         batch_rows: reader.batch_rows.max(1),
         file,
     })
+}
+
+/// The wanted columns by the names that the partition's own columns have.
+fn places(reader: &RowReader) -> HashMap<String, usize> {
+    let declared = &reader.declared;
+    let names = reader.wanted.iter().zip(0..).filter_map(|(column, place)| match declared.own {
+        Some(_) => declared.own_of(&column.name).map(|(name, _)| (name.clone(), place)),
+        None => Some((column.name.clone(), place)),
+    });
+    names.collect()
 }
 
 impl JsonRows {

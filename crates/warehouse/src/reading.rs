@@ -16,12 +16,15 @@ use crate::rows::RowReader;
 const NAMELESS: &str = "_col";
 
 /// How a partition's files lie, as far as the feed or a metastore says before they are looked at.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Declared {
     /// Found by the files themselves when absent.
     pub(crate) format: Option<FileFormat>,
     pub(crate) text: TextLayout,
     pub(crate) columns: Option<Columns>,
+    /// The columns that a partition's files have, where they are read by these and then become the
+    /// table's, one by one in their order.
+    pub(crate) own: Option<Vec<(String, ColumnType)>>,
     pub(crate) matching: Matching,
     /// Where wall clocks stand, for files that hold instants.
     pub(crate) zone: Tz,
@@ -64,9 +67,25 @@ impl Declared {
                 .columns
                 .as_ref()
                 .map(|columns| Columns { by: Authority::Feed, columns: columns.iter().map(lower).collect() }),
+            own: None,
             matching: Matching::Names,
             zone,
         }
+    }
+
+    /// The table's columns that files without names have, in their order.
+    pub(crate) fn names_by_position(&self) -> Option<Vec<String>> {
+        let columns = &self.columns.as_ref()?.columns;
+        let most = self.own.as_ref().map_or(columns.len(), Vec::len);
+        Some(columns.iter().take(most).map(|(name, _)| name.clone()).collect())
+    }
+
+    /// A table's column as the partition's files have it: the partition's own column of the same position.
+    /// None where they have none, or where nothing is declared.
+    pub(crate) fn own_of(&self, name: &str) -> Option<&(String, ColumnType)> {
+        let columns = &self.columns.as_ref()?.columns;
+        let at = columns.iter().position(|(known, _)| known == name)?;
+        self.own.as_ref().unwrap_or(columns).get(at)
     }
 
     /// What is done to the text of a column that is declared as `char(n)`, or holds such.
@@ -211,6 +230,7 @@ mod tests {
             format: None,
             text: TextLayout::default(),
             columns: Some(Columns { by: Authority::Metastore, columns }),
+            own: None,
             matching,
             zone: Tz::UTC,
         }

@@ -101,6 +101,8 @@ pub(crate) fn data_type_of(declared: &ColumnType) -> DataType {
         ColumnType::Struct(fields) => DataType::Struct(
             fields.iter().map(|(name, of)| Field::new(name, data_type_of(of), true)).collect(),
         ),
+        // Never a field of a table: its name and reason are in the schema's metadata.
+        ColumnType::Unreadable(_) => DataType::Null,
     }
 }
 
@@ -127,6 +129,20 @@ pub(crate) fn accepts(table: &DataType, file: &DataType) -> bool {
             found.is_none_or(|found| accepts(field.data_type(), found.data_type()))
         }),
         _ => widen(file, table).as_ref() == Some(table),
+    }
+}
+
+/// Whether text of a partition's own type becomes the table's as in Hive, exactly or with an error: what
+/// [`accepts`] takes, any single value that is text, and whole numbers and days that become text.
+pub(crate) fn becomes(own: &DataType, table: &DataType) -> bool {
+    match (own, table) {
+        (DataType::Utf8View, DataType::List(_) | DataType::Map(..) | DataType::Struct(_)) => false,
+        (DataType::Utf8View, _) => true,
+        (
+            DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 | DataType::Date32,
+            DataType::Utf8View,
+        ) => true,
+        _ => accepts(table, own),
     }
 }
 

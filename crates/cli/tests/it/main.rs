@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod broker;
+mod changing;
 mod cluster;
 mod command_line;
 mod doctor;
@@ -16,8 +17,12 @@ mod kill;
 mod memory;
 mod metastore;
 mod metastore_faults;
+mod metastore_tables;
 mod pairs;
 mod prune_cluster;
+#[path = "../../../metastore/tests/it/raw.rs"]
+#[allow(dead_code)]
+mod raw;
 mod s3_warehouse;
 // Of the storage's own tests.
 #[allow(dead_code, reason = "both use the most of it")]

@@ -4,6 +4,7 @@
 
 use std::fs;
 
+use hivecast_metastore::{Address, Metastore, Timeouts, User};
 use serde_json::Value;
 
 use crate::support::{DAYS, Ran, Scratch};
@@ -12,13 +13,14 @@ const FORMATS: [&str; 5] = ["parquet", "orc", "avro", "json", "text"];
 const TABLES: [&str; 3] = ["accounts", "parties", "party_address"];
 
 /// A project whose environment `hive` has tables in a database that no other test has.
-struct OnMetastore {
-    scratch: Scratch,
-    database: String,
+pub(crate) struct OnMetastore {
+    pub(crate) scratch: Scratch,
+    pub(crate) database: String,
+    pub(crate) address: Address,
 }
 
 impl OnMetastore {
-    fn new(server: &str, test: &str) -> Self {
+    pub(crate) fn new(server: &str, test: &str) -> Self {
         let name = format!("HIVECAST_TEST_METASTORE_{server}");
         let address = std::env::var(&name)
             .unwrap_or_else(|_| panic!("{name} is not set: run the tests with `dev/with-services`"));
@@ -32,15 +34,21 @@ impl OnMetastore {
              target: {{ dir: ./topics-hive }}\n    mask_key: \"${{file:mask_key}}\"\n"
         );
         scratch.write("hivecast.yaml", project + &environment);
-        OnMetastore { scratch, database }
+        let address = address.parse().unwrap();
+        OnMetastore { scratch, database, address }
     }
 
-    fn hivecast(&self, args: &[&str]) -> Ran {
+    pub(crate) fn metastore(&self) -> Metastore {
+        let hosts = std::slice::from_ref(&self.address);
+        Metastore::new(hosts, Timeouts::default(), User::named("tester")).unwrap()
+    }
+
+    pub(crate) fn hivecast(&self, args: &[&str]) -> Ran {
         self.scratch.hivecast(["--env", "hive"].into_iter().chain(args.iter().copied()))
     }
 
     /// Three days of 60 accounts, below `lake`.
-    fn sample(&self, format: &str, more: &[&str]) -> Ran {
+    pub(crate) fn sample(&self, format: &str, more: &[&str]) -> Ran {
         let line = [
             "sample",
             "--accounts",
@@ -61,7 +69,7 @@ impl OnMetastore {
         self.hivecast(&[&line, more].concat())
     }
 
-    fn home(&self, table: &str) -> String {
+    pub(crate) fn home(&self, table: &str) -> String {
         format!("lake/{}.db/{table}", self.database)
     }
 

@@ -182,7 +182,12 @@ fn statistics_of_tables(server: Server) {
     let mut table = Table::new(&database, unique("statistics"), TableKind::External);
     table.columns = columns(&[("a", "string")]).into();
     table.storage = parquet(uri(directory.path(), "statistics"));
-    let counts = [("numRows", "12"), ("rawDataSize", "-1"), ("spark.sql.statistics.totalSize", "345")];
+    let counts = [
+        ("numRows", "12"),
+        ("rawDataSize", "-1"),
+        ("spark.sql.statistics.totalSize", "345"),
+        ("COLUMN_STATS_ACCURATE", r#"{"BASIC_STATS":"true"}"#),
+    ];
     table.parameters = counts.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     // Otherwise a server counts the files of the directory that it makes.
     table.parameters.insert("DO_NOT_UPDATE_STATS".to_owned(), "true".to_owned());
