@@ -9,7 +9,7 @@ use hivecast_feed::{Header, TextDialect, TextLayout, type_name};
 use hivecast_run::{Fault, Result};
 
 use crate::compressed::open_lines;
-use crate::convert::Trim;
+use crate::convert::TextRule;
 use crate::data_file::DataFile;
 use crate::hive_text::{HiveRecords, TextValues};
 use crate::reading::{finish, put_together, wanted};
@@ -39,7 +39,7 @@ pub(crate) struct TextRows {
 struct Slot {
     /// Its place in the file and its values; none where the file lacks it.
     values: Option<(usize, Values)>,
-    trim: Option<Trim>,
+    rule: Option<TextRule>,
 }
 
 /// Records, of which the last are held back.
@@ -119,7 +119,7 @@ pub(crate) fn open(reader: &RowReader, file: DataFile) -> Result<TextRows> {
             }
             None => None,
         };
-        Ok(Slot { values, trim: declared.trim_of(&column.name) })
+        Ok(Slot { values, rule: declared.text_rule_of(&column.name) })
     });
     let slots = slots.collect::<Result<_>>()?;
     Ok(TextRows {
@@ -161,11 +161,11 @@ impl TextRows {
             let Some((_, values)) = &mut slot.values else {
                 return Ok(new_null_array(field.data_type(), rows));
             };
-            let column = values.finish().and_then(|column| finish(&column, slot.trim.as_ref()));
             // What arrays refuse of values that fit their types is a map's key that is null.
-            column.map_err(|error| {
+            let column = values.finish().map_err(|error| {
                 self.file.fault(format!("has a map in column {} that is none", field.name())).because(error)
-            })
+            })?;
+            finish(&self.file, field.name(), &column, slot.rule.as_ref())
         });
         let columns = columns.collect::<Result<Vec<ArrayRef>>>()?;
         put_together(&self.file, &Arc::clone(&self.wanted), columns, rows).map(Some)
