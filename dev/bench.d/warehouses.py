@@ -142,7 +142,8 @@ def compare_small_files(hivecast, python, root, rounds, before=None):
     remote = variable("HIVECAST_TEST_HDFS") + "/bench-small"
     conf = pathlib.Path(variable("HIVECAST_TEST_HDFS_CONF"))
     services.say(f"copying {SMALL_FILES:,} files to HDFS")
-    measure(hdfs.java(services.jars(hdfs.POM), conf.parent, "org.apache.hadoop.fs.FsShell", "-put", local, remote))
+    measure(hdfs.java(services.jars(hdfs.POM), conf.parent, "org.apache.hadoop.fs.FsShell", "-put", "-t", "16",
+                      local, remote))
     programs = {"": hivecast} | ({"before, ": before} if before else {})
     cases = {}
     for place, warehouse in (("hdfs", remote), ("local", local)):
