@@ -326,7 +326,7 @@ mod tests {
     /// Longer than it takes any machine to start some threads.
     const PATIENCE: Duration = Duration::from_secs(30);
 
-    /// A store that opens nothing until so many ask at once, or somebody has waited too long.
+    /// A store that opens nothing until so many ask at once, and fails who has waited too long for the others.
     #[derive(Debug)]
     struct Crowd {
         inner: Arc<dyn Storage>,
@@ -343,9 +343,12 @@ mod tests {
             asking.1 = asking.1.max(asking.0);
             self.came.notify_all();
             let alone = |asking: &mut (usize, usize)| asking.1 < self.wanted;
-            let (mut asking, _) = self.came.wait_timeout_while(asking, PATIENCE, alone).unwrap();
+            let (mut asking, waited) = self.came.wait_timeout_while(asking, PATIENCE, alone).unwrap();
             asking.0 -= 1;
             drop(asking);
+            if waited.timed_out() {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "nobody else came"));
+            }
             self.inner.open(at)
         }
 

@@ -41,11 +41,15 @@ pub(crate) fn map_in_order<T: Sync, R: Send>(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Barrier, Condvar, Mutex};
+    use std::sync::{Condvar, Mutex};
+    use std::time::Duration;
 
     use hivecast_run::Fault;
 
     use super::*;
+
+    /// Longer than it takes any machine to start some threads.
+    const PATIENCE: Duration = Duration::from_secs(30);
 
     #[test]
     fn results_are_in_the_items_order() {
@@ -59,22 +63,19 @@ mod tests {
 
     #[test]
     fn as_many_work_at_once_as_may_and_no_more() {
-        // Nobody gets past the barrier before three are there, so that fewer would never end.
-        let (together, counted) = (Barrier::new(3), Mutex::new((0, 0)));
-        let count = |by: i32| {
-            let mut counted = counted.lock().unwrap();
-            counted.0 += by;
-            counted.1 = counted.1.max(counted.0);
-        };
+        let (working, came) = (Mutex::new((0, 0)), Condvar::new());
         let items = [(); 30];
         map_in_order(&items, 3, |()| {
-            count(1);
-            together.wait();
-            count(-1);
-            Ok(())
+            let mut now = working.lock().unwrap();
+            now.0 += 1;
+            now.1 = now.1.max(now.0);
+            came.notify_all();
+            let (mut now, waited) = came.wait_timeout_while(now, PATIENCE, |now| now.1 < 3).unwrap();
+            now.0 -= 1;
+            if waited.timed_out() { Err(Fault::bug("nobody else came")) } else { Ok(()) }
         })
         .unwrap();
-        assert_eq!(counted.into_inner().unwrap(), (0, 3));
+        assert_eq!(working.into_inner().unwrap(), (0, 3));
     }
 
     #[test]
@@ -83,7 +84,8 @@ mod tests {
         let fail = |item: &u32| match item {
             2 => {
                 let failed = later_failed.lock().unwrap();
-                let _failed = told.wait_while(failed, |failed| !*failed).unwrap();
+                let (_failed, waited) = told.wait_timeout_while(failed, PATIENCE, |failed| !*failed).unwrap();
+                assert!(!waited.timed_out(), "nobody took the third");
                 Err::<u32, _>(Fault::data("the second"))
             }
             3 => {
