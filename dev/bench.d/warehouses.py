@@ -28,9 +28,7 @@ document:
   from: rows
   key: id
   fields: { identifier: id, name: name, amount: amount }
-envelope:
-  style: plain
-  event: { type: Small, majorSchemaVersion: 1, minorSchemaVersion: 0 }
+envelope: { style: plain }
 """
 
 
