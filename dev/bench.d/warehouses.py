@@ -62,6 +62,12 @@ def in_turn(cases, rounds, build):
     return results
 
 
+def expect_one_edition(results):
+    checksums = {edition["checksum"] for taken in results.values() for _, _, edition in taken}
+    if len(checksums) != 1:
+        raise Failed(f"the editions differ: {checksums}")
+
+
 def ratio(results, first, of):
     """Against the first case, within a round."""
     return statistics.median(of(one) / of(base) for one, base in zip(results, first))
@@ -80,9 +86,7 @@ def compare_places(hivecast, root, accounts, rounds):
                                database=database)
         cases[f"{form}, {place}"] = project
     results = in_turn(cases, rounds, lambda project: built(hivecast, project))
-    checksums = {edition["checksum"] for taken in results.values() for _, _, edition in taken}
-    if len(checksums) != 1:
-        raise Failed(f"the editions differ: {checksums}")
+    expect_one_edition(results)
     first = next(iter(results.values()))
     rows = [("build of", "wall s", "least-most", "/ first", "CPU s", "/ first", "peak MiB", "load")]
     for name, taken in results.items():
@@ -152,6 +156,7 @@ def compare_small_files(hivecast, python, root, rounds, before=None):
             (project / "feeds" / "small.yaml").write_text(SMALL_FEED)
             cases[f"{name}{place}"] = (program, project)
     results = in_turn(cases, rounds, lambda case: built(*case))
+    expect_one_edition(results)
     first = next(iter(results.values()))
     rows = [(f"{SMALL_FILES:,} files", "warehouse s", "/ first", "engine s", "/ first", "wall s", "load")]
     for name, taken in results.items():
