@@ -8,7 +8,6 @@ use crate::failure::{Exception, Failure, Failures};
 use crate::names::{fold, partition_name, values_of_name};
 use crate::read::{get_partition_names, get_partitions, get_partitions_by_filter};
 use crate::table::{Column, Partition, Table};
-use crate::types::HiveType;
 use crate::write::column_fields;
 use hivecast_run::{Fault, Result};
 use std::collections::HashSet;
@@ -138,10 +137,10 @@ enum Comparison {
 }
 
 fn comparison(column: &Column) -> Comparison {
-    match column.hive_type() {
-        Ok(HiveType::String) => Comparison::Text,
-        Ok(HiveType::Date) => Comparison::Date,
-        Ok(HiveType::TinyInt | HiveType::SmallInt | HiveType::Int | HiveType::BigInt) => Comparison::Number,
+    match column.type_name().as_str() {
+        "string" => Comparison::Text,
+        "date" => Comparison::Date,
+        _ if column.has_whole_numbers() => Comparison::Number,
         _ => Comparison::Other,
     }
 }

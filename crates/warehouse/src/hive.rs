@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 use hivecast_contract::LoadDate;
 use hivecast_feed::Layout;
-use hivecast_metastore::{self as metastore, HiveType, Metastore, Table, TableKind, Wanted};
+use hivecast_metastore::{self as metastore, Metastore, Table, TableKind, Wanted};
 use hivecast_run::{Fault, Result};
 use hivecast_storage::{Location, Stores};
 
@@ -226,10 +226,7 @@ impl HiveTable {
     /// Whether load_dates are numbers such as 20261122.
     fn has_numbers(&self) -> bool {
         let column = self.key.and_then(|at| self.table.partition_columns.get(at));
-        matches!(
-            column.map(|column| column.hive_type()),
-            Some(Ok(HiveType::TinyInt | HiveType::SmallInt | HiveType::Int | HiveType::BigInt))
-        )
+        column.is_some_and(metastore::Column::has_whole_numbers)
     }
 
     fn text_of(&self, date: LoadDate) -> String {

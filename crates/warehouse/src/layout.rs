@@ -1,6 +1,7 @@
 //! Hive's directory layout: where a table lies, its partition directories, its files.
 
 use hivecast_contract::LoadDate;
+use hivecast_metastore::unescape_path_name;
 use hivecast_run::{Fault, Result};
 use hivecast_storage::{Kind, Location};
 
@@ -157,35 +158,13 @@ pub(crate) fn partition_dirs(table: &Place) -> Result<Vec<PartitionDir>> {
         }
         if let Some((key, value)) = entry.name.split_once('=') {
             found.push(PartitionDir {
-                name: unescape(key),
-                value: unescape(value),
+                name: unescape_path_name(key),
+                value: unescape_path_name(value),
                 place: table.join(&entry.name),
             });
         }
     }
     Ok(found)
-}
-
-/// Undoes Hive's `FileUtils.escapePathName`, which writes special bytes as `%` and two hexadecimal
-/// digits. Anything else stays as it is.
-fn unescape(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let hex = |offset: usize| bytes.get(at + offset).and_then(|byte| char::from(*byte).to_digit(16));
-        match (bytes[at], hex(1), hex(2)) {
-            (b'%', Some(high), Some(low)) => {
-                out.push((high * 16 + low) as u8);
-                at += 3;
-            }
-            (byte, _, _) => {
-                out.push(byte);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// The data files of a directory, sorted by path. A directory inside is refused, since Hive would
@@ -235,21 +214,6 @@ pub(crate) fn tell_dates(dates: &Dates) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn undoes_hives_escapes_and_nothing_else() {
-        for (escaped, plain) in [
-            ("2026-11-22", "2026-11-22"),
-            ("2026%2D11%2d22", "2026-11-22"),
-            ("a%3Ab", "a:b"),
-            ("50%", "50%"),
-            ("%4", "%4"),
-            ("%zz", "%zz"),
-            ("caf%C3%A9", "café"),
-        ] {
-            assert_eq!(unescape(escaped), plain);
-        }
-    }
 
     #[test]
     fn lists_ten_dates_newest_first_and_counts_the_rest() {

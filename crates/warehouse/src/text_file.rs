@@ -9,10 +9,10 @@ use hivecast_feed::{Header, TextDialect, TextLayout, type_name};
 use hivecast_run::{Fault, Result};
 
 use crate::compressed::open_lines;
-use crate::convert::{Trim, convert};
+use crate::convert::{TextRule, convert};
 use crate::data_file::DataFile;
 use crate::hive_text::{HiveRecords, TextValues};
-use crate::reading::{Declared, finish, put_together, wanted};
+use crate::reading::{Declared, finish, not_held, put_together, wanted};
 use crate::records::{Broken, Record, RecordSource, Records};
 use crate::rows::{RowReader, Wanted};
 use crate::schema::data_type_of;
@@ -40,7 +40,7 @@ pub(crate) struct TextRows {
 struct Slot {
     /// Its place in the file and its values; none where the file lacks it.
     values: Option<(usize, Values)>,
-    trim: Option<Trim>,
+    rule: Option<TextRule>,
 }
 
 /// Records, of which the last are held back.
@@ -120,7 +120,7 @@ pub(crate) fn open(reader: &RowReader, file: DataFile) -> Result<TextRows> {
             }
             None => None,
         };
-        Ok(Slot { values, trim: declared.trim_of(&column.name) })
+        Ok(Slot { values, rule: declared.text_rule_of(&column.name) })
     });
     let slots = slots.collect::<Result<_>>()?;
     Ok(TextRows {
@@ -172,14 +172,13 @@ impl TextRows {
             let Some((_, values)) = &mut slot.values else {
                 return Ok(new_null_array(field.data_type(), rows));
             };
-            let column = values
-                .finish()
-                .and_then(|column| convert(&column, field.data_type(), self.values.zone))
-                .and_then(|column| finish(&column, slot.trim.as_ref()));
             // What arrays refuse of values that fit their types is a map's key that is null.
-            column.map_err(|error| {
+            let column = values.finish().map_err(|error| {
                 self.file.fault(format!("has a map in column {} that is none", field.name())).because(error)
-            })
+            })?;
+            let column = convert(&column, field.data_type(), self.values.zone)
+                .map_err(|error| not_held(&self.file, field.name(), error))?;
+            finish(&self.file, field.name(), &column, slot.rule.as_ref())
         });
         let columns = columns.collect::<Result<Vec<ArrayRef>>>()?;
         put_together(&self.file, &Arc::clone(&self.wanted), columns, rows).map(Some)

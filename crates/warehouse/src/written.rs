@@ -6,7 +6,6 @@ use hivecast_feed::{ColumnType, FileFormat, TextDialect, TextLayout};
 use hivecast_metastore::{Column, Partition, Storage, Table};
 use hivecast_run::{Fault, Result};
 
-use crate::detect::format_name;
 use crate::reading::{Authority, Columns, Declared, Matching};
 use crate::warehouse::Wish;
 
@@ -36,11 +35,7 @@ pub(crate) fn written(wish: &Wish<'_>, table: &Table, partition: Option<&Partiti
     let format = told.format()?;
     if let Some(other) = wish.layout.format.filter(|other| *other != format) {
         return Err(told
-            .refuse(format!(
-                "is {}, says the metastore, and {}, says the feed",
-                format_name(format),
-                format_name(other)
-            ))
+            .refuse(format!("is {format}, says the metastore, and {other}, says the feed"))
             .advise("take `format` out of the table in the feed"));
     }
     let columns = match format == FileFormat::Avro && told.has_avro_schema() {
