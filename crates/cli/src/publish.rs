@@ -7,13 +7,13 @@ use std::time::Duration;
 use hivecast_contract::{EditionId, LoadDate, Manifest, WriterId};
 use hivecast_edition::{Edition, GateResult, LookUp, PruneMode, Sent, Store, gates};
 use hivecast_engine::Plan;
+use hivecast_feed::Atomicity;
 use hivecast_publish::decide::{Decision, Question, TopicState, decide, entries_sent, is_under_way};
 use hivecast_publish::encode::{EditionStamp, Encoder};
 use hivecast_publish::{
-    Awaited, EditionEntries, Job, Ledger, Mode, PartEnd, PartSummary, Share, Slot, Target, TargetLimits, TopicSpec,
-    View, mask_key_digest,
+    Awaited, EditionEntries, Job, Ledger, Mode, PartEnd, PartSummary, Share, Slot, Target, TargetLimits,
+    TopicSpec, View, mask_key_digest,
 };
-use hivecast_feed::Atomicity;
 use hivecast_report::{Outcome, PartReport, PublishSummary};
 use hivecast_run::{Class, Context, Fault, Result, Step, crash_point};
 use hivecast_warehouse::Newest;
@@ -172,12 +172,13 @@ impl<'a> Run<'a> {
             let foreseen = foreseen(&ledger, &topic, mode, day, &edition, &mask_key)?;
             Ok(Seen { mode, ledger, view, foreseen })
         };
-        let job =
-            Job { topic: &topic, chunks: plan.checked.feed.chunks, mode, mask_key: &mask_key };
+        let job = Job { topic: &topic, chunks: plan.checked.feed.chunks, mode, mask_key: &mask_key };
         let mut seen = match share.writer.index {
             1 => look(View::Now).or_else(|fault| look_again(fault, View::Now, &look))?,
             // Writer 1 builds and judges, and the others find what it built.
-            _ => Seen::of(hivecast_publish::wait_for_first(target, &job, share, &edition, day, context)?, mode),
+            _ => {
+                Seen::of(hivecast_publish::wait_for_first(target, &job, share, &edition, day, context)?, mode)
+            }
         };
         let mut ready = self.ready(plan, seen.reuse(), context, findings)?;
         let store = self.project.open_store()?;

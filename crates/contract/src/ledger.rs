@@ -346,6 +346,26 @@ impl LedgerRecord {
 mod tests {
     use super::*;
 
+    /// As version 0.1.0 wrote it, but for its names.
+    const BEFORE_SETS: &str = r#"{"record":"progress","format":1,"feed":"f","load_date":"2026-11-22","edition":"e","writer":"1/1","chunks":3,"position":9,"entries":"x","mask_key":"","bases":[],"topic_id":"t","partitions":[]}"#;
+
+    #[test]
+    fn records_of_one_writer_are_as_they_were_and_newer_ones_are_refused() {
+        let record = LedgerRecord::from_json(BEFORE_SETS.as_bytes()).unwrap();
+        assert_eq!(record.to_json(), BEFORE_SETS);
+        let LedgerRecord::Progress(progress) = record else { panic!("no progress") };
+        let set = Some(WriterSet { number: 2, widest: 4, stage: Stage::Announced });
+        let of_set = LedgerRecord::Progress(Progress { format: LEDGER_FORMAT, set, ..progress });
+        let json = of_set.to_json();
+        assert!(
+            json.contains(r#""format":2"#)
+                && json.contains(r#""set":{"number":2,"widest":4,"stage":"announced"}"#)
+        );
+        assert_eq!(LedgerRecord::from_json(json.as_bytes()), Ok(of_set));
+        let newer = json.replace(r#""format":2"#, r#""format":3"#);
+        assert!(LedgerRecord::from_json(newer.as_bytes()).is_err_and(|error| error.contains("newer")));
+    }
+
     #[test]
     fn writers_share_all_hashes_evenly() {
         for of in [1, 2, 3, 4, 7, 255, WRITERS_MAX] {

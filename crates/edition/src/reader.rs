@@ -153,7 +153,17 @@ impl EditionReader {
             Columns::Keys => KEY_BATCH_ROWS,
             Columns::Documents => BATCH_ROWS,
         };
-        Ok(EditionReader { source, marks, columns, batch_rows, next_shard, skip, position, end: u64::MAX, rows: None })
+        Ok(EditionReader {
+            source,
+            marks,
+            columns,
+            batch_rows,
+            next_shard,
+            skip,
+            position,
+            end: u64::MAX,
+            rows: None,
+        })
     }
 
     /// Ends before the document with this ordinal, excluded ones counted.
@@ -354,9 +364,8 @@ pub(crate) fn locate(source: &Source, hash: u32, key: &str) -> Result<Option<u64
 fn locate_in_shard(source: &Source, shard: &ShardDescription, hash: u32, key: &str) -> Result<Option<u64>> {
     let (file, metadata) = source.open(shard)?;
     let groups = metadata.metadata().row_groups();
-    let may_hold = |index: &usize| {
-        hashes_of(&groups[*index]).is_none_or(|(first, last)| (first..=last).contains(&hash))
-    };
+    let may_hold =
+        |index: &usize| hashes_of(&groups[*index]).is_none_or(|(first, last)| (first..=last).contains(&hash));
     let wanted: Vec<usize> = (0..groups.len()).filter(may_hold).collect();
     let Some(first) = wanted.first() else { return Ok(None) };
     // Row groups are in order, so those that may hold it follow each other.

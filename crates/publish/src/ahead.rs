@@ -152,7 +152,12 @@ mod tests {
             Ok(self.documents())
         }
 
-        fn open(&self, _range: HashRange, _bases: &[EditionId], position: u64) -> Result<Box<dyn Blocks + '_>> {
+        fn open(
+            &self,
+            _range: HashRange,
+            _bases: &[EditionId],
+            position: u64,
+        ) -> Result<Box<dyn Blocks + '_>> {
             Ok(Box::new(Rest { of: self, next: position as usize }))
         }
     }

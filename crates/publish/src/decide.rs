@@ -7,8 +7,11 @@ use hivecast_run::{Fault, Result};
 
 use crate::Ledger;
 
+mod set;
 #[cfg(test)]
 mod tests;
+
+pub use set::{Standing, next_set, standing};
 
 /// Whether what is published may be corrected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,51 +163,6 @@ fn own_part(question: &Question<'_>, here: &Here<'_>, begun: &Progress) -> Decis
         }
         _ => Decision::Wait,
     }
-}
-
-/// The set of writers that an edition which starts now is published by; none where the feed has never had
-/// several.
-pub fn next_set(ledger: &Ledger, writer: WriterId) -> Option<WriterSet> {
-    let before = ledger.begun().map(|begun| (begun.set, begun.writer.of));
-    let (set, of) = before.unwrap_or((None, 1));
-    let widest = set.map_or(of, |set| set.widest).max(writer.of);
-    let number = set.map_or(0, |set| set.number) + 1;
-    (widest > 1).then_some(WriterSet { number, widest, stage: Stage::Announced })
-}
-
-/// How a set of writers stands.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Standing {
-    /// The manifest is there.
-    Complete(Manifest),
-    /// These writers, by index, have not committed their parts whole.
-    ToCome(Vec<u32>),
-    /// Every part is committed and the manifest is not: writer 1's progress with the sums of all.
-    AllDone(Progress),
-    /// Another set took the feed over.
-    Overtaken,
-}
-
-/// How the set of this number stands.
-pub fn standing(ledger: &Ledger, number: u64) -> Standing {
-    if let Some(manifest) = ledger.manifests.values().find(|manifest| manifest.set == Some(number)) {
-        return Standing::Complete(manifest.clone());
-    }
-    let Some(begun) = ledger.begun().filter(|begun| begun.set.is_some_and(|set| set.number == number)) else {
-        return Standing::Overtaken;
-    };
-    let here = Here::on(ledger, &begun.topic_id);
-    let is_done = |index: &u32| here.part(begun, *index).is_some_and(Progress::is_done);
-    let to_come: Vec<u32> = (1..=begun.writer.of).filter(|index| !is_done(index)).collect();
-    if !to_come.is_empty() {
-        return Standing::ToCome(to_come);
-    }
-    Standing::AllDone(Progress {
-        partitions: here.sums(begun),
-        position: here.position(begun),
-        chunks: here.parts(begun).map(|part| part.chunks).sum(),
-        ..begun.clone()
-    })
 }
 
 /// Starting over with other documents set aside: a document that is set aside still exists, so that what
@@ -416,7 +374,10 @@ fn other_writers(question: &Question<'_>, here: &Here<'_>) -> Option<Objection> 
         question.writer.of
     );
     Some(Objection {
-        advice: format!("finish it with {}, or publish with --replace to start over", writers(other.writer.of)),
+        advice: format!(
+            "finish it with {}, or publish with --replace to start over",
+            writers(other.writer.of)
+        ),
         overruled: format!("{what}; starting over"),
         what,
     })
@@ -474,9 +435,9 @@ fn beyond_the_end(question: &Question<'_>, here: &Here<'_>) -> Option<Objection>
 /// would pass over documents that nobody sent.
 fn other_entries(question: &Question<'_>, here: &Here<'_>) -> Option<Objection> {
     let entries = question.entries?;
-    let begun = here.unfinished().filter(|begun| {
-        is_own(question, begun) && !begun.entries.is_empty() && begun.entries != entries
-    })?;
+    let begun = here
+        .unfinished()
+        .filter(|begun| is_own(question, begun) && !begun.entries.is_empty() && begun.entries != entries)?;
     let what = format!(
         "edition {} of feed {} is partly published ({} entries), and gates set other documents of it aside \
          since: the rest can't be told from what is sent",
@@ -503,9 +464,8 @@ fn other_mask_key(question: &Question<'_>, here: &Here<'_>) -> Option<Objection>
     let unfinished = here.unfinished();
     let begun = unfinished.filter(|begun| is_other(&begun.edition, begun.load_date, &begun.mask_key));
     // A correction that was begun with this key is under way: what its manifest says is what it corrects.
-    let is_corrected = || {
-        unfinished.is_some_and(|begun| is_own(question, begun) && begun.mask_key == question.mask_key)
-    };
+    let is_corrected =
+        || unfinished.is_some_and(|begun| is_own(question, begun) && begun.mask_key == question.mask_key);
     // A day that a later one has overtaken is done with, whatever key there is today.
     let whole = || {
         let whole = here.latest().filter(|_| !is_corrected())?;

@@ -131,8 +131,13 @@ impl Target for DirTarget {
         file.check(topic)?;
         let ledger = LedgerFile::open(&self.ledger_path(&topic.feed))?;
         let spools = self.ledger_dir().join(format!("{}@{slot}", topic.feed));
-        let session =
-            session::DirSession::new(&turn, session::Places { lock, commit_lock, dir, spools }, topic, file, ledger)?;
+        let session = session::DirSession::new(
+            &turn,
+            session::Places { lock, commit_lock, dir, spools },
+            topic,
+            file,
+            ledger,
+        )?;
         Ok(Box::new(session))
     }
 

@@ -13,7 +13,7 @@ use crate::decide::{Decision, Mode, Question, TopicState, Verdict, decide, next_
 use crate::entries::Entries;
 use crate::send::{Sender, next_sequence};
 use crate::set::{Awaited, Waiter};
-use crate::{Ledger, Session, Slot, Target, TopicSpec};
+use crate::{Ledger, Session, Slot, Target, TopicSpec, View};
 
 /// How many sessions in a row may be lost, without a chunk committed between, before a run gives up.
 const LOST_SESSIONS_MAX: u32 = 4;
@@ -229,7 +229,7 @@ impl Run<'_, '_> {
         loop {
             let awaited = match self.share.writer.index {
                 1 => None,
-                _ => Some(self.waiter.wait(Some(&self.entries.fingerprint())).map_err(Stop::of_target)?),
+                _ => Some(self.waiter.wait(Some(&self.entries.fingerprint()))?),
             };
             if let Some(Awaited::Complete(manifest, ledger)) = &awaited {
                 return Ok(self.complete(manifest, ledger));
@@ -239,8 +239,10 @@ impl Run<'_, '_> {
             let mut session =
                 opened.map_err(|fault| if is_first { Stop::Own(fault) } else { Stop::of_target(fault) })?;
             crash_point("publish.opened");
-            let verdict = self.decide(session.as_ref()).map_err(|stop| match &awaited {
-                Some(awaited) => awaited.unless_overtaken(session.ledger(), stop),
+            // Read after the fence, and not what was seen while waiting.
+            let ledger = session.ledger();
+            let verdict = self.decide(ledger, session.as_ref()).map_err(|stop| match &awaited {
+                Some(awaited) => awaited.unless_overtaken(ledger, stop),
                 None => stop,
             })?;
             if is_first {
@@ -294,7 +296,9 @@ impl Run<'_, '_> {
             (Some(manifest), _) => PartEnd::Whole(manifest),
             (None, Some(set)) => self.waiter.finish(set.number, self.entries.documents())?,
             (None, None) => {
-                return Err(Stop::Own(Fault::bug("failed to complete an edition: its last chunk has no manifest")));
+                return Err(Stop::Own(Fault::bug(
+                    "failed to complete an edition: its last chunk has no manifest",
+                )));
             }
         };
         Ok(Done { end, whole })
@@ -313,11 +317,13 @@ impl Run<'_, '_> {
         Done { end: PartEnd::Whole(manifest.clone()), whole }
     }
 
-    fn decide(&self, session: &dyn Session) -> Result<Verdict, Stop> {
-        let ledger = session.ledger();
+    fn decide(&self, ledger: &Ledger, session: &dyn Session) -> Result<Verdict, Stop> {
         let ledger_is_empty = ledger.manifests.is_empty() && ledger.progress.is_empty();
         let end_offsets = session.end_offsets().map_err(Stop::of_target)?;
         let has_records = ledger_is_empty && session.topic_has_records().map_err(Stop::of_target)?;
+        if has_records {
+            self.check_not_fenced()?;
+        }
         decide(&Question {
             feed: &self.job.topic.feed,
             edition: self.entries.edition(),
@@ -335,6 +341,20 @@ impl Run<'_, '_> {
             },
         })
         .map_err(Stop::Own)
+    }
+
+    /// Records that the session's ledger knows nothing of may be those of a run that fenced it since: then
+    /// the ledger speaks of them now.
+    fn check_not_fenced(&self) -> Result<(), Stop> {
+        let feed = &self.job.topic.feed;
+        let ledger = self.target.ledger(feed, View::Settled, self.context).map_err(Stop::of_target)?;
+        match ledger.begun() {
+            None => Ok(()),
+            Some(_) => Err(Stop::Own(
+                Fault::held(format!("feed {feed} is held by another run, which took it over from this one"))
+                    .advise("wait until it ends, or end it; nothing was sent by this run"),
+            )),
+        }
     }
 
     fn first_progress(&self, session: &dyn Session, bases: Vec<EditionId>) -> Progress {

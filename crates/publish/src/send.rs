@@ -3,7 +3,8 @@
 use std::thread::Scope;
 
 use hivecast_contract::{
-    LEDGER_FORMAT_ONE_WRITER, LedgerRecord, Manifest, PartitionTotals, Progress, Stage, WriterSet, partition_of,
+    LEDGER_FORMAT_ONE_WRITER, LedgerRecord, Manifest, PartitionTotals, Progress, Stage, WriterSet,
+    partition_of,
 };
 use hivecast_run::{Class, Context, Event, Fault, Result, Step, crash_point};
 
@@ -57,11 +58,7 @@ impl<'a, 'c, 'scope> Sender<'a, 'c, 'scope> {
 
     /// One transaction. The last one, which must complete so many `documents`, gives the manifest of that
     /// `sequence`, or where several writers share the edition none.
-    pub(crate) fn chunk(
-        &mut self,
-        sequence: u64,
-        documents: u64,
-    ) -> Result<Option<Option<Manifest>>, Stop> {
+    pub(crate) fn chunk(&mut self, sequence: u64, documents: u64) -> Result<Option<Option<Manifest>>, Stop> {
         self.context.check_cancelled().map_err(Stop::Own)?;
         self.session.begin(&self.headers).map_err(Stop::of_target)?;
         crash_point("publish.began");

@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use hivecast_contract::{EditionId, LoadDate, Manifest, Progress, Stage, WriterSet, LedgerRecord};
+use hivecast_contract::{EditionId, LedgerRecord, LoadDate, Manifest, Progress, Stage, WriterSet};
 use hivecast_run::{Class, Context, Fault, Result, crash_point};
 
 use crate::decide::{Decision, Question, Standing, TopicState, Verdict, decide, standing};
@@ -54,9 +54,7 @@ impl Awaited {
     pub(crate) fn unless_overtaken(&self, now: &Ledger, stop: Stop) -> Stop {
         let number = |ledger: &Ledger| ledger.begun().and_then(|begun| begun.set).map(|set| set.number);
         match stop {
-            Stop::Own(fault)
-                if fault.class() == Class::Conflict && number(self.ledger()) != number(now) =>
-            {
+            Stop::Own(fault) if fault.class() == Class::Conflict && number(self.ledger()) != number(now) => {
                 Stop::Own(overtaken(now).because(fault.chain()))
             }
             stop => stop,
@@ -100,7 +98,8 @@ pub fn wait_for_first(
     load_date: LoadDate,
     context: &Context<'_>,
 ) -> Result<Awaited> {
-    Waiter::new(target, job, share, edition, load_date, context).wait(None)
+    let waited = Waiter::new(target, job, share, edition, load_date, context).wait(None);
+    waited.map_err(|(Stop::Session(fault) | Stop::Own(fault))| fault)
 }
 
 impl<'a, 'c> Waiter<'a, 'c> {
@@ -117,13 +116,14 @@ impl<'a, 'c> Waiter<'a, 'c> {
     }
 
     /// See [`wait_for_first`]; `entries` is the edition's digest, where it is built.
-    pub(crate) fn wait(&mut self, entries: Option<&str>) -> Result<Awaited> {
+    pub(crate) fn wait(&mut self, entries: Option<&str>) -> Result<Awaited, Stop> {
         loop {
-            let ledger = self.target.ledger(&self.job.topic.feed, View::Settled, self.context)?;
-            match self.foresee(&ledger, entries)?.decision {
+            let ledger = self.target.ledger(&self.job.topic.feed, View::Settled, self.context);
+            let ledger = ledger.map_err(Stop::of_target)?;
+            match self.foresee(&ledger, entries).map_err(Stop::Own)?.decision {
                 Decision::AlreadyComplete(manifest) => return Ok(Awaited::Complete(manifest, ledger)),
                 Decision::Join(_) | Decision::Resume(_) => return Ok(Awaited::Open(ledger)),
-                Decision::Wait | Decision::Start { .. } => self.pause()?,
+                Decision::Wait | Decision::Start { .. } => self.pause().map_err(Stop::Own)?,
             }
         }
     }
@@ -153,7 +153,10 @@ impl<'a, 'c> Waiter<'a, 'c> {
     /// One pause, unless patience is at its end.
     pub(crate) fn pause(&mut self) -> Result<()> {
         let Share { writer, patience } = self.share;
-        let whom = format!("writer 1/{} to open edition {} of load_date {}", writer.of, self.edition, self.load_date);
+        let whom = format!(
+            "writer 1/{} to open edition {} of load_date {}",
+            writer.of, self.edition, self.load_date
+        );
         if self.waited.is_zero() {
             self.context.info(format!("writer {writer} waits for {whom}, up to {} s", patience.as_secs()));
         }
@@ -192,7 +195,11 @@ impl<'a, 'c> Waiter<'a, 'c> {
 
     /// Ends the writers of earlier sets, and lets those of this one begin. Gives the ledger as it is once
     /// nobody else can write to it.
-    pub(crate) fn open_set(&self, session: &mut dyn Session, progress: &mut Progress) -> Result<Ledger, Stop> {
+    pub(crate) fn open_set(
+        &self,
+        session: &mut dyn Session,
+        progress: &mut Progress,
+    ) -> Result<Ledger, Stop> {
         for slot in Self::other_slots(progress) {
             self.target.fence(self.job.topic, slot, self.context).map_err(Stop::of_target)?;
         }
@@ -233,8 +240,7 @@ impl<'a, 'c> Waiter<'a, 'c> {
             return Ok(end);
         }
         crash_point("publish.all_done");
-        let mut session =
-            self.target.open(topic, Slot::Finish, self.context).map_err(Stop::of_target)?;
+        let mut session = self.target.open(topic, Slot::Finish, self.context).map_err(Stop::of_target)?;
         crash_point("publish.finishing");
         // Whoever had the slot before may have written the manifest.
         let ledger = session.ledger();
@@ -242,7 +248,9 @@ impl<'a, 'c> Waiter<'a, 'c> {
             return Ok(end);
         }
         let Standing::AllDone(whole) = standing(ledger, number) else {
-            return Err(Stop::Own(Fault::bug("failed to finish an edition: it stands otherwise than it did")));
+            return Err(Stop::Own(Fault::bug(
+                "failed to finish an edition: it stands otherwise than it did",
+            )));
         };
         check_whole(&whole, documents).map_err(Stop::Own)?;
         let manifest = manifest(&topic.topic, &whole, next_sequence(ledger), self.context.clock.now_ms());

@@ -17,3 +17,4 @@ mod pairs;
 mod shared_store;
 mod signals;
 mod support;
+mod writers;

@@ -485,11 +485,17 @@ fn what_speaks_against_an_edition_is_told_to_every_writer() {
     let fault = given.decide(22, "a", Mode::Normal).expect_err("a conflict");
     assert_eq!(fault.class(), Class::Conflict, "{}", fault.chain());
     // Writer 1 overrules it, and the others wait for that.
-    assert_eq!(given.decide(22, "a", Mode::Replace).map(|verdict| verdict.decision).ok(), Some(Decision::Wait));
+    assert_eq!(
+        given.decide(22, "a", Mode::Replace).map(|verdict| verdict.decision).ok(),
+        Some(Decision::Wait)
+    );
     let mut given = Given::ledger([Begun(part(1, 4, 1, Stage::Open, 3))]);
     given.writer = WriterId { index: 3, of: 3 };
     assert_eq!(given.decide(22, "a", Mode::Normal).expect_err("a conflict").class(), Class::Conflict);
-    assert_eq!(given.decide(22, "a", Mode::Replace).map(|verdict| verdict.decision).ok(), Some(Decision::Wait));
+    assert_eq!(
+        given.decide(22, "a", Mode::Replace).map(|verdict| verdict.decision).ok(),
+        Some(Decision::Wait)
+    );
 }
 
 #[test]
@@ -519,7 +525,11 @@ fn who_finishes_last_is_told_the_sums_of_all() {
     let open = part(2, 2, 4, Stage::Open, 9);
     assert_eq!(stand(std::slice::from_ref(&first)), Standing::ToCome(vec![2]));
     assert_eq!(stand(&[first.clone(), open]), Standing::ToCome(vec![2]));
-    assert_eq!(stand(&[first.clone(), part(2, 2, 3, Stage::Done, 9)]), Standing::ToCome(vec![2]), "an earlier set's");
+    assert_eq!(
+        stand(&[first.clone(), part(2, 2, 3, Stage::Done, 9)]),
+        Standing::ToCome(vec![2]),
+        "an earlier set's"
+    );
     assert_eq!(stand(&[part(1, 2, 5, Stage::Done, 3), second.clone()]), Standing::Overtaken);
     let Standing::AllDone(whole) = stand(&[first, second]) else { panic!("all are done") };
     assert_eq!((whole.position, whole.chunks), (8, 2));

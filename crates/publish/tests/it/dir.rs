@@ -231,6 +231,22 @@ fn a_lock_that_is_taken_away_fences_its_holder() {
     assert_eq!(topic.log().live(), topic.editions.get("e22").live());
 }
 
+/// Programs that know nothing of sets read its ledger, and go on from it.
+#[test]
+fn a_feed_of_one_writer_says_nothing_of_sets() {
+    let topic = Topic::new();
+    topic.publish("e22");
+    topic.publish("e23");
+    let records = fs::read_to_string(topic.ledger()).expect("text");
+    let commits = records.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+    let records: Vec<serde_json::Value> =
+        commits.flat_map(|line| line["commit"]["records"].as_array().expect("records").clone()).collect();
+    assert!(records.len() > 6, "{}", records.len());
+    for record in records {
+        assert_eq!((&record["format"], record.get("set")), (&1.into(), None), "{record}");
+    }
+}
+
 #[test]
 fn names_cannot_leave_the_directory() {
     let mut topic = Topic::new();

@@ -2,8 +2,7 @@
 
 use hivecast_contract::EditionId;
 use hivecast_publish::{
-    Entries, Ledger, Original, Probe, Record, Session, Slot, Target, TargetLimits, TopicSpec,
-    Verified, View,
+    Entries, Ledger, Original, Probe, Record, Session, Slot, Target, TargetLimits, TopicSpec, Verified, View,
     verify, verify_by_key,
 };
 use hivecast_run::{Class, Context, Fault, Result};

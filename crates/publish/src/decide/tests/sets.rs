@@ -167,9 +167,10 @@ fn steps() -> impl Strategy<Value = (Vec<BTreeSet<u8>>, Vec<Step>)> {
     let mode = prop_oneof![4 => Just(Mode::Normal), 1 => Just(Mode::Replace)];
     // Mostly sets of three that work on one edition.
     let of = prop_oneof![6 => Just(3u32), 1 => Just(1u32), 1 => Just(2u32)];
-    let step = (0..DATES.len(), of, 0u32..3, mode, 0u32..6).prop_map(|(edition, of, index, mode, transactions)| {
-        Step { edition, writer: WriterId { index: index % of + 1, of }, mode, transactions }
-    });
+    let step =
+        (0..DATES.len(), of, 0u32..3, mode, 0u32..6).prop_map(|(edition, of, index, mode, transactions)| {
+            Step { edition, writer: WriterId { index: index % of + 1, of }, mode, transactions }
+        });
     (prop::collection::vec(edition, DATES.len()), prop::collection::vec(step, 1..40))
 }
 

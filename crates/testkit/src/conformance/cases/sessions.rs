@@ -27,8 +27,7 @@ pub fn two_sessions_at_once(fixture: &dyn Fixture) {
     let (first_client, second_client) = (fixture.client(), fixture.client());
     let context = case.bench.context();
     let open = |client: &'_ dyn Target| client.open(&case.topic, Slot::FIRST, &context).map(drop);
-    let mut first =
-        first_client.open(&case.topic, Slot::FIRST, &context).expect("the first session opens");
+    let mut first = first_client.open(&case.topic, Slot::FIRST, &context).expect("the first session opens");
     send_one(first.as_mut(), &headers(&case, "e22"), 0).expect("the first session sends");
     let first_lives = match open(second_client.as_ref()) {
         Err(fault) => {

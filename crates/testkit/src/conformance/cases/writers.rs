@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use hivecast_contract::{LedgerRecord, Manifest, PartitionTotals, Stage, WriterId};
 use hivecast_publish::{
-    Committed, Headers, Job, Ledger, Mode, Outcome, PartEnd, PartSummary, Probe, Record, Session, Share, Slot,
-    Target, TargetLimits, TopicSpec, View, publish_part,
+    Committed, Headers, Job, Ledger, Mode, Outcome, PartEnd, PartSummary, Probe, Record, Session, Share,
+    Slot, Target, TargetLimits, TopicSpec, View, publish_part,
 };
 use hivecast_run::{Class, Context, Result, SystemClock};
 
@@ -257,6 +257,7 @@ pub fn several_writers_at_once(fixture: &dyn Fixture) {
 /// Without writer 1 nobody begins; the others come in any order, and who comes again sends nothing.
 pub fn writers_wait_for_the_first_and_end_in_any_order(fixture: &dyn Fixture) {
     let case = Case::new(fixture, "order", two_large_days());
+    case.create_topic();
     let fault = case.try_part("e22", "2/3", Mode::Normal).expect_err("writer 1 is not there");
     assert_eq!(fault.class(), Class::Infrastructure, "{}", fault.chain());
     assert!(fault.advice().is_some());
@@ -309,7 +310,9 @@ pub fn writers_crash_and_resume_each_alone(fixture: &dyn Fixture) {
 /// Dies after its part, with all parts committed and no manifest: whoever comes next writes it.
 pub fn crash_between_the_last_part_and_the_manifest(fixture: &dyn Fixture) {
     // The second session that the last writer opens is the one that finishes.
-    for (name, point, nth) in [("finish-opened", Point::Opened, 2), ("finish-ledger", Point::InCommit, u64::MAX)] {
+    for (name, point, nth) in
+        [("finish-opened", Point::Opened, 2), ("finish-ledger", Point::InCommit, u64::MAX)]
+    {
         for heir in ["1/2", "2/2"] {
             let case = Case::new(fixture, &format!("{name}{}", &heir[..1]), two_large_days());
             case.send_part("e22", "1/2");
