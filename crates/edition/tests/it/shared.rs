@@ -259,7 +259,8 @@ fn what_comes_during_a_push_is_not_taken_away(world: &World) {
         }
         build(&world.machine("first"), DAY, judged_by(&format!("old {n}"))).unwrap();
         let other = world.machine(&format!("other-{n}"));
-        let comes = move || set_aside(&mut build(&other, DAY, judged_by(&format!("new {n}"))).unwrap(), &["key-1"]);
+        let comes =
+            move || set_aside(&mut build(&other, DAY, judged_by(&format!("new {n}"))).unwrap(), &["key-1"]);
         let shared = world.busy(when, comes);
         let late = Store::open_shared(&world.cache(&format!("late-{n}")), shared).unwrap();
         let built = build(&late, DAY, judged_by(&format!("new {n}"))).unwrap();
