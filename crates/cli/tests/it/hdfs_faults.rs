@@ -24,7 +24,7 @@ fn a_name_node_in_safe_mode_takes_no_edition_and_is_read_from() {
     let warehouse = format!("warehouse: \"{}/warehouse\"", own.url());
     project.environment("hdfs", &warehouse);
     project.environment("shared", &format!("{warehouse}, store: \"{}/editions\"", own.url()));
-    project.sample("hdfs", 30, 1, &[]);
+    project.sample("hdfs", 30, 2, &[]);
     own.dev_hdfs("enter-safe-mode");
     let said = project.hivecast("shared", &["publish", "--load-date", DAYS[2]]).failed(10);
     says(&said, &["the name node is in safe mode", &format!("{}/editions", own.url()), DAYS[2]]);
@@ -38,7 +38,7 @@ fn a_name_node_in_safe_mode_takes_no_edition_and_is_read_from() {
     let refused = ["the name node is in safe mode", &format!("{}/warehouse", own.url())];
     let sample = ["sample", "--accounts", "30", "--days", "1", "--load-date", "2026-12-24", "--database"];
     says(&project.hivecast("hdfs", &[&sample[..], &[&project.name]].concat()).failed(10), &refused);
-    let prune = ["prune", "--exports", "--keep", "0"];
+    let prune = ["prune", "--exports", "--keep", "1"];
     says(&project.hivecast("hdfs", &prune).failed(10), &refused);
     assert_eq!(warehouse.tree(), before);
     own.dev_hdfs("leave-safe-mode");
@@ -244,7 +244,7 @@ fn a_damaged_file_is_named(format: &str, end: &str, damages: &[Damage]) {
 
 /// Replaces the file of this directory by one that gzip makes of it, with `.gz` behind its name.
 fn compress_the_only_file(dir: &Outside) {
-    let file = dir.file("");
+    let file = dir.file(".txt");
     let whole = dir.storage.open(&file).unwrap();
     let here = tempfile::tempdir().unwrap();
     let plain = here.path().join("file");
