@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hivecast_contract::key_hash;
 use hivecast_edition::{Shared, Store};
@@ -20,6 +21,7 @@ use hivecast_warehouse::Warehouse;
 
 use crate::args::Global;
 use crate::feed_file::{FeedText, all, choose};
+use crate::run::CLOCK;
 use crate::secrets::Machine;
 
 /// The project file's name, where `--project` does not give one.
@@ -153,7 +155,7 @@ impl Project {
         match self.shared_store()? {
             None => Store::open(&self.store_dir()?),
             Some(root) => {
-                let shared = Shared::new(self.stores().of(&root)?, root);
+                let shared = Shared::new(self.stores().of(&root)?, root, Arc::new(CLOCK));
                 Store::open_shared(&self.store_dir()?, shared)
             }
         }

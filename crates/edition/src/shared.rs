@@ -11,7 +11,8 @@
 //! ```
 //!
 //! A directory gets its name when all is in it. Where directories can't be renamed, files lie one level
-//! deeper under a name that no other push has, and `edition.json`, which says that name, comes last:
+//! deeper under a name that no other push has, those with them that are written anew when the edition is
+//! judged again, and `edition.json`, which says that name, comes last:
 //!
 //! ```text
 //! <root>/<feed>/load_date=2026-11-22/edition-<id>/files-<unique>/shard-0000.parquet, …
@@ -22,13 +23,14 @@ mod pull;
 mod push;
 mod sweep;
 
+use std::fmt;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hivecast_contract::{EditionId, LoadDate};
-use hivecast_run::{Fault, Result};
+use hivecast_run::{Clock, Fault, Result};
 use hivecast_storage::{Atomic, Entry, Existing, Kind, Location, Storage};
 
 use crate::description::Description;
@@ -41,10 +43,11 @@ pub(crate) use pull::Remote;
 const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Where machines share editions.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Shared {
     storage: Arc<dyn Storage>,
     root: Location,
+    clock: Arc<dyn Clock>,
     abandoned_after: Duration,
 }
 
@@ -56,10 +59,19 @@ pub(crate) struct Place {
     pub(crate) dir: Location,
 }
 
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shared { storage, root, clock: _, abandoned_after } = self;
+        let mut shown = f.debug_struct("Shared");
+        shown.field("storage", storage).field("root", root).field("abandoned_after", abandoned_after);
+        shown.finish_non_exhaustive()
+    }
+}
+
 impl Shared {
-    /// The editions below `root`, which need not exist yet.
-    pub fn new(storage: Arc<dyn Storage>, root: Location) -> Shared {
-        Shared { storage, root, abandoned_after: ABANDONED_AFTER }
+    /// The editions below `root`, which need not exist yet. The clock says how old is what others left.
+    pub fn new(storage: Arc<dyn Storage>, root: Location, clock: Arc<dyn Clock>) -> Shared {
+        Shared { storage, root, clock, abandoned_after: ABANDONED_AFTER }
     }
 
     /// How old something must be that looks like a push whose machine died, before it is removed.
@@ -68,9 +80,11 @@ impl Shared {
         Shared { abandoned_after: age, ..self }
     }
 
-    /// Whether a push that began so long ago is not under way any more.
-    pub(crate) fn is_old(&self, age: Duration) -> bool {
-        age >= self.abandoned_after
+    /// Whether a push that last wrote something at this time, milliseconds since the epoch, is not under way
+    /// any more.
+    pub(crate) fn is_old(&self, written_ms: i64) -> bool {
+        let age = self.clock.now_ms().saturating_sub(written_ms);
+        Duration::from_millis(u64::try_from(age).unwrap_or(0)) >= self.abandoned_after
     }
 
     /// Where it is.

@@ -9,6 +9,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use hivecast_contract::{EditionId, LoadDate};
@@ -26,6 +27,7 @@ use crate::writer::EditionWriter;
 pub(crate) const LOAD_DATE_PREFIX: &str = "load_date=";
 /// Prefix of an edition's directory.
 pub(crate) const EDITION_PREFIX: &str = "edition-";
+const MS_PER_S: i64 = 1_000;
 
 /// A directory of editions, by feed and load_date.
 #[derive(Clone, Debug)]
@@ -312,11 +314,8 @@ impl Store {
             .collect();
         for (load_date, date_dir) in self.load_dates(feed)? {
             let is_old = |path: &PathBuf| {
-                let age = fs::metadata(path)
-                    .and_then(|found| found.modified())
-                    .ok()
-                    .and_then(|time| time.elapsed().ok());
-                age.is_some_and(|age| shared.is_old(age))
+                let written = fs::metadata(path).ok();
+                written.is_some_and(|found| shared.is_old(found.mtime().saturating_mul(MS_PER_S)))
             };
             for path in entries(&date_dir)?.into_iter().filter(|path| !places.contains(path) && is_old(path))
             {

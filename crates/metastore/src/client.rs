@@ -39,7 +39,8 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(180);
 pub struct Retries {
     /// Rounds over all hosts, at least 1.
     pub rounds: u32,
-    /// The pause before each round but the first.
+    /// The pause before the second round. Each later one is twice as long as the one before, up to half a
+    /// minute.
     pub pause: Duration,
 }
 
@@ -49,10 +50,25 @@ impl Default for Retries {
     }
 }
 
-/// A scheduler runs the job again; within a run only a restart of the server is waited for.
-const ROUNDS: u32 = 3;
-/// A metastore is back within seconds of a restart.
+/// A scheduler runs the job again; within a run only a restart of the server is waited for. A port where
+/// nobody listens refuses at once, so that the pauses alone, of 2, 4, 8, 16 and 30 s, must last longer than that.
+const ROUNDS: u32 = 6;
 const PAUSE: Duration = Duration::from_secs(2);
+/// A pause that doubled is no longer than this: the server is to be found soon after it is back.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+impl Retries {
+    /// The pause before a round; the first one is 0.
+    fn before(self, round: u32) -> Duration {
+        match round.checked_sub(1) {
+            None => Duration::ZERO,
+            Some(doubled) => {
+                let pause = self.pause.saturating_mul(2_u32.saturating_pow(doubled));
+                pause.min(LONGEST_PAUSE.max(self.pause))
+            }
+        }
+    }
+}
 
 /// Who asks, as the server is told. It believes it: without Kerberos nothing is proved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,12 +177,12 @@ impl Metastore {
 
     /// The hosts in the order in which they are tried, once for each round: the last one that answered
     /// first.
-    fn turns(&self, first: usize) -> impl Iterator<Item = (Duration, usize)> + use<> {
-        let (count, pause) = (self.hosts.len(), self.retries.pause);
-        (0..self.retries.rounds.max(1)).flat_map(move |round| {
+    fn turns(&self, first: usize) -> impl Iterator<Item = Turn> + use<> {
+        let (count, retries) = (self.hosts.len(), self.retries);
+        (0..retries.rounds.max(1)).flat_map(move |round| {
             (0..count).map(move |step| {
-                let wait = if round > 0 && step == 0 { pause } else { Duration::ZERO };
-                (wait, (first + step) % count)
+                let pause = if step == 0 { retries.before(round) } else { Duration::ZERO };
+                Turn { round, pause, host: (first + step) % count }
             })
         })
     }
@@ -220,7 +236,9 @@ impl Metastore {
                 }
                 Err(failure) => failure,
             };
-            if failure.keeps_step() {
+            let is_for_another = failure.is_inside() && self.hosts.len() > 1;
+            let again = repeat == Repeat::Always && (failure.may_pass() || is_for_another);
+            if failure.keeps_step() && !again {
                 state.connection = Some(connection);
             }
             // Its server was restarted since. That says nothing about the server that runs now.
@@ -231,7 +249,6 @@ impl Metastore {
                 // That was this host's turn.
                 turns.next();
             }
-            let again = repeat == Repeat::Always && failure.may_pass();
             failures.push(&self.hosts[state.host], failure);
             if !again {
                 return Err(failures);
@@ -243,15 +260,14 @@ impl Metastore {
     /// time is over: `failures` then say why.
     fn next_connection(
         &self,
-        turns: &mut impl Iterator<Item = (Duration, usize)>,
+        turns: &mut impl Iterator<Item = Turn>,
         state: &mut State,
         deadline: Deadline,
         failures: &mut Failures,
     ) -> Option<Connection> {
-        for (pause, index) in turns {
+        for Turn { round, pause, host: index } in turns {
             let host = &self.hosts[index];
-            // Another round won't make metastores of them.
-            if !pause.is_zero() && failures.are_strangers() {
+            if round > 0 && failures.are_final() {
                 return None;
             }
             let connected = deadline.at_most(pause.max(Duration::from_nanos(1))).and_then(|pause| {
@@ -274,6 +290,16 @@ impl Metastore {
         }
         None
     }
+}
+
+/// When a host is tried.
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    round: u32,
+    /// Before it.
+    pause: Duration,
+    /// An index into the hosts.
+    host: usize,
 }
 
 /// Whether a connection was there before the call.
@@ -336,5 +362,23 @@ impl Operation<'_> {
     /// Failures as the fault that the caller gets.
     pub(crate) fn fault(&self, failures: Failures) -> Fault {
         failures.fault(&self.action)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_and_outlast_a_restart_within_an_operation() {
+        let seconds = |retries: Retries| -> Vec<u64> {
+            (0..retries.rounds).map(|round| retries.before(round).as_secs()).collect()
+        };
+        assert_eq!(seconds(Retries::default()), [0, 2, 4, 8, 16, 30]);
+        let whole: Duration = (0..ROUNDS).map(|round| Retries::default().before(round)).sum();
+        assert!(whole >= Duration::from_secs(60) && whole < OPERATION_TIMEOUT, "{whole:?}");
+        assert_eq!(seconds(Retries { rounds: 4, pause: Duration::from_secs(50) }), [0, 50, 50, 50]);
+        let many = Retries { rounds: u32::MAX, pause: PAUSE };
+        assert_eq!(many.before(u32::MAX), LONGEST_PAUSE);
     }
 }

@@ -80,7 +80,15 @@ impl Failure {
 
     /// Whether another host may do better, though this one won't.
     pub(crate) fn is_for_others(&self) -> bool {
-        self.may_pass() || matches!(self, Failure::Stranger { .. })
+        self.may_pass() || matches!(self, Failure::Stranger { .. }) || self.is_inside()
+    }
+
+    /// Whether it went wrong inside the server, as where its database is away. It may be another one's that is
+    /// well; the same one would say the same again.
+    pub(crate) fn is_inside(&self) -> bool {
+        let inside =
+            matches!(self, Failure::Unexpected(_) | Failure::Refused { exception: Exception::Meta, .. });
+        inside && !self.is_no_such_object() && self.class() != Class::Denied
     }
 
     /// Whether the server may have done what it was asked, although it did not say so.
@@ -178,9 +186,11 @@ impl Failures {
         self.0.last().map(|(_, failure)| failure)
     }
 
-    /// Whether every host said that it is none that we can speak to.
-    pub(crate) fn are_strangers(&self) -> bool {
+    /// Whether another round over the hosts is no use: all are none that we can speak to, or one of them
+    /// answered that it fails inside.
+    pub(crate) fn are_final(&self) -> bool {
         self.0.iter().all(|(_, failure)| matches!(failure, Failure::Stranger { .. }))
+            || self.0.iter().any(|(_, failure)| failure.is_inside())
     }
 
     /// All of them as one fault: `failed to ask the metastore HOST for WHAT: …`. The last one decides

@@ -30,7 +30,8 @@ pub(crate) const MAGIC: [u8; 4] = *b"Obj\x01";
 /// Bytes of the marker that stands behind each block.
 const SYNC_BYTES: usize = 16;
 /// Largest header, and largest block, as it is and decompressed. Writers cut blocks at some 64 KiB.
-const MAX_BLOCK_BYTES: u64 = 1 << 30;
+/// More than this a thread must not hold, whatever a file says.
+const MAX_BLOCK_BYTES: u64 = 128 << 20;
 
 /// What stands in front of a file's blocks.
 pub(crate) struct Header {
@@ -357,5 +358,26 @@ impl Iterator for AvroRows {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.batch().transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A few bytes that become more than a thread may hold.
+    #[test]
+    fn a_block_that_becomes_too_large_is_refused_by_each_codec() {
+        let largest = vec![0; MAX_BLOCK_BYTES as usize];
+        let larger = vec![0; MAX_BLOCK_BYTES as usize + 1];
+        assert_eq!(MAX_BLOCK_BYTES, 128 << 20);
+        let packed = |bytes: &[u8]| zstd::stream::encode_all(bytes, 1).unwrap();
+        assert_eq!(Codec::Zstandard.decompress(packed(&largest)).unwrap().len(), largest.len());
+        let refused = Codec::Zstandard.decompress(packed(&larger)).unwrap_err().to_string();
+        assert_eq!(refused, "a block of more than 128 MiB");
+        let mut packed = snap::raw::Encoder::new().compress_vec(&larger).unwrap();
+        packed.extend(crc32fast::hash(&larger).to_be_bytes());
+        let refused = Codec::Snappy.decompress(packed).unwrap_err().to_string();
+        assert_eq!(refused, format!("a block of {} bytes", larger.len()));
     }
 }

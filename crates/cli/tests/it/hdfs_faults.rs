@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use hivecast_storage::{Location, Settings};
+use hivecast_storage::{Existing, Location, Settings};
 use rustix::fs::OFlags;
 use rustix::process::Signal;
 
@@ -24,15 +24,27 @@ fn a_name_node_in_safe_mode_takes_no_edition_and_is_read_from() {
     let warehouse = format!("warehouse: \"{}/warehouse\"", own.url());
     project.environment("hdfs", &warehouse);
     project.environment("shared", &format!("{warehouse}, store: \"{}/editions\"", own.url()));
-    project.sample("hdfs", 30, 1, &[]);
+    project.sample("hdfs", 30, 2, &[]);
     own.dev_hdfs("enter-safe-mode");
     let said = project.hivecast("shared", &["publish", "--load-date", DAYS[2]]).failed(10);
     says(&said, &["the name node is in safe mode", &format!("{}/editions", own.url()), DAYS[2]]);
     assert!(!project.scratch.join("topics-shared/mdm.contracts").exists(), "nothing was sent");
     let run = project.run("hdfs", &["publish", "--load-date", DAYS[2]]);
     assert_eq!(run["outcome"], "published", "{run}");
+    // Nor does it take what a sample writes, or lose what prune removes.
+    let warehouse =
+        Outside::new(&format!("{}/warehouse/{}.db", own.url(), project.name), hdfs_as_owner("022"));
+    let before = warehouse.tree();
+    let refused = ["the name node is in safe mode", &format!("{}/warehouse", own.url())];
+    let sample = ["sample", "--accounts", "30", "--days", "1", "--load-date", "2026-12-24", "--database"];
+    says(&project.hivecast("hdfs", &[&sample[..], &[&project.name]].concat()).failed(10), &refused);
+    let prune = ["prune", "--exports", "--keep", "1"];
+    says(&project.hivecast("hdfs", &prune).failed(10), &refused);
+    assert_eq!(warehouse.tree(), before);
     own.dev_hdfs("leave-safe-mode");
     assert_eq!(project.run("shared", &["publish", "--load-date", DAYS[2]])["outcome"], "published");
+    project.hivecast("hdfs", &prune).succeeded();
+    assert_ne!(warehouse.tree(), before);
 }
 
 /// The data node's files of blocks that are neither the first nor the last of their Parquet file: nobody looks
@@ -71,13 +83,12 @@ fn wait_for_a_reader(pipes: &[PathBuf]) {
     }
 }
 
-#[test]
-fn a_data_node_that_dies_in_the_middle_of_a_file() {
-    let own = OwnHdfs::start();
-    let project = Project::new("data_node");
+/// The data node dies while it is asked for the middle of a file of a table that this warehouse has, below
+/// `/warehouse` of its HDFS.
+fn a_data_node_dies(own: &OwnHdfs, project: &Project, warehouse: &str, sample: &[&str]) {
     let impatient = "hadoop: { connect_timeout: 2s, call_timeout: 6s }";
-    project.environment("hdfs", &format!("warehouse: \"{}/warehouse\", {impatient}", own.url()));
-    project.sample("hdfs", 60_000, 1, &[]);
+    project.environment("hdfs", &format!("warehouse: {warehouse}, {impatient}"));
+    project.sample("hdfs", 60_000, 1, sample);
     // In the place of a block the data node finds a pipe: it reads, and waits for ever for the bytes.
     let blocks = blocks_in_the_middle(&own.dir().join("data"));
     assert!(!blocks.is_empty(), "no file is long enough");
@@ -90,11 +101,31 @@ fn a_data_node_that_dies_in_the_middle_of_a_file() {
     wait_for_a_reader(&blocks);
     own.signal_data_node(Signal::KILL);
     let said = project.scratch.finish(child).failed(10);
-    let partition = format!("/load_date={}/part-00000.snappy.parquet", DAYS[2]);
-    let dir = format!("{}/warehouse/{}.db/", own.url(), project.name);
-    let middle = ["table ", &dir, &partition, "no data node that has its bytes answers: 127.0.0.1:"];
-    says(&said, &middle);
+    // Which table's file is met first is the threads' matter. It is the one that is named.
+    let file = |table: &str| {
+        let dir = format!("{}/warehouse/{}.db/{table}", own.url(), project.name);
+        format!("{dir}/load_date={}/part-00000.snappy.parquet", DAYS[2])
+    };
+    let table =
+        ["accounts", "parties", "party_address"].into_iter().find(|table| said.contains(&file(table)));
+    let table = format!("table {}", table.unwrap_or_else(|| panic!("no table's file is in {said}")));
+    says(&said, &[&table, "no data node that has its bytes answers: 127.0.0.1:"]);
     assert!(!project.scratch.join("topics-hdfs/mdm.contracts").exists(), "nothing was sent");
+}
+
+#[test]
+fn a_data_node_that_dies_in_the_middle_of_a_file() {
+    let own = OwnHdfs::start();
+    let warehouse = format!("\"{}/warehouse\"", own.url());
+    a_data_node_dies(&own, &Project::new("data_node"), &warehouse, &[]);
+}
+
+#[test]
+fn a_data_node_that_dies_in_the_middle_of_a_file_of_a_metastores_table() {
+    let own = OwnHdfs::start();
+    let location = format!("{}/warehouse", own.url());
+    let warehouse = format!("{{ metastore: \"{}\" }}", variable("METASTORE_4"));
+    a_data_node_dies(&own, &Project::new("data_node_hive"), &warehouse, &["--location", &location]);
 }
 
 #[test]
@@ -149,9 +180,12 @@ fn the_user_of_the_project_file_owns_the_edition() {
 /// What is done to a file, and how it is called.
 type Damage = (&'static str, fn(&mut Vec<u8>));
 
+const CUT: Damage = ("cut off in the middle", |bytes| bytes.truncate(bytes.len() / 2));
+const CUT_BY_ONE: Damage = ("cut off by one byte", |bytes| bytes.truncate(bytes.len() - 1));
+
 const DAMAGES: [Damage; 4] = [
-    ("cut off in the middle", |bytes| bytes.truncate(bytes.len() / 2)),
-    ("cut off by one byte", |bytes| bytes.truncate(bytes.len() - 1)),
+    CUT,
+    CUT_BY_ONE,
     ("another magic at both ends", |bytes| {
         let end = bytes.len() - 4;
         bytes[..4].copy_from_slice(b"GARB");
@@ -161,18 +195,40 @@ const DAMAGES: [Damage; 4] = [
     ("a page of garbage", |bytes| bytes[200..2_000].fill(0xff)),
 ];
 
-fn a_damaged_file_is_named(format: &str, end: &str) {
-    let project = Project::new(&format!("damaged_{format}"));
+/// Lines can be cut off between two of them, and then nothing shows it.
+const DAMAGES_OF_LINES: [Damage; 3] = [
+    ("cut off in a line", |bytes| bytes.truncate(bytes.len() - 9)),
+    ("no UTF-8", |bytes| bytes[200..300].fill(0xff)),
+    ("another record", |bytes| bytes[..5].copy_from_slice(b"[1,2]")),
+];
+
+const DAMAGES_OF_GZIP: [Damage; 5] = [
+    CUT,
+    CUT_BY_ONE,
+    // So that nothing says that it is compressed, but its name.
+    ("another magic", |bytes| bytes[..2].copy_from_slice(b"GA")),
+    ("garbage in the middle", |bytes| bytes[200..400].fill(0xff)),
+    ("another checksum", |bytes| {
+        let at = bytes.len() - 8;
+        bytes[at] ^= 1;
+    }),
+];
+
+fn a_damaged_file_is_named(format: &str, end: &str, damages: &[Damage]) {
+    let project = Project::new(&format!("damaged_{}", end.replace('.', "_")));
     let home = format!("{}/{}", variable("HDFS"), project.name);
     let warehouse = format!("warehouse: {{ metastore: \"{}\" }}", variable("METASTORE_4"));
     project.environment("hive", &warehouse);
     project.sample("hive", 400, 1, &["--format", format, "--location", &home]);
     let dir = format!("{home}/{}.db/parties/load_date={}", project.name, DAYS[2]);
     let dir = Outside::new(&dir, hdfs_as_owner("022"));
+    if end == ".gz" {
+        compress_the_only_file(&dir);
+    }
     let file = dir.file(end);
     let whole = dir.storage.open(&file).unwrap();
     let whole = whole.read_at(0..whole.len()).unwrap();
-    for (damage, change) in DAMAGES {
+    for (damage, change) in damages {
         dir.change(&file, |bytes| {
             *bytes = whole.to_vec();
             change(bytes);
@@ -186,17 +242,40 @@ fn a_damaged_file_is_named(format: &str, end: &str) {
     assert_eq!(project.run("hive", &["publish", "--load-date", DAYS[2]])["outcome"], "published");
 }
 
+/// Replaces the file of this directory by one that gzip makes of it, with `.gz` behind its name.
+fn compress_the_only_file(dir: &Outside) {
+    let file = dir.file(".txt");
+    let whole = dir.storage.open(&file).unwrap();
+    let here = tempfile::tempdir().unwrap();
+    let plain = here.path().join("file");
+    fs::write(&plain, whole.read_at(0..whole.len()).unwrap()).unwrap();
+    assert!(Command::new("gzip").arg(&plain).status().unwrap().success());
+    let to = Location::parse(&format!("{file}.gz")).unwrap();
+    dir.storage.put(&here.path().join("file.gz"), &to, Existing::Refuse).unwrap();
+    dir.storage.remove(&file).unwrap();
+}
+
+#[test]
+fn a_damaged_json_file_is_named() {
+    a_damaged_file_is_named("json", ".json", &DAMAGES_OF_LINES);
+}
+
+#[test]
+fn a_damaged_file_of_compressed_text_is_named() {
+    a_damaged_file_is_named("text", ".gz", &DAMAGES_OF_GZIP);
+}
+
 #[test]
 fn a_damaged_parquet_file_is_named() {
-    a_damaged_file_is_named("parquet", ".parquet");
+    a_damaged_file_is_named("parquet", ".parquet", &DAMAGES);
 }
 
 #[test]
 fn a_damaged_orc_file_is_named() {
-    a_damaged_file_is_named("orc", ".orc");
+    a_damaged_file_is_named("orc", ".orc", &DAMAGES);
 }
 
 #[test]
 fn a_damaged_avro_file_is_named() {
-    a_damaged_file_is_named("avro", ".avro");
+    a_damaged_file_is_named("avro", ".avro", &DAMAGES);
 }

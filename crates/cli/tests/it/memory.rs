@@ -46,6 +46,14 @@ fn the_memory_limit_holds_for_the_process() {
     assert_eq!(bounded.checksum, whole.checksum);
 }
 
+/// A stripe's columns and a block are in memory as a whole, in each thread.
+#[test]
+fn the_memory_limit_holds_for_orc_and_avro() {
+    for format in ["orc", "avro"] {
+        bounded(&export(&["--format", format]), 64);
+    }
+}
+
 #[test]
 fn the_memory_limit_holds_where_one_key_has_most_of_the_rows() {
     let scratch = export(&["--skew", SKEWED_PARTIES]);

@@ -23,6 +23,8 @@ enum Answer {
     After(Duration),
     /// It is lost, and for so long nobody listens.
     Restart(Duration),
+    /// Another one in its place: that this user may not do it.
+    Denial,
 }
 
 /// Passes calls on to a server, and does with its answers as it is told.
@@ -72,6 +74,11 @@ fn serve(
                 let _ = ended(client);
                 return Some(down);
             }
+            Answer::Denial => {
+                let denial = denial(&buffer[..answered]);
+                client.write_all(&denial).ok()?;
+                continue;
+            }
         }
         if client.write_all(&buffer[..answered]).is_err() {
             break;
@@ -79,6 +86,21 @@ fn serve(
     }
     let _ = ended(client);
     None
+}
+
+/// A `MetaException` to the call that this answers, in Thrift's binary protocol. Hive's authorization says so.
+fn denial(answer: &[u8]) -> Vec<u8> {
+    const STRUCT: u8 = 12;
+    const TEXT: u8 = 11;
+    const WHY: &str = "org.apache.hadoop.security.AccessControlException: Permission denied: user=mallory";
+    let name_bytes = u32::from_be_bytes(answer[4..8].try_into().unwrap()) as usize;
+    // The version, the call's name and its number.
+    let mut denial = answer[..4 + 4 + name_bytes + 4].to_vec();
+    denial.extend([STRUCT, 0, 1, TEXT, 0, 1]);
+    denial.extend(u32::try_from(WHY.len()).unwrap().to_be_bytes());
+    denial.extend(WHY.as_bytes());
+    denial.extend([0, 0]);
+    denial
 }
 
 /// A project with a sample of one day in a metastore, whose environment `hive` reaches it at this address.
@@ -92,12 +114,12 @@ fn sampled(test: &str, address: &str, settings: &str) -> Project {
 }
 
 #[test]
-fn a_slow_metastore_is_waited_for_as_long_as_the_project_file_says() {
+fn a_slow_metastore_is_waited_for_by_default_and_no_longer_than_the_project_file_says() {
     let server = variable("METASTORE_4");
     // The answer to the first question: the one before is to who asks.
     let slow = |number| if number == 1 { Answer::After(SLOW) } else { Answer::PassOn };
     let address = proxy(host(&server), slow);
-    let project = sampled("slow", &address, ", answer_timeout: 2m, operation_timeout: 5m, rounds: 1");
+    let project = sampled("slow", &address, "");
     let run = project.run("hive", &["publish", "--load-date", DAYS[2]]);
     assert_eq!(run["outcome"], "published", "{run}");
 
@@ -114,7 +136,8 @@ fn a_slow_metastore_is_waited_for_as_long_as_the_project_file_says() {
 #[test]
 fn a_metastore_that_is_restarted_between_two_calls_is_asked_again() {
     let server = variable("METASTORE_4");
-    let down = Duration::from_secs(3);
+    // A port that refuses does so at once: only pauses can outlast it.
+    let down = Duration::from_secs(20);
     let restarts = move |number| if matches!(number, 2 | 5) { Answer::Restart(down) } else { Answer::PassOn };
     let address = proxy(host(&server), restarts);
     let project = sampled("restarted", &address, "");
@@ -125,7 +148,18 @@ fn a_metastore_that_is_restarted_between_two_calls_is_asked_again() {
     let address = proxy(host(&server), restarts);
     project.environment("once", &format!("warehouse: {{ metastore: \"thrift://{address}\", rounds: 1 }}"));
     let said = project.hivecast("once", &["publish", "--load-date", DAYS[2]]).failed(10);
-    says(&said, &["table ", &address, &project.name]);
+    says(&said, &["table accounts", &address, &project.name]);
+}
+
+#[test]
+fn a_metastore_that_refuses_this_user_is_no_trouble_that_passes() {
+    let server = variable("METASTORE_4");
+    let denies = |number| if number == 0 { Answer::PassOn } else { Answer::Denial };
+    let address = proxy(host(&server), denies);
+    let project = sampled("refuses", &address, "");
+    let said = project.hivecast("hive", &["publish", "--load-date", DAYS[2]]).failed(30);
+    says(&said, &["table accounts", &address, &project.name, "Permission denied: user=mallory"]);
+    assert!(!project.scratch.join("topics-hive/mdm.contracts").exists(), "nothing was sent");
 }
 
 #[test]

@@ -30,8 +30,8 @@ pub(super) const CHANGING_FILES: [&str; 3] = [EXCLUSIONS_FILE, OLD_EXCLUSIONS_FI
 pub(crate) struct Remote {
     shared: Shared,
     dir: Location,
-    /// Where the files lie that never change.
-    fixed: Location,
+    /// Where its files lie, all but the description.
+    files: Location,
     cache: PathBuf,
 }
 
@@ -69,14 +69,14 @@ impl Shared {
 
     /// What ties a cached edition to the shared one.
     pub(super) fn remote(&self, place: &Place, description: &Description, cache: PathBuf) -> Result<Remote> {
-        let fixed = match &description.files_in {
+        let files = match &description.files_in {
             None => place.dir.clone(),
             Some(name) if name.contains('/') || name.starts_with('.') => {
                 return Err(Fault::data(format!("{}: files in {name:?}", place.dir.join(DESCRIPTION_FILE))));
             }
             Some(name) => place.dir.join(name),
         };
-        Ok(Remote { shared: self.clone(), dir: place.dir.clone(), fixed, cache })
+        Ok(Remote { shared: self.clone(), dir: place.dir.clone(), files, cache })
     }
 }
 
@@ -92,7 +92,7 @@ impl Remote {
         if fs::metadata(&to).is_ok_and(|found| found.len() == bytes) {
             return Ok(());
         }
-        let from = self.fixed.join(name);
+        let from = self.files.join(name);
         let file = self.open(&from)?.ok_or_else(|| self.unfit(&from, "is missing".to_owned()))?;
         if file.len() != bytes {
             let why = format!("has {} bytes, not the {bytes} that were written", file.len());
@@ -105,7 +105,7 @@ impl Remote {
     /// Pulls the rows that were set aside, if there are any and they are not in the cache.
     pub(crate) fn ensure_quarantine(&self) -> Result<()> {
         let to = self.cache.join(QUARANTINE_FILE);
-        match self.open(&self.fixed.join(QUARANTINE_FILE))? {
+        match self.open(&self.files.join(QUARANTINE_FILE))? {
             Some(file) if !fs::metadata(&to).is_ok_and(|found| found.len() == file.len()) => {
                 let unnamed = self.copy(file, &to, None)?;
                 self.name(unnamed, &to)
@@ -114,20 +114,27 @@ impl Remote {
         }
     }
 
-    /// Puts a file of the cache that was written anew; removes it there where it is not in the cache.
+    /// Puts a file of the cache that was written anew; removes it there where it is not in the cache. Fails
+    /// where another machine replaced or removed the edition meanwhile: the file says nothing of another
+    /// one, and would be in the way of the next push of this one.
     pub(crate) fn put_changed(&self, name: &str) -> Result<()> {
+        let ours = read_if_there(&self.cache.join(DESCRIPTION_FILE))?;
+        if self.shared.read_if_there(&self.dir.join(DESCRIPTION_FILE))? != ours {
+            return Err(Fault::infrastructure(format!("another machine replaced or removed {}", self.dir))
+                .advise("run the same command again"));
+        }
         let from = self.cache.join(name);
         if from.exists() {
-            self.shared.put(&from, &self.dir.join(name), Existing::Replace)
+            self.shared.put(&from, &self.files.join(name), Existing::Replace)
         } else {
-            self.shared.remove(&self.dir.join(name))
+            self.shared.remove(&self.files.join(name))
         }
     }
 
     /// Has a file that may have been written anew by another machine as the shared store has it.
     fn follow(&self, name: &str) -> Result<()> {
         let to = self.cache.join(name);
-        let Some(file) = self.open(&self.dir.join(name))? else {
+        let Some(file) = self.open(&self.files.join(name))? else {
             return match fs::remove_file(&to) {
                 Err(error) if error.kind() != ErrorKind::NotFound => {
                     Err(Fault::io(format!("failed to remove {}", to.display()), error))

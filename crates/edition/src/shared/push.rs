@@ -38,9 +38,9 @@ impl Shared {
     /// What it has there, held against the edition that is wanted.
     fn found(&self, place: &Place, wanted: &Description) -> Result<Found> {
         let Some(json) = self.description(place)? else { return Ok(Found::Nothing) };
-        let Ok(found) = serde_json::from_slice::<Description>(&json) else { return Ok(Found::Other) };
+        let Ok(found) = serde_json::from_slice::<Description>(&json) else { return Ok(Found::Other(json)) };
         if found.id != wanted.id || found.gates_fingerprint != wanted.gates_fingerprint {
-            return Ok(Found::Other);
+            return Ok(Found::Other(json));
         }
         let dir = found.files_in.as_ref().map_or_else(|| place.dir.clone(), |name| place.dir.join(name));
         let entries = self.entries(&dir)?;
@@ -48,7 +48,7 @@ impl Shared {
             let fits = |size| expected.is_none_or(|(bytes, _)| size == bytes);
             entries.iter().any(|entry| entry.name == *name && fits(entry.size))
         };
-        Ok(if fixed_files(&found).iter().all(is_there) { Found::Same } else { Found::Other })
+        Ok(if fixed_files(&found).iter().all(is_there) { Found::Same } else { Found::Other(json) })
     }
 
     fn push(&self, place: &Place, edition: &Edition) -> Result<()> {
@@ -57,8 +57,8 @@ impl Shared {
             let found = self.found(place, &edition.description)?;
             let outcome = match (found, self.renames_directories()) {
                 (Found::Same, _) => return Ok(()),
-                (found, true) => self.push_by_rename(place, edition, found)?,
-                (found, false) => self.push_by_description(place, edition, found)?,
+                (found, true) => self.push_by_rename(place, edition, &found)?,
+                (found, false) => self.push_by_description(place, edition, &found)?,
             };
             if outcome == Outcome::Ours {
                 return Ok(());
@@ -69,26 +69,44 @@ impl Shared {
     }
 
     /// Everything under another name; then the name, in one step.
-    fn push_by_rename(&self, place: &Place, edition: &Edition, found: Found) -> Result<Outcome> {
+    fn push_by_rename(&self, place: &Place, edition: &Edition, found: &Found) -> Result<Outcome> {
         let half = self.temporary(place, &edition.description.feed);
-        let pushed = self.push_fixed(edition, &half).and_then(|()| {
-            for name in CHANGING_FILES.iter().chain(&[DESCRIPTION_FILE]) {
-                let from = edition.path.join(name);
-                if from.exists() {
-                    self.put(&from, &half.join(name), Existing::Replace)?;
-                }
-            }
+        let pushed = self.push_files(edition, &half).and_then(|()| {
+            self.put(&edition.path.join(DESCRIPTION_FILE), &half.join(DESCRIPTION_FILE), Existing::Replace)?;
             crash_point("edition.before_push_rename");
-            if found == Found::Other {
-                self.hide(place, &edition.description.feed)?;
+            match found {
+                Found::Other(json) => match self.make_room(place, edition, json)? {
+                    Outcome::Ours => self.give_name(place, &half),
+                    Outcome::Theirs => Ok(Outcome::Theirs),
+                },
+                Found::Nothing | Found::Same => self.give_name(place, &half),
             }
-            self.give_name(place, &half)
         });
         if !matches!(pushed, Ok(Outcome::Ours)) {
             // What can't be removed now is swept.
             let _ = self.storage.remove(&half);
         }
         pushed
+    }
+
+    /// Takes away the edition that is to be replaced, and no other: the upload took its time, and what
+    /// another machine put there meanwhile may be just what is wanted.
+    fn make_room(&self, place: &Place, edition: &Edition, seen: &[u8]) -> Result<Outcome> {
+        let description = &edition.description;
+        if self.found(place, description)? != Found::Other(seen.to_vec()) {
+            return Ok(Outcome::Theirs);
+        }
+        let hidden = self.temporary(place, &description.feed);
+        if !self.take_away(place, &hidden)? {
+            return Ok(Outcome::Theirs);
+        }
+        // Another machine may have come between that look and the rename. Nobody else knows the name that
+        // it has now.
+        let taken = self.read_if_there(&hidden.join(DESCRIPTION_FILE))?;
+        if taken.as_deref() == Some(seen) {
+            return self.remove_hidden(&hidden).map(|()| Outcome::Ours);
+        }
+        self.give_name(place, &hidden).map(|_| Outcome::Theirs)
     }
 
     fn give_name(&self, place: &Place, half: &Location) -> Result<Outcome> {
@@ -107,12 +125,12 @@ impl Shared {
     }
 
     /// Everything under a name of its own; then the description, which says that name.
-    fn push_by_description(&self, place: &Place, edition: &Edition, found: Found) -> Result<Outcome> {
+    fn push_by_description(&self, place: &Place, edition: &Edition, found: &Found) -> Result<Outcome> {
         let files_in = format!("{FILES_PREFIX}{}", unique());
         let files = place.dir.join(&files_in);
         let description = Description { files_in: Some(files_in), ..edition.description.clone() };
         let pushed = self
-            .push_fixed(edition, &files)
+            .push_files(edition, &files)
             .and_then(|()| self.push_description(place, edition, &description, found));
         match pushed {
             Ok(Outcome::Ours) => Ok(Outcome::Ours),
@@ -134,27 +152,21 @@ impl Shared {
         place: &Place,
         edition: &Edition,
         description: &Description,
-        found: Found,
+        found: &Found,
     ) -> Result<Outcome> {
         let json = serde_json::to_vec_pretty(description)
             .map_err(|error| Fault::bug("failed to encode edition.json").because(error))?;
         let from = edition.path.join(DESCRIPTION_FILE);
-        let existing = match found {
-            Found::Other => Existing::Replace,
-            Found::Nothing | Found::Same => Existing::Refuse,
-        };
-        for name in CHANGING_FILES.iter().filter(|_| existing == Existing::Replace) {
-            // What was said of the one that is replaced.
-            self.remove(&place.dir.join(name))?;
-        }
-        for name in CHANGING_FILES {
-            let from = edition.path.join(name);
-            if from.exists() {
-                self.put(&from, &place.dir.join(name), Existing::Replace)?;
-            }
-        }
         write_atomically(&from, &json)?;
         crash_point("edition.before_push_json");
+        let existing = match found {
+            // The upload took its time. What another machine put there meanwhile must not be replaced unseen.
+            Found::Other(_) if self.found(place, &edition.description)? != *found => {
+                return Ok(Outcome::Theirs);
+            }
+            Found::Other(_) => Existing::Replace,
+            Found::Nothing | Found::Same => Existing::Refuse,
+        };
         match self.storage.put(&from, &place.dir.join(DESCRIPTION_FILE), existing) {
             Ok(()) => Ok(Outcome::Ours),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Outcome::Theirs),
@@ -162,9 +174,11 @@ impl Shared {
         }
     }
 
-    fn push_fixed(&self, edition: &Edition, to: &Location) -> Result<()> {
-        let quarantine = edition.path.join(QUARANTINE_FILE).exists().then_some(QUARANTINE_FILE);
-        for name in fixed_files(&edition.description).into_iter().map(|(name, _)| name).chain(quarantine) {
+    /// All but the description.
+    fn push_files(&self, edition: &Edition, to: &Location) -> Result<()> {
+        let others = CHANGING_FILES.iter().chain(&[QUARANTINE_FILE]).copied();
+        let others = others.filter(|name| edition.path.join(name).exists());
+        for name in fixed_files(&edition.description).into_iter().map(|(name, _)| name).chain(others) {
             self.put(&edition.path.join(name), &to.join(name), Existing::Replace)?;
             crash_point("edition.pushed_file");
         }
@@ -178,13 +192,13 @@ impl Shared {
 }
 
 /// What the shared store has where an edition is going to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Found {
     Nothing,
     /// One that need not be replaced.
     Same,
-    /// Another one, or the same with files missing.
-    Other,
+    /// Another one, or the same with files missing: its description.
+    Other(Vec<u8>),
 }
 
 /// Whose edition is there after a push.

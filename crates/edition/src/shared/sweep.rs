@@ -1,7 +1,6 @@
 //! What goes from the shared store: editions that are not kept, and what dead machines left.
 
 use std::io::ErrorKind;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hivecast_run::{Fault, Result, crash_point};
 use hivecast_storage::{Entry, Kind, Location};
@@ -12,11 +11,17 @@ use crate::description::Description;
 use crate::temporary::TEMPORARY_PREFIX;
 use crate::writer::DESCRIPTION_FILE;
 
+const NS_PER_MS: i64 = 1_000_000;
+
 impl Shared {
     /// Removes an edition: from one instant on it is not there, whatever remains of its files.
     pub(crate) fn discard(&self, feed: &str, place: &Place) -> Result<()> {
         if self.renames_directories() {
-            return self.hide(place, feed);
+            let hidden = self.temporary(place, feed);
+            return match self.take_away(place, &hidden)? {
+                true => self.remove_hidden(&hidden),
+                false => Ok(()),
+            };
         }
         // Just what is there now: a machine that pushes the same edition meanwhile has other names.
         let entries = self.entries(&place.dir)?;
@@ -26,18 +31,21 @@ impl Shared {
         others.map(|entry| place.dir.join(&entry.name)).try_for_each(|at| self.remove(&at))
     }
 
-    /// Takes a directory out of sight with one rename, and removes it. The load_date's directory stays: to
-    /// remove it only where it is empty is more than every store can do at one instant.
-    pub(super) fn hide(&self, place: &Place, feed: &str) -> Result<()> {
-        let hidden = self.temporary(place, feed);
-        match self.storage.rename_dir(&place.dir, &hidden) {
-            // Another machine was faster.
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(Fault::io("failed to rename in the shared store", error)),
-            Ok(()) => {}
+    /// Takes a directory out of sight with one rename; false where another machine was faster. The
+    /// load_date's directory stays: to remove it only where it is empty is more than every store can do at
+    /// one instant.
+    pub(super) fn take_away(&self, place: &Place, hidden: &Location) -> Result<bool> {
+        match self.storage.rename_dir(&place.dir, hidden) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(Fault::io("failed to rename in the shared store", error)),
         }
+    }
+
+    /// Removes what was taken away.
+    pub(super) fn remove_hidden(&self, hidden: &Location) -> Result<()> {
         crash_point("edition.before_discard");
-        self.remove(&hidden)
+        self.remove(hidden)
     }
 
     /// Removes what pushes and removals left that can't be under way any more.
@@ -91,8 +99,6 @@ impl Shared {
                 inside.iter().map(|entry| entry.modified_ns).fold(entry.modified_ns, i64::max)
             }
         };
-        let newest = Duration::from_nanos(u64::try_from(newest).unwrap_or(0));
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Ok(self.is_old(now.saturating_sub(newest)))
+        Ok(self.is_old(newest / NS_PER_MS))
     }
 }

@@ -1,9 +1,11 @@
 //! Editions that machines share, in each kind of store. A machine is a cache directory. Needs the services
 //! that `dev/with-services` starts; without them these tests fail.
 
+use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hivecast_contract::EditionId;
@@ -11,8 +13,8 @@ use hivecast_edition::gates::{record, recorded};
 use hivecast_edition::{
     Draft, Edition, Exclusion, GateResult, LookUp, Outcome, PruneMode, Sent, Shared, Store,
 };
-use hivecast_run::{Class, Fault};
-use hivecast_storage::{Atomic, Existing, Location, S3Settings, Settings, Stores};
+use hivecast_run::{Class, Clock, Fault, FixedClock, SystemClock};
+use hivecast_storage::{Atomic, Entry, Existing, Location, ReadAt, S3Settings, Settings, Storage, Stores};
 use tempfile::TempDir;
 
 use crate::build::{FEED, day, draft, in_order, keys, read_keys, write_keys};
@@ -48,7 +50,7 @@ struct World {
 impl World {
     fn at(root: &str, dir: TempDir) -> World {
         let root = Location::parse(root).unwrap();
-        World { shared: Shared::new(stores().of(&root).unwrap(), root), dir }
+        World { shared: Shared::new(stores().of(&root).unwrap(), root, Arc::new(SystemClock)), dir }
     }
 
     fn local() -> World {
@@ -95,6 +97,14 @@ impl World {
 
     fn all_files(&self) -> Vec<String> {
         self.files(self.shared.root())
+    }
+
+    /// The same store, where this happens once while it is worked with.
+    fn busy(&self, when: When, happens: impl FnOnce() + Send + 'static) -> Shared {
+        let root = self.shared.root().clone();
+        let meanwhile: Meanwhile = Mutex::new(Some(Box::new(happens)));
+        let storage = Arc::new(Busy { storage: stores().of(&root).unwrap(), when, meanwhile });
+        Shared::new(storage, root, Arc::new(SystemClock))
     }
 
     fn renames_directories(&self) -> bool {
@@ -161,7 +171,152 @@ every_store!(
     a_push_that_failed_is_made_up_for,
     a_kill_at_any_point_leaves_an_edition_whole_or_not_there,
     what_has_no_store_yet_is_empty,
+    what_comes_during_a_push_is_not_taken_away,
+    what_was_replaced_takes_no_word_of_what_it_replaced,
+    a_removal_leaves_what_another_machine_pushes,
+    what_the_clock_calls_young_is_not_swept,
 );
+
+/// What is called while another machine is in the middle of something.
+type Meanwhile = Mutex<Option<Box<dyn FnOnce() + Send>>>;
+
+/// When it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum When {
+    /// Before the first file is put.
+    Putting,
+    /// Before the directory that has the edition's name is renamed.
+    Renaming,
+    /// After the first removal.
+    Removing,
+}
+
+/// A store in which something happens once, at a moment that is hard to meet.
+struct Busy {
+    storage: Arc<dyn Storage>,
+    when: When,
+    meanwhile: Meanwhile,
+}
+
+impl std::fmt::Debug for Busy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Busy").field("when", &self.when).finish_non_exhaustive()
+    }
+}
+
+impl Busy {
+    fn comes(&self, when: When) {
+        if when == self.when {
+            let happens = self.meanwhile.lock().unwrap().take();
+            happens.into_iter().for_each(|happens| happens());
+        }
+    }
+}
+
+impl Storage for Busy {
+    fn list(&self, dir: &Location) -> io::Result<Vec<Entry>> {
+        self.storage.list(dir)
+    }
+    fn stat(&self, at: &Location) -> io::Result<Entry> {
+        self.storage.stat(at)
+    }
+    fn open(&self, at: &Location) -> io::Result<Arc<dyn ReadAt>> {
+        self.storage.open(at)
+    }
+    fn create_dir(&self, dir: &Location) -> io::Result<()> {
+        self.storage.create_dir(dir)
+    }
+    fn put(&self, from: &Path, to: &Location, existing: Existing) -> io::Result<()> {
+        self.comes(When::Putting);
+        self.storage.put(from, to, existing)
+    }
+    fn rename_dir(&self, from: &Location, to: &Location) -> io::Result<()> {
+        if from.to_string().contains("/edition-") {
+            self.comes(When::Renaming);
+        }
+        self.storage.rename_dir(from, to)
+    }
+    fn remove(&self, at: &Location) -> io::Result<()> {
+        let removed = self.storage.remove(at);
+        self.comes(When::Removing);
+        removed
+    }
+    fn atomic(&self) -> Atomic {
+        self.storage.atomic()
+    }
+}
+
+fn judged_by(gates: &str) -> Draft {
+    Draft { gates_fingerprint: gates.to_owned(), ..draft("aa") }
+}
+
+/// Another machine has replaced the edition by just the wanted one while it was uploaded: that one stays,
+/// with what was set aside there, and is not replaced by the same again.
+fn what_comes_during_a_push_is_not_taken_away(world: &World) {
+    for (n, when) in [When::Putting, When::Renaming].into_iter().enumerate() {
+        if when == When::Renaming && !world.renames_directories() {
+            continue;
+        }
+        build(&world.machine("first"), DAY, judged_by(&format!("old {n}"))).unwrap();
+        let other = world.machine(&format!("other-{n}"));
+        let comes =
+            move || set_aside(&mut build(&other, DAY, judged_by(&format!("new {n}"))).unwrap(), &["key-1"]);
+        let shared = world.busy(when, comes);
+        let late = Store::open_shared(&world.cache(&format!("late-{n}")), shared).unwrap();
+        let built = build(&late, DAY, judged_by(&format!("new {n}"))).unwrap();
+        assert_eq!(built.documents(), 899, "{when:?}: the other machine's stays");
+        let found = world.machine("reader").find(FEED, &id("aa")).unwrap().unwrap();
+        assert_eq!(found.documents(), 899, "{when:?}");
+        assert_eq!(found.description.gates_fingerprint, format!("new {n}"));
+        found.verify_files().unwrap();
+        assert!(!world.all_files().iter().any(|file| file.contains("/.tmp-")), "{:?}", world.all_files());
+    }
+}
+
+fn what_was_replaced_takes_no_word_of_what_it_replaced(world: &World) {
+    let mut old = build(&world.machine("a"), DAY, judged_by("old")).unwrap();
+    build(&world.machine("b"), DAY, judged_by("new")).unwrap();
+    let aside = [Exclusion { key: "key-1".to_owned(), reason: "r".to_owned() }];
+    let fault = old.exclude(aside.clone(), Sent::Nothing).unwrap_err();
+    assert!(fault.chain().contains("another machine replaced or removed"), "{}", fault.chain());
+    assert_eq!(fault.class(), Class::Infrastructure);
+    let found = world.machine("c").find(FEED, &id("aa")).unwrap().unwrap();
+    assert_eq!(found.documents(), 900);
+    // Nor does it stand in the way of the next one where nothing is left.
+    world.machine("b").prune(FEED, 0, &[], PruneMode::Remove).unwrap();
+    old.exclude(aside, Sent::Nothing).unwrap_err();
+    build(&world.machine("d"), DAY, judged_by("new")).unwrap().verify_files().unwrap();
+}
+
+/// A machine that pushes the same edition while it is removed has it whole, with what was set aside.
+fn a_removal_leaves_what_another_machine_pushes(world: &World) {
+    let mut built = build(&world.machine("a"), DAY, draft("aa")).unwrap();
+    set_aside(&mut built, &["key-1", "key-2"]);
+    let other = world.machine("b");
+    let comes = move || set_aside(&mut build(&other, DAY, draft("aa")).unwrap(), &["key-3"]);
+    let shared = world.busy(When::Removing, comes);
+    let remover = Store::open_shared(&world.cache("c"), shared).unwrap();
+    assert_eq!(remover.prune(FEED, 0, &[], PruneMode::Remove).unwrap(), [id("aa")]);
+    let found = world.machine("d").find(FEED, &id("aa")).unwrap().unwrap();
+    found.verify_files().unwrap();
+    assert_eq!(found.documents(), 899, "what was set aside there is still known");
+}
+
+fn what_the_clock_calls_young_is_not_swept(world: &World) {
+    const ALMOST_A_DAY_MS: i64 = 23 * 60 * 60 * 1000;
+    const A_DAY_MS: i64 = 25 * 60 * 60 * 1000;
+    let last =
+        if world.renames_directories() { "edition.before_push_rename" } else { "edition.before_push_json" };
+    killed_at(world, "killed", "build", last);
+    let now = SystemClock.now_ms();
+    for (later, is_left) in [(-A_DAY_MS, true), (ALMOST_A_DAY_MS, true), (A_DAY_MS, false)] {
+        let root = world.shared.root().clone();
+        let shared = Shared::new(stores().of(&root).unwrap(), root, Arc::new(FixedClock(now + later)));
+        let store = Store::open_shared(&world.cache("other"), shared).unwrap();
+        store.prune(FEED, 7, &[], PruneMode::Remove).unwrap();
+        assert_eq!(!world.all_files().is_empty(), is_left, "{later} ms later");
+    }
+}
 
 fn what_has_no_store_yet_is_empty(world: &World) {
     let store = world.machine("a");
@@ -358,7 +513,7 @@ fn child() {
         return;
     };
     let root = Location::parse(&root).unwrap();
-    let shared = Shared::new(stores().of(&root).unwrap(), root);
+    let shared = Shared::new(stores().of(&root).unwrap(), root, Arc::new(SystemClock));
     let store = Store::open_shared(cache.as_ref(), shared).unwrap();
     match action.as_str() {
         "build" => drop(build(&store, DAY, draft("aa")).unwrap()),

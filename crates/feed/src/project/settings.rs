@@ -127,9 +127,13 @@ pub(crate) static WAREHOUSE: Group = Group {
         optional(
             "rounds",
             Kind::Integer { min: 1, max: MAX_ROUNDS },
-            "How often all hosts are tried; 3 by default.",
+            "How often all hosts are tried; 6 by default.",
         ),
-        optional("pause", Kind::Duration, "Before they are tried again; 2s by default."),
+        optional(
+            "pause",
+            Kind::Duration,
+            "Before they are tried the second time, then twice as long each time; 2s by default.",
+        ),
     ],
     exactly_one: &[],
 };

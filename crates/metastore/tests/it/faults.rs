@@ -1,12 +1,19 @@
 //! Servers that are dead, slow, or die.
 
+use crate::lies::{Lie, liar, thrown};
 use crate::support::{LATER, Mode, Proxy, SOON, Server, at, database, hasty, on_both, table};
 use hivecast_metastore::{Address, Metastore, Retries, Timeouts, User};
 use hivecast_run::{Class, Fault};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-on_both!(a_server_that_is_restarted, the_first_of_two_is_dead, a_server_that_stalls, the_second_takes_over);
+on_both!(
+    a_server_that_is_restarted,
+    the_first_of_two_is_dead,
+    the_first_of_two_fails_inside,
+    a_server_that_stalls,
+    the_second_takes_over,
+);
 
 /// An address where nobody listens.
 fn nobody() -> Address {
@@ -44,6 +51,14 @@ fn the_first_of_two_is_dead(server: Server) {
     let metastore = at(&[nobody(), server.address()]);
     assert!(metastore.databases().unwrap().contains(&"default".to_owned()));
     assert!(metastore.database("default").unwrap().is_some());
+}
+
+/// As where the first one's database is away.
+fn the_first_of_two_fails_inside(server: Server) {
+    let broken: Lie = |name, sequence| thrown(name, sequence, 1, "the database is away");
+    let metastore = at(&[liar(broken), server.address()]);
+    assert!(metastore.databases().unwrap().contains(&"default".to_owned()));
+    assert_eq!(metastore.table("default", "no_such_table").unwrap(), None);
 }
 
 fn the_second_takes_over(server: Server) {

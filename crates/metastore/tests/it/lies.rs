@@ -7,11 +7,12 @@ use hivecast_run::Class;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// What a liar says to a call; `None` closes the connection.
-type Lie = fn(name: &str, sequence: [u8; 4]) -> Option<Vec<u8>>;
+pub(crate) type Lie = fn(name: &str, sequence: [u8; 4]) -> Option<Vec<u8>>;
 
 const REPLY: u8 = 2;
 const EXCEPTION: u8 = 3;
@@ -20,7 +21,7 @@ const STRUCT: u8 = 12;
 const LIST: u8 = 15;
 
 /// Answers every call with a lie, as soon as something comes.
-fn liar(lie: Lie) -> Address {
+pub(crate) fn liar(lie: Lie) -> Address {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = Address::new("127.0.0.1", listener.local_addr().unwrap().port());
     thread::spawn(move || {
@@ -235,7 +236,7 @@ fn what_servers_throw_has_its_class() {
     assert_eq!(metastore(|n, s| thrown(n, s, 2, "gone")).table("mdm", "accounts").unwrap(), None);
 }
 
-fn thrown(name: &str, sequence: [u8; 4], field: i16, message: &str) -> Option<Vec<u8>> {
+pub(crate) fn thrown(name: &str, sequence: [u8; 4], field: i16, message: &str) -> Option<Vec<u8>> {
     reply(name, sequence, |answer| {
         answer.structure(field);
         answer.text(1, message);
@@ -276,4 +277,34 @@ fn older_and_newer_servers_are_understood() {
     let found = table.table("mdm", "accounts").unwrap().unwrap();
     assert_eq!((found.name.as_str(), found.owner), ("accounts", None));
     assert_eq!(found.kind, hivecast_metastore::TableKind::Other("DYNAMIC_TABLE".to_owned()));
+}
+
+/// A host that fails inside is asked once, and the next one instead of it; one that refuses speaks for all.
+#[test]
+fn another_host_is_asked_where_one_fails_inside() {
+    static ASKED: AtomicUsize = AtomicUsize::new(0);
+    let broken: Lie = |name, sequence| {
+        ASKED.fetch_add(usize::from(name != "set_ugi"), Ordering::SeqCst);
+        thrown(name, sequence, 1, "the database is away")
+    };
+    let broken_otherwise: Lie = |name, sequence| thrown(name, sequence, 9, "newer than you");
+    let without_it: Lie = |name, sequence| thrown(name, sequence, 2, "gone");
+    for first in [broken, broken_otherwise] {
+        let both = hasty(&[liar(first), liar(without_it)], LATER);
+        assert_eq!(both.table("mdm", "accounts").unwrap(), None, "the second knows");
+    }
+    assert_eq!(ASKED.swap(0, Ordering::SeqCst), 1);
+
+    let hosts = [liar(broken), liar(broken_otherwise)];
+    let fault = hasty(&hosts, LATER).table("mdm", "accounts").unwrap_err();
+    assert_eq!(fault.class(), Class::Infrastructure);
+    let text = fault.chain();
+    for part in [&hosts[0].to_string(), &hosts[1].to_string(), "the database is away", "newer than you"] {
+        assert!(text.contains(part), "{part:?} is not in {text}");
+    }
+    assert_eq!(ASKED.swap(0, Ordering::SeqCst), 1, "there is no other round");
+
+    let denies: Lie = |name, sequence| thrown(name, sequence, 1, "AccessControlException: Permission denied");
+    let fault = hasty(&[liar(denies), liar(without_it)], LATER).table("mdm", "accounts").unwrap_err();
+    assert_eq!(fault.class(), Class::Denied, "{}", fault.chain());
 }

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Decimal128Type, Float32Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType,
+    Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    TimestampMicrosecondType,
 };
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
-use arrow_schema::DataType;
+use arrow_schema::{DataType, Fields};
 use hivecast_feed::FileFormat;
 use orc_rust::ArrowWriterBuilder;
 use orc_rust::proto::stream::Kind as StreamKind;
@@ -35,8 +36,7 @@ pub(super) fn write(path: &Path, format: FileFormat, columns: &Written<'_>) {
             writer.write(&batch).unwrap();
             writer.close().unwrap();
         }
-        // The writer has no decimals.
-        FileFormat::Orc if columns.iter().any(|(_, column)| is_decimal(column)) => {
+        FileFormat::Orc if columns.iter().any(|(_, column)| !has_orc_writer(column)) => {
             file.write_all(&orc(&batch)).unwrap();
         }
         FileFormat::Orc => {
@@ -48,26 +48,39 @@ pub(super) fn write(path: &Path, format: FileFormat, columns: &Written<'_>) {
         FileFormat::Json => {
             let schema = batch.schema();
             for row in 0..batch.num_rows() {
-                let members = schema.fields().iter().zip(batch.columns()).map(|(field, column)| {
-                    let value =
-                        plain(column, row).map_or("null".to_owned(), |text| match field.data_type() {
-                            DataType::Utf8 | DataType::Date32 | DataType::Timestamp(..) => {
-                                format!("{text:?}")
-                            }
-                            _ => text,
-                        });
-                    format!("{:?}: {value}", field.name())
-                });
-                writeln!(file, "{{{}}}", members.collect::<Vec<_>>().join(", ")).unwrap();
+                writeln!(file, "{}", json_members(schema.fields(), batch.columns(), row)).unwrap();
             }
         }
         FileFormat::Text => {
             for row in 0..batch.num_rows() {
-                let fields =
-                    batch.columns().iter().map(|column| plain(column, row).unwrap_or("\\N".to_owned()));
+                let fields = batch.columns().iter().map(|column| in_text(column, row));
                 writeln!(file, "{}", fields.collect::<Vec<_>>().join("\x01")).unwrap();
             }
         }
+    }
+}
+
+fn json_members(fields: &Fields, columns: &[ArrayRef], row: usize) -> String {
+    let members = fields.iter().zip(columns).map(|(field, column)| {
+        let value = plain(column, row).map_or("null".to_owned(), |text| match field.data_type() {
+            DataType::Struct(inner) => json_members(inner, column.as_struct().columns(), row),
+            DataType::Utf8 | DataType::Date32 | DataType::Timestamp(..) => format!("{text:?}"),
+            _ => text,
+        });
+        format!("{:?}: {value}", field.name())
+    });
+    format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
+}
+
+/// A value as Hive's own text has it: a structure's fields with the second separator between.
+fn in_text(column: &ArrayRef, row: usize) -> String {
+    match (column.data_type(), plain(column, row)) {
+        (_, None) => "\\N".to_owned(),
+        (DataType::Struct(_), Some(_)) => {
+            let fields = column.as_struct().columns().iter().map(|field| in_text(field, row));
+            fields.collect::<Vec<_>>().join("\x02")
+        }
+        (_, Some(text)) => text,
     }
 }
 
@@ -79,50 +92,10 @@ pub(super) fn plain(column: &ArrayRef, row: usize) -> Option<String> {
 
 /// A container of one block, every column a union with null.
 fn avro(batch: &RecordBatch) -> Vec<u8> {
-    let schema = batch.schema();
-    let fields = schema.fields().iter().map(|field| {
-        let of = match field.data_type() {
-            DataType::Int32 => "\"int\"",
-            DataType::Int64 => "\"long\"",
-            DataType::Float32 => "\"float\"",
-            DataType::Float64 => "\"double\"",
-            DataType::Date32 => r#"{"type":"int","logicalType":"date"}"#,
-            DataType::Timestamp(..) => r#"{"type":"long","logicalType":"local-timestamp-micros"}"#,
-            DataType::Decimal128(precision, scale) => &format!(
-                r#"{{"type":"bytes","logicalType":"decimal","precision":{precision},"scale":{scale}}}"#
-            ),
-            _ => "\"string\"",
-        };
-        format!(r#"{{"name":"{}","type":["null",{of}]}}"#, field.name())
-    });
-    let fields = fields.collect::<Vec<_>>().join(",");
-    let schema = format!(r#"{{"type":"record","name":"row","fields":[{fields}]}}"#);
+    let schema = avro_record("row", batch.schema().fields());
     let mut block = Vec::new();
     for row in 0..batch.num_rows() {
-        for column in batch.columns() {
-            long(i64::from(column.is_valid(row)), &mut block);
-            if column.is_null(row) {
-                continue;
-            }
-            match column.data_type() {
-                DataType::Int32 => long(column.as_primitive::<Int32Type>().value(row).into(), &mut block),
-                DataType::Int64 => long(column.as_primitive::<Int64Type>().value(row), &mut block),
-                DataType::Date32 => long(column.as_primitive::<Date32Type>().value(row).into(), &mut block),
-                DataType::Float32 => {
-                    block.extend(column.as_primitive::<Float32Type>().value(row).to_le_bytes());
-                }
-                DataType::Float64 => {
-                    block.extend(column.as_primitive::<Float64Type>().value(row).to_le_bytes());
-                }
-                DataType::Timestamp(..) => {
-                    long(column.as_primitive::<TimestampMicrosecondType>().value(row), &mut block);
-                }
-                DataType::Decimal128(..) => {
-                    bytes(&column.as_primitive::<Decimal128Type>().value(row).to_be_bytes(), &mut block);
-                }
-                _ => bytes(column.as_string::<i32>().value(row).as_bytes(), &mut block),
-            }
-        }
+        batch.columns().iter().for_each(|column| avro_value(column, row, &mut block));
     }
     let mut out = b"Obj\x01".to_vec();
     long(1, &mut out);
@@ -136,50 +109,124 @@ fn avro(batch: &RecordBatch) -> Vec<u8> {
     out
 }
 
-fn is_decimal(column: &ArrayRef) -> bool {
-    matches!(column.data_type(), DataType::Decimal128(..))
+fn avro_record(name: &str, fields: &Fields) -> String {
+    let fields = fields.iter().map(|field| {
+        let of = match field.data_type() {
+            DataType::Int8 | DataType::Int16 | DataType::Int32 => "\"int\"",
+            DataType::Int64 => "\"long\"",
+            DataType::Float32 => "\"float\"",
+            DataType::Float64 => "\"double\"",
+            DataType::Date32 => r#"{"type":"int","logicalType":"date"}"#,
+            DataType::Timestamp(..) => r#"{"type":"long","logicalType":"local-timestamp-micros"}"#,
+            DataType::Decimal128(precision, scale) => &format!(
+                r#"{{"type":"bytes","logicalType":"decimal","precision":{precision},"scale":{scale}}}"#
+            ),
+            DataType::Struct(inner) => &avro_record(&format!("{name}_{}", field.name()), inner),
+            _ => "\"string\"",
+        };
+        format!(r#"{{"name":"{}","type":["null",{of}]}}"#, field.name())
+    });
+    let fields = fields.collect::<Vec<_>>().join(",");
+    format!(r#"{{"type":"record","name":"{name}","fields":[{fields}]}}"#)
 }
 
-/// An ORC file of one stripe, uncompressed, of whole numbers and decimals without nulls.
-fn orc(batch: &RecordBatch) -> Vec<u8> {
-    let rows = batch.num_rows();
-    let direct = || ColumnEncoding { kind: Some(0), ..ColumnEncoding::default() };
-    let mut types = vec![Type {
-        kind: Some(Kind::Struct.into()),
-        subtypes: (1..=batch.num_columns() as u32).collect(),
-        field_names: batch.schema().fields().iter().map(|field| field.name().clone()).collect(),
-        ..Type::default()
-    }];
-    let mut footer = StripeFooter { columns: vec![direct()], ..StripeFooter::default() };
-    let mut data = Vec::new();
-    for (column, id) in batch.columns().iter().zip(1..) {
-        let mut add = |kind: StreamKind, bytes: &[u8]| {
-            let length = Some(bytes.len() as u64);
-            footer.streams.push(Stream { kind: Some(kind.into()), column: Some(id), length });
-            data.extend_from_slice(bytes);
-        };
+fn avro_value(column: &ArrayRef, row: usize, block: &mut Vec<u8>) {
+    long(i64::from(column.is_valid(row)), block);
+    if column.is_null(row) {
+        return;
+    }
+    match column.data_type() {
+        DataType::Int8 => long(column.as_primitive::<Int8Type>().value(row).into(), block),
+        DataType::Int16 => long(column.as_primitive::<Int16Type>().value(row).into(), block),
+        DataType::Int32 => long(column.as_primitive::<Int32Type>().value(row).into(), block),
+        DataType::Int64 => long(column.as_primitive::<Int64Type>().value(row), block),
+        DataType::Date32 => long(column.as_primitive::<Date32Type>().value(row).into(), block),
+        DataType::Float32 => block.extend(column.as_primitive::<Float32Type>().value(row).to_le_bytes()),
+        DataType::Float64 => block.extend(column.as_primitive::<Float64Type>().value(row).to_le_bytes()),
+        DataType::Timestamp(..) => {
+            long(column.as_primitive::<TimestampMicrosecondType>().value(row), block);
+        }
+        DataType::Decimal128(..) => {
+            bytes(&column.as_primitive::<Decimal128Type>().value(row).to_be_bytes(), block);
+        }
+        DataType::Struct(_) => {
+            column.as_struct().columns().iter().for_each(|field| avro_value(field, row, block));
+        }
+        _ => bytes(column.as_string::<i32>().value(row).as_bytes(), block),
+    }
+}
+
+/// The writer has no decimals and no structures.
+fn has_orc_writer(column: &ArrayRef) -> bool {
+    !matches!(column.data_type(), DataType::Decimal128(..) | DataType::Struct(_))
+}
+
+/// What is known of an ORC file before its footers are written.
+#[derive(Default)]
+struct Orc {
+    types: Vec<Type>,
+    footer: StripeFooter,
+    data: Vec<u8>,
+}
+
+impl Orc {
+    /// Begins a type; gives its column's number.
+    fn begin(&mut self, of: Type) -> u32 {
+        self.types.push(of);
+        self.footer.columns.push(ColumnEncoding { kind: Some(0), ..ColumnEncoding::default() });
+        self.types.len() as u32 - 1
+    }
+
+    fn stream(&mut self, column: u32, kind: StreamKind, bytes: &[u8]) {
+        let length = Some(bytes.len() as u64);
+        self.footer.streams.push(Stream { kind: Some(kind.into()), column: Some(column), length });
+        self.data.extend_from_slice(bytes);
+    }
+
+    /// A structure and, in front of what comes behind it, its fields.
+    fn structure(&mut self, fields: &Fields, columns: &[ArrayRef]) -> u32 {
+        let names = fields.iter().map(|field| field.name().clone()).collect();
+        let id = self.begin(Type { kind: Some(Kind::Struct.into()), field_names: names, ..Type::default() });
+        let subtypes = columns.iter().map(|column| self.column(column)).collect();
+        self.types[id as usize].subtypes = subtypes;
+        id
+    }
+
+    fn column(&mut self, column: &ArrayRef) -> u32 {
         match column.data_type() {
+            DataType::Struct(fields) => self.structure(fields, column.as_struct().columns()),
             DataType::Decimal128(precision, scale) => {
-                let values = column.as_primitive::<Decimal128Type>().values();
-                let mut digits = Vec::new();
-                values.iter().for_each(|value| long(i64::try_from(*value).unwrap(), &mut digits));
-                add(StreamKind::Data, &digits);
-                add(StreamKind::Secondary, &literals(&vec![i64::from(*scale); rows]));
-                types.push(Type {
+                let id = self.begin(Type {
                     kind: Some(Kind::Decimal.into()),
                     precision: Some((*precision).into()),
                     scale: Some((*scale).try_into().unwrap()),
                     ..Type::default()
                 });
+                let values = column.as_primitive::<Decimal128Type>().values();
+                let mut digits = Vec::new();
+                values.iter().for_each(|value| long(i64::try_from(*value).unwrap(), &mut digits));
+                self.stream(id, StreamKind::Data, &digits);
+                let scales = vec![i64::from(*scale); column.len()];
+                self.stream(id, StreamKind::Secondary, &literals(&scales));
+                id
             }
             DataType::Int64 => {
-                add(StreamKind::Data, &literals(column.as_primitive::<Int64Type>().values()));
-                types.push(Type { kind: Some(Kind::Long.into()), ..Type::default() });
+                let id = self.begin(Type { kind: Some(Kind::Long.into()), ..Type::default() });
+                let values = literals(column.as_primitive::<Int64Type>().values());
+                self.stream(id, StreamKind::Data, &values);
+                id
             }
             other => panic!("no ORC of {other}"),
         }
-        footer.columns.push(direct());
     }
+}
+
+/// An ORC file of one stripe, uncompressed, of structures, whole numbers and decimals without nulls.
+fn orc(batch: &RecordBatch) -> Vec<u8> {
+    let rows = batch.num_rows();
+    let mut written = Orc::default();
+    written.structure(batch.schema().fields(), batch.columns());
+    let Orc { types, footer, data } = written;
     let footer = footer.encode_to_vec();
     let mut out = b"ORC".to_vec();
     let stripe = StripeInformation {
