@@ -25,7 +25,7 @@ use hivecast_sql::RowSource;
 pub(crate) type ReadPart<'r> = dyn FnMut(&mut dyn FnMut(Rows) -> Result<()>) -> Result<()> + 'r;
 
 /// Where rows go that gates set aside.
-pub(crate) trait Aside: Sync {
+pub trait Aside: Sync {
     /// Takes one row.
     fn put(
         &self,
@@ -232,6 +232,45 @@ impl<'a> Job<'a> {
         Ok(groups)
     }
 
+    /// Takes a child level's rows as they come in lists, one for each row of the level above: puts each
+    /// list into its order, and writes down and sets aside what the gates find.
+    pub(crate) fn group_listed(&self, listed: Listed<'_>) -> Result<Groups> {
+        let Listed { parent, child, parent_slots, parent_len, offsets, level } = listed;
+        let pick = |slots: &[ArrayRef], wanted: &[usize]| -> Vec<ArrayRef> {
+            wanted.iter().map(|slot| Arc::clone(&slots[*slot])).collect()
+        };
+        let slots = slots_of(level)?;
+        let parents = Keys::new(&pick(parent_slots, &child.parent_slots), parent_len)?;
+        let children = Keys::new(&pick(slots, &child.node.on), level.len)?;
+        let order = match child.node.arity {
+            Arity::Many => child.node.key.map(|key| KeyOrder::new(&slots[key])).transpose()?,
+            Arity::Root | Arity::One => None,
+        };
+        let grouping = Grouping {
+            parents: &parents,
+            dead_parents: None,
+            children: &children,
+            order: order.as_ref(),
+            numbers: None,
+            arity: child.node.arity,
+            orphans: Found::Counted,
+            ambiguous: match child.node.arity {
+                Arity::Many => self.found_rows(|rule| *rule == Rule::ElementKey),
+                Arity::Root | Arity::One => Found::Counted,
+            },
+            examples: MAX_EXAMPLES,
+        };
+        let (groups, mut findings) = Groups::of_lists(offsets, &grouping)?;
+        // Of a `one` all rows count, also those that no row above asks for: they are counted elsewhere.
+        if child.node.arity == Arity::Many {
+            child.hide_keys(parent, &mut [], &mut findings.ambiguous_examples);
+            let reason = "another element has the same key";
+            self.set_rows_aside(level, &findings.ambiguous_rows, "element_key", reason)?;
+            self.found().add_joined(&child.node, findings);
+        }
+        Ok(groups)
+    }
+
     /// What is done with rows that have no document key of their own.
     pub(crate) fn document_keys(&self) -> Found {
         self.found_rows(|rule| *rule == Rule::DocumentKey)
@@ -284,6 +323,19 @@ pub(crate) struct Joining<'a> {
     /// The child rows' numbers in the input, where they come in another order.
     pub(crate) child_numbers: Option<&'a ArrayRef>,
     /// The child's level, for rows that are set aside.
+    pub(crate) level: &'a Level<'a>,
+}
+
+/// What [`Job::group_listed`] takes.
+pub(crate) struct Listed<'a> {
+    /// The level above.
+    pub(crate) parent: &'a NodePlan,
+    pub(crate) child: &'a ChildPlan,
+    /// All slots of the level above.
+    pub(crate) parent_slots: &'a [ArrayRef],
+    pub(crate) parent_len: usize,
+    /// Where each parent row's child rows begin, and one more for the end.
+    pub(crate) offsets: &'a [i32],
     pub(crate) level: &'a Level<'a>,
 }
 

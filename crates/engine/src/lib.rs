@@ -15,6 +15,7 @@ mod job;
 mod keys;
 mod masked;
 mod memory;
+pub mod nested;
 mod nodes;
 mod passes;
 mod plan;
@@ -31,4 +32,5 @@ mod tests;
 
 pub use embedded::{Embedded, MIN_MEMORY_BYTES};
 pub use hivecast_sql::SqlBinder;
+pub use job::Aside;
 pub use plan::{Engine, Plan, Preview, Selection, edition_id};
