@@ -9,6 +9,7 @@ mod expression;
 mod map_access;
 mod query;
 mod source;
+pub mod spark;
 mod wording;
 
 use std::collections::BTreeMap;

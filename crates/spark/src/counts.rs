@@ -1,0 +1,166 @@
+//! What is counted of all rows, besides those that are in documents.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, RecordBatch};
+use arrow_cast::cast;
+use arrow_schema::DataType;
+use hivecast_engine::nested::{LevelCounts, LevelPlan, Names, Nesting, Rows};
+use hivecast_feed::{Checked, Rule};
+use hivecast_run::{Context, Fault, Result};
+use hivecast_sql::spark::quoted;
+
+use crate::engine::refuse;
+use crate::session::Session;
+use crate::statement::{rows, slots};
+use crate::tables::{Source, Sources};
+
+/// How many offending keys a gate names.
+const EXAMPLES: usize = 10;
+
+/// Counts for every level.
+pub(crate) struct Counter<'a> {
+    pub(crate) session: &'a Session,
+    pub(crate) sources: &'a Sources,
+    pub(crate) checked: &'a Checked,
+    pub(crate) context: &'a Context<'a>,
+}
+
+impl Counter<'_> {
+    /// One for each level, parents first.
+    pub(crate) fn count(&self, nesting: &Nesting<'_>) -> Result<Vec<LevelCounts>> {
+        let mut counts = Vec::new();
+        self.level(nesting.root(), None, &mut counts)?;
+        Ok(counts)
+    }
+
+    fn level(
+        &self,
+        level: LevelPlan<'_>,
+        above: Option<(LevelPlan<'_>, &[usize])>,
+        counts: &mut Vec<LevelCounts>,
+    ) -> Result<()> {
+        let source = self.sources.of(level.table()).map_err(refuse)?;
+        let mut found = LevelCounts { path: level.path().to_owned(), ..LevelCounts::default() };
+        self.rows(level, source, &mut found)?;
+        if let Some((parent, parent_slots)) = above {
+            if self.judges_orphans(level) {
+                found.orphans = Some(self.orphans(level, parent, parent_slots)?);
+            }
+            if level.rows() == Rows::One {
+                found.ambiguous = Some(self.ambiguous(level)?);
+            }
+        }
+        counts.push(found);
+        level.children().try_for_each(|(child, slots)| self.level(child, Some((level, slots)), counts))
+    }
+
+    fn rows(&self, level: LevelPlan<'_>, source: &Source, found: &mut LevelCounts) -> Result<()> {
+        let what = format!("count the rows of table {}", level.table());
+        found.rows_read = self.numbers(&what, &format!("select count(*) from {}", source.raw()))?[0];
+        let breaches = source.checks.iter().enumerate().map(|(at, _)| {
+            format!(", coalesce(sum(case when b{at} and {} then 1 else 0 end), 0)", source.judged_by(at))
+        });
+        let judged = format!("select count(*){} from {}", breaches.collect::<String>(), source.judged());
+        let numbers = self.numbers(&what, &judged)?;
+        found.rows_judged = numbers[0];
+        found.rows = self.numbers(&what, &format!("select count(*) from {}", source.kept()))?[0];
+        for (at, breaches) in numbers[1..].iter().enumerate() {
+            let check = &source.checks[at];
+            let columns: Vec<String> = check.columns.iter().map(|column| quoted(column)).collect();
+            let examples = match breaches {
+                0 => Vec::new(),
+                _ => self.texts(
+                    &what,
+                    &columns,
+                    &format!("{} where b{at} and {}", source.judged(), source.judged_by(at)),
+                )?,
+            };
+            found.breaches.push((*breaches, examples));
+        }
+        Ok(())
+    }
+
+    fn judges_orphans(&self, level: LevelPlan<'_>) -> bool {
+        let gates = self.checked.feed.gates.iter();
+        gates.into_iter().any(|gate| matches!(&gate.rule, Rule::Orphans { of, .. } if of == level.table()))
+    }
+
+    /// Rows without a row above, whether `where` leaves that out or not.
+    fn orphans(&self, level: LevelPlan<'_>, parent: LevelPlan<'_>, parent_slots: &[usize]) -> Result<(u64, Vec<String>)> {
+        let above = self.sources.of(parent.table()).map_err(refuse)?;
+        let parents = format!("select {} from {}", slots(parent, above).map_err(refuse)?, above.all_kept());
+        let pairs = level.on().iter().zip(parent_slots);
+        let on = pairs.map(|(child, parent)| format!("below.{} = above.{}", Names::slot(*child), Names::slot(*parent)));
+        let orphans = format!(
+            "({}) below left anti join ({parents}) above on {}",
+            rows(level, self.sources).map_err(refuse)?,
+            on.collect::<Vec<_>>().join(" and ")
+        );
+        let what = format!("count the rows of {} without a row above", level.title());
+        let count = self.numbers(&what, &format!("select count(*) from {orphans}"))?[0];
+        let keys: Vec<String> = level.on().iter().map(|slot| format!("below.{}", Names::slot(*slot))).collect();
+        let examples = if count == 0 { Vec::new() } else { self.texts(&what, &keys, &orphans)? };
+        Ok((count, examples.into_iter().map(|key| key.join(", ")).collect()))
+    }
+
+    /// Join keys of a level of one row that several rows have, and the rows beyond each first.
+    fn ambiguous(&self, level: LevelPlan<'_>) -> Result<(u64, u64, Vec<String>)> {
+        let keys: Vec<String> = level.on().iter().map(|slot| Names::slot(*slot)).collect();
+        let present: Vec<String> = keys.iter().map(|key| format!("{key} is not null")).collect();
+        let keys = keys.join(", ");
+        let several = format!(
+            "(select {keys}, count(*) as n from ({}) below where {} group by {keys} having count(*) > 1) several",
+            rows(level, self.sources).map_err(refuse)?,
+            present.join(" and ")
+        );
+        let what = format!("count the rows of {} that share a key", level.title());
+        let numbers = self.numbers(&what, &format!("select count(*), coalesce(sum(n - 1), 0) from {several}"))?;
+        let mut columns: Vec<String> = level.on().iter().map(|slot| Names::slot(*slot)).collect();
+        columns.push("n - 1".to_owned());
+        let examples = if numbers[0] == 0 { Vec::new() } else { self.texts(&what, &columns, &several)? };
+        let shown = |mut key: Vec<String>| {
+            let surplus = key.pop().unwrap_or_default();
+            let rows = if surplus == "1" { "row" } else { "rows" };
+            format!("{} ({surplus} {rows} too many)", key.join(", "))
+        };
+        Ok((numbers[0], numbers[1], examples.into_iter().map(shown).collect()))
+    }
+
+    /// The numbers of a query's only row.
+    fn numbers(&self, what: &str, sql: &str) -> Result<Vec<u64>> {
+        let mut numbers = Vec::new();
+        self.session.query(what, sql, self.context, &mut |batch: RecordBatch| {
+            for column in batch.columns().iter().filter(|column| !column.is_empty()) {
+                let column = cast(column, &DataType::Int64)
+                    .map_err(|error| Fault::infrastructure(format!("failed to {what}")).because(error))?;
+                numbers.push(u64::try_from(column.as_primitive::<Int64Type>().value(0)).unwrap_or(0));
+            }
+            Ok(())
+        })?;
+        match numbers.is_empty() {
+            false => Ok(numbers),
+            true => Err(Fault::infrastructure(format!("failed to {what}: Spark gave no row"))),
+        }
+    }
+
+    /// A few rows of these columns as text.
+    fn texts(&self, what: &str, columns: &[String], from: &str) -> Result<Vec<Vec<String>>> {
+        let columns: Vec<String> =
+            columns.iter().map(|column| format!("coalesce(cast({column} as string), 'null')")).collect();
+        let sql = format!("select {} from {from} limit {EXAMPLES}", columns.join(", "));
+        let mut rows = Vec::new();
+        self.session.query(what, &sql, self.context, &mut |batch: RecordBatch| {
+            let columns = batch.columns().iter().map(|column| cast(column, &DataType::Utf8));
+            let columns = columns
+                .collect::<std::result::Result<Vec<_>, _>>()
+                .map_err(|error| Fault::infrastructure(format!("failed to {what}")).because(error))?;
+            for row in 0..batch.num_rows() {
+                let values = columns.iter().map(|column| column.as_string::<i32>().value(row).to_owned());
+                rows.push(values.collect());
+            }
+            Ok(())
+        })?;
+        Ok(rows)
+    }
+}

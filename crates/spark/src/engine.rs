@@ -1,0 +1,122 @@
+//! The engine: what the embedded one does in one process, done by a cluster.
+
+use hivecast_edition::{Edition, Store};
+use hivecast_engine::nested::{Joined, Nesting, assemble};
+use hivecast_engine::{Embedded, Engine, Plan, Preview, Selection};
+use hivecast_feed::Checked;
+use hivecast_run::{Context, Event, Fault, Result, Step, Unit, crash_point};
+use hivecast_warehouse::Inputs;
+
+use crate::check::check;
+use crate::counts::Counter;
+use crate::endpoint::Endpoint;
+use crate::parts::WrittenParts;
+use crate::session::Session;
+use crate::statement::{PART, Refused, documents};
+use crate::tables::{Sources, make_views, path};
+
+/// Bytes of a part in memory that the number of parts aims at, by what the files say of their rows.
+const PART_BYTES: u64 = 32 << 20;
+/// Most parts. Each is a directory, and at least a file.
+const PARTS_MAX: u64 = 4096;
+
+/// An engine on a Spark Connect server: Apache Spark, or another that speaks its protocol.
+#[derive(Clone, Debug)]
+pub struct SparkEngine {
+    endpoint: Endpoint,
+}
+
+/// What a cluster will be asked.
+#[derive(Clone, Debug)]
+pub struct Explained {
+    /// The documents' rows, as one statement.
+    pub statement: String,
+    /// Into how many parts they are divided.
+    pub parts: u32,
+}
+
+impl SparkEngine {
+    /// An engine on this server. Nothing is connected yet.
+    pub fn new(endpoint: Endpoint) -> Self {
+        SparkEngine { endpoint }
+    }
+}
+
+impl Engine for SparkEngine {
+    fn build(&self, plan: &Plan, store: &Store, context: &Context<'_>) -> Result<Edition> {
+        let feed = &plan.checked.feed;
+        let what = format!("failed to build feed {} for {}", feed.name, plan.inputs.load_date);
+        context.tell(Event::Started { step: Step::Engine, total: None, unit: Unit::Tasks });
+        let edition = self.run(plan, store, context).map_err(|fault| fault.within(what))?;
+        context.tell(Event::Ended { step: Step::Engine });
+        Ok(edition)
+    }
+
+    /// With the embedded engine: a few documents need no cluster.
+    fn preview(&self, plan: &Plan, selection: &Selection, context: &Context<'_>) -> Result<Preview> {
+        Embedded.preview(plan, selection, context)
+    }
+}
+
+impl SparkEngine {
+    fn run(&self, plan: &Plan, store: &Store, context: &Context<'_>) -> Result<Edition> {
+        let nesting = Nesting::of(&plan.checked)?;
+        let explained = explain(&plan.checked, &plan.inputs)?;
+        let sources = Sources::of_feed(&nesting, &plan.checked, &plan.inputs).map_err(refuse)?;
+        let session = Session::open(&self.endpoint, &settings(), context)?;
+        make_views(&session, &plan.inputs, context)?;
+        let counter = Counter { session: &session, sources: &sources, checked: &plan.checked, context };
+        let levels = counter.count(&nesting).map_err(|fault| veil(&nesting, &explained, fault))?;
+        let scratch = store.scratch(&plan.checked.feed.name, plan.inputs.load_date)?;
+        let at = scratch.location().join("rows");
+        session
+            .write("join the tables", &explained.statement, &path(&at), PART, context)
+            .map_err(|fault| veil(&nesting, &explained, fault))?;
+        crash_point("spark.written");
+        let engine = format!("spark {}", session.version());
+        drop(session);
+        let parts = WrittenParts::find(scratch.storage(), &at, explained.parts)?;
+        let joined =
+            Joined { engine, parts: &parts, levels, gates: Vec::new(), set_aside: &|_| Ok(()) };
+        assemble(plan, &nesting, store, &joined, context)
+    }
+}
+
+/// What a cluster will be asked for these inputs. Fails with `Class::Usage` where the feed holds what Spark
+/// does another way.
+pub fn explain(checked: &Checked, inputs: &Inputs) -> Result<Explained> {
+    check(checked, inputs)?;
+    let nesting = Nesting::of(checked)?;
+    let sources = Sources::of_feed(&nesting, checked, inputs).map_err(refuse)?;
+    let bytes: u64 = inputs.tables.iter().map(|table| table.decoded_bytes()).sum();
+    let parts = bytes.div_ceil(PART_BYTES).clamp(1, PARTS_MAX) as u32;
+    let statement = documents(nesting.root(), &sources, parts).map_err(refuse)?;
+    Ok(Explained { statement, parts })
+}
+
+/// What can't be asked of Spark is the feed's matter, and was told by `check`.
+pub(crate) fn refuse(why: Refused) -> Fault {
+    Fault::usage(format!("the feed can't be built with Spark: {why}"))
+        .advise("build with `engine: embedded`, or write it another way")
+}
+
+/// Spark's errors quote values.
+fn veil(nesting: &Nesting<'_>, explained: &Explained, fault: Fault) -> Fault {
+    nesting.veil(&explained.statement, fault)
+}
+
+/// What a session must have so that it computes what the embedded engine does.
+fn settings() -> Vec<(&'static str, String)> {
+    [
+        ("spark.sql.ansi.enabled", "true"),
+        ("spark.sql.session.timeZone", "UTC"),
+        ("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS"),
+        ("spark.sql.parquet.datetimeRebaseModeInWrite", "CORRECTED"),
+        ("spark.sql.parquet.datetimeRebaseModeInRead", "CORRECTED"),
+        ("spark.sql.parquet.int96RebaseModeInRead", "CORRECTED"),
+        ("spark.sql.parquet.int96RebaseModeInWrite", "CORRECTED"),
+        ("spark.sql.caseSensitive", "false"),
+    ]
+    .map(|(name, value)| (name, value.to_owned()))
+    .to_vec()
+}

@@ -1,0 +1,227 @@
+//! The feed's tables as views of a session: frozen files with the schema that they were frozen with, and
+//! the queries of `sql:` tables over them.
+
+use std::collections::BTreeMap;
+
+use arrow_schema::{DataType, Schema};
+use hivecast_engine::nested::{Nesting, RowCheck, RowRule};
+use hivecast_feed::{Checked, FileFormat, Severity};
+use hivecast_run::{Context, Result};
+use hivecast_sql::SqlBinder;
+use hivecast_sql::spark::{quoted, text};
+use hivecast_storage::{Location, Scheme};
+use hivecast_warehouse::{Inputs, TableInput};
+use spark_connect_proto as proto;
+
+use crate::session::Session;
+use crate::statement::{Refused, ddl};
+
+/// How the statements name each table's rows.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    tables: BTreeMap<String, Source>,
+}
+
+/// One table's rows.
+#[derive(Debug)]
+pub(crate) struct Source {
+    /// All rows of the load_date, as what follows `from`.
+    raw: String,
+    /// `where`, as Spark reads it.
+    filter: Option<String>,
+    /// The gates on single rows.
+    pub(crate) checks: Vec<RowCheck>,
+    /// What the rows that gates take out are: left out, or documents that are named.
+    is_root: bool,
+}
+
+impl Sources {
+    /// Of a feed whose files lie in these views.
+    pub(crate) fn of_feed(nesting: &Nesting<'_>, checked: &Checked, inputs: &Inputs) -> std::result::Result<Sources, Refused> {
+        let mut tables = BTreeMap::new();
+        let root = nesting.root().table();
+        for (number, input) in inputs.tables.iter().enumerate() {
+            let filter = filter(checked, &input.table)?;
+            let source = Source {
+                raw: format!("({}) {}", raw(input, number), alias(number)),
+                filter,
+                checks: nesting.row_checks(&input.table),
+                is_root: input.table == root,
+            };
+            tables.insert(input.table.clone(), source);
+        }
+        Ok(Sources { tables })
+    }
+
+    /// The rows of a table by its name in the feed.
+    pub(crate) fn of(&self, table: &str) -> std::result::Result<&Source, Refused> {
+        self.tables.get(table).ok_or_else(|| format!("table {table} is a query, which is not built with Spark yet"))
+    }
+}
+
+impl Source {
+    /// All rows of the load_date.
+    pub(crate) fn raw(&self) -> &str {
+        &self.raw
+    }
+
+    /// Rows after `where`, as what follows `from`; for each check a column `b0`, `b1`, …, that says whether
+    /// the row breaches it.
+    pub(crate) fn judged(&self) -> String {
+        let breaches = self.checks.iter().enumerate().map(|(at, check)| format!(", {} as b{at}", breach(check)));
+        let filter = self.filter.as_ref().map(|filter| format!(" where {filter}")).unwrap_or_default();
+        format!("(select *{} from {}{filter}) judged", breaches.collect::<String>(), self.raw)
+    }
+
+    /// Rows after `where`, without those that gates take out.
+    pub(crate) fn kept(&self) -> String {
+        match self.taken_out() {
+            Some(taken_out) => format!("{} where not ({taken_out})", self.judged()),
+            None => match &self.filter {
+                Some(filter) => format!("{} where {filter}", self.raw),
+                None => self.raw.clone(),
+            },
+        }
+    }
+
+    /// Rows, whether `where` leaves them out or not, without those that gates take out.
+    pub(crate) fn all_kept(&self) -> String {
+        let Some(filter) = &self.filter else { return self.kept() };
+        match self.taken_out() {
+            None => self.raw.clone(),
+            Some(taken_out) => {
+                let columns = "(select * from ";
+                format!(
+                    "{columns}{} where not coalesce({filter}, false) union all select * except ({}) from {} where not ({taken_out})) all_kept",
+                    self.raw,
+                    (0..self.checks.len()).map(|at| format!("b{at}")).collect::<Vec<_>>().join(", "),
+                    self.judged()
+                )
+            }
+        }
+    }
+
+    /// Which rows gates take out.
+    fn taken_out(&self) -> Option<String> {
+        if self.is_root {
+            return None;
+        }
+        let quarantined = self.checks.iter().enumerate().filter(|(_, check)| check.severity == Severity::Quarantine);
+        let breaches: Vec<String> = quarantined.map(|(at, _)| format!("b{at}")).collect();
+        (!breaches.is_empty()).then(|| breaches.join(" or "))
+    }
+
+    /// Rows of [`Source::judged`] that a check judges: those that no check before it has taken out.
+    pub(crate) fn judged_by(&self, check: usize) -> String {
+        let before = self.checks[..check].iter().enumerate();
+        let before = before.filter(|(_, check)| !self.is_root && check.severity == Severity::Quarantine);
+        let breaches: Vec<String> = before.map(|(at, _)| format!("not b{at}")).collect();
+        if breaches.is_empty() { "true".to_owned() } else { breaches.join(" and ") }
+    }
+}
+
+/// Whether a row breaches a check; never null.
+fn breach(check: &RowCheck) -> String {
+    let columns: Vec<String> = check.columns.iter().map(|column| quoted(column)).collect();
+    match &check.rule {
+        RowRule::Null => format!("({} is null)", columns[0]),
+        RowRule::NotAmong(values) => {
+            let values: Vec<String> = values.iter().map(|value| text(value)).collect();
+            let column = format!("cast({} as string)", columns[0]);
+            let among = match values.is_empty() {
+                true => "false".to_owned(),
+                false => format!("{column} in ({})", values.join(", ")),
+            };
+            format!("({column} is not null and not {among})")
+        }
+        RowRule::Repeated => {
+            let present: Vec<String> = columns.iter().map(|column| format!("{column} is not null")).collect();
+            let present = present.join(" and ");
+            format!("({present} and count(*) over (partition by {}) > 1)", columns.join(", "))
+        }
+    }
+}
+
+/// Makes the frozen files known.
+pub(crate) fn make_views(session: &Session, inputs: &Inputs, context: &Context<'_>) -> Result<()> {
+    for (number, input) in inputs.tables.iter().enumerate() {
+        let what = format!("read the files of table {}", input.table);
+        session.make_view(&what, &view(number), files(input), context)?;
+    }
+    Ok(())
+}
+
+/// The view of a table's files.
+fn view(number: usize) -> String {
+    format!("hivecast_files_{number}")
+}
+
+fn alias(number: usize) -> String {
+    format!("table_{number}")
+}
+
+/// A table's rows of the load_date: with the column that its path holds, without rows of other days.
+fn raw(input: &TableInput, number: usize) -> String {
+    let mut query = "select *".to_owned();
+    let date = input.load_date.to_string();
+    if let Some(column) = input.partition_column {
+        query.push_str(&format!(", {} as {}", text(&date), quoted(input.schema.field(column).name())));
+    }
+    query.push_str(&format!(" from {}", view(number)));
+    if let Some(column) = &input.date_column {
+        let is_date = input.schema.field_with_name(column).is_ok_and(|field| field.data_type() == &DataType::Date32);
+        let value = if is_date { format!("cast({} as date)", text(&date)) } else { text(&date) };
+        query.push_str(&format!(" where {} = {value}", quoted(column)));
+    }
+    query
+}
+
+/// The files themselves.
+fn files(input: &TableInput) -> proto::Relation {
+    use proto::read::{DataSource, ReadType};
+    let source = DataSource {
+        format: Some(format_name(input.format).to_owned()),
+        schema: ddl(&file_schema(input)).ok(),
+        paths: input.files.iter().map(|file| path(&file.path)).collect(),
+        ..Default::default()
+    };
+    let read = proto::Read { read_type: Some(ReadType::DataSource(source)), is_streaming: false };
+    proto::Relation { rel_type: Some(proto::relation::RelType::Read(read)), ..Default::default() }
+}
+
+/// The columns that the files have.
+pub(crate) fn file_schema(input: &TableInput) -> Schema {
+    let fields = input.schema.fields().iter().enumerate();
+    let fields = fields.filter(|(at, _)| Some(*at) != input.partition_column).map(|(_, field)| field.clone());
+    Schema::new(fields.collect::<Vec<_>>())
+}
+
+fn format_name(format: FileFormat) -> &'static str {
+    match format {
+        FileFormat::Parquet => "parquet",
+        FileFormat::Orc => "orc",
+        FileFormat::Avro => "avro",
+        FileFormat::Json => "json",
+        FileFormat::Text => "text",
+    }
+}
+
+/// A place as Spark names it.
+pub(crate) fn path(location: &Location) -> String {
+    match location.scheme() {
+        Scheme::File => format!("file://{}", location.path()),
+        Scheme::Hdfs => location.to_string(),
+        // Hadoop's client of S3.
+        Scheme::S3 => format!("s3a://{}{}", location.authority(), location.path()),
+    }
+}
+
+fn filter(checked: &Checked, table: &str) -> std::result::Result<Option<String>, Refused> {
+    let found = checked.feed.tables.iter().find(|found| found.name == table);
+    let Some(filter) = found.and_then(|table| table.filter.as_ref()) else { return Ok(None) };
+    let place = checked.source.spot(&filter.span);
+    let told = |why: String| format!("`where` of table {table} ({place}): {why}");
+    let columns = checked.schemas.get(table).ok_or_else(|| told("the table has no columns".to_owned()))?;
+    let expression = SqlBinder::default().expression(&filter.value, columns).map_err(|error| told(error.message))?;
+    expression.to_spark_filter().map(Some).map_err(told)
+}
