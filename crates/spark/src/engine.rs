@@ -63,7 +63,7 @@ impl SparkEngine {
         let nesting = Nesting::of(&plan.checked)?;
         let explained = explain(&plan.checked, &plan.inputs)?;
         let sources = Sources::of_feed(&nesting, &plan.checked, &plan.inputs).map_err(refuse)?;
-        let session = Session::open(&self.endpoint, &settings(), context)?;
+        let session = Session::open(&self.endpoint, SETTINGS, context)?;
         make_views(&session, &plan.inputs, context)?;
         let counter = Counter { session: &session, sources: &sources, checked: &plan.checked, context };
         let levels = counter.count(&nesting).map_err(|fault| veil(&nesting, &explained, fault))?;
@@ -73,7 +73,7 @@ impl SparkEngine {
             .write("join the tables", &explained.statement, &path(&at), PART, context)
             .map_err(|fault| veil(&nesting, &explained, fault))?;
         crash_point("spark.written");
-        let engine = format!("spark {}", session.version());
+        let engine = session.server().name();
         drop(session);
         let parts = WrittenParts::find(scratch.storage(), &at, explained.parts)?;
         let joined =
@@ -106,17 +106,17 @@ fn veil(nesting: &Nesting<'_>, explained: &Explained, fault: Fault) -> Fault {
 }
 
 /// What a session must have so that it computes what the embedded engine does.
-fn settings() -> Vec<(&'static str, String)> {
-    [
-        ("spark.sql.ansi.enabled", "true"),
-        ("spark.sql.session.timeZone", "UTC"),
-        ("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS"),
-        ("spark.sql.parquet.datetimeRebaseModeInWrite", "CORRECTED"),
-        ("spark.sql.parquet.datetimeRebaseModeInRead", "CORRECTED"),
-        ("spark.sql.parquet.int96RebaseModeInRead", "CORRECTED"),
-        ("spark.sql.parquet.int96RebaseModeInWrite", "CORRECTED"),
-        ("spark.sql.caseSensitive", "false"),
-    ]
-    .map(|(name, value)| (name, value.to_owned()))
-    .to_vec()
-}
+const SETTINGS: &[(&str, &str)] = &[
+    ("spark.sql.ansi.enabled", "true"),
+    ("spark.sql.session.timeZone", "UTC"),
+    ("spark.sql.caseSensitive", "false"),
+    ("spark.sql.parser.escapedStringLiterals", "false"),
+    ("spark.sql.mapKeyDedupPolicy", "EXCEPTION"),
+    ("spark.sql.files.ignoreMissingFiles", "false"),
+    ("spark.sql.files.ignoreCorruptFiles", "false"),
+    ("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS"),
+    ("spark.sql.parquet.datetimeRebaseModeInRead", "CORRECTED"),
+    ("spark.sql.parquet.datetimeRebaseModeInWrite", "CORRECTED"),
+    ("spark.sql.parquet.int96RebaseModeInRead", "CORRECTED"),
+    ("spark.sql.parquet.int96RebaseModeInWrite", "CORRECTED"),
+];

@@ -5,11 +5,13 @@
 //! What is asked is SQL that [`hivecast_sql::spark`] writes; what comes back is Parquet.
 
 mod check;
+mod client;
 mod counts;
 mod endpoint;
 mod engine;
 mod failure;
 mod parts;
+mod protocol;
 mod session;
 mod statement;
 mod tables;

@@ -11,8 +11,8 @@ use hivecast_sql::SqlBinder;
 use hivecast_sql::spark::{quoted, text};
 use hivecast_storage::{Location, Scheme};
 use hivecast_warehouse::{Inputs, TableInput};
-use spark_connect_proto as proto;
 
+use crate::protocol::{DataSource, Read, Relation, RelationKind};
 use crate::session::Session;
 use crate::statement::{Refused, ddl};
 
@@ -177,16 +177,14 @@ fn raw(input: &TableInput, number: usize) -> String {
 }
 
 /// The files themselves.
-fn files(input: &TableInput) -> proto::Relation {
-    use proto::read::{DataSource, ReadType};
+fn files(input: &TableInput) -> Relation {
     let source = DataSource {
         format: Some(format_name(input.format).to_owned()),
         schema: ddl(&file_schema(input)).ok(),
         paths: input.files.iter().map(|file| path(&file.path)).collect(),
         ..Default::default()
     };
-    let read = proto::Read { read_type: Some(ReadType::DataSource(source)), is_streaming: false };
-    proto::Relation { rel_type: Some(proto::relation::RelType::Read(read)), ..Default::default() }
+    Relation { kind: Some(RelationKind::Read(Read { data_source: Some(source) })) }
 }
 
 /// The columns that the files have.
