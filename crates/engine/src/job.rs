@@ -25,7 +25,7 @@ use hivecast_sql::RowSource;
 pub(crate) type ReadPart<'r> = dyn FnMut(&mut dyn FnMut(Rows) -> Result<()>) -> Result<()> + 'r;
 
 /// Where rows go that gates set aside.
-pub trait Aside: Sync {
+pub(crate) trait Aside: Sync {
     /// Takes one row.
     fn put(
         &self,
@@ -284,7 +284,7 @@ impl<'a> Job<'a> {
         if self.feed.gates.iter().any(set_aside) { Found::SetAside } else { Found::Counted }
     }
 
-    fn set_rows_aside(&self, level: &Level<'_>, rows: &[u32], gate: &str, reason: &str) -> Result<()> {
+    pub(crate) fn set_rows_aside(&self, level: &Level<'_>, rows: &[u32], gate: &str, reason: &str) -> Result<()> {
         for row in rows {
             let row = level.gather(&UInt32Array::from(vec![*row]))?;
             let row = row_json(&RecordBatch::from(row), 0)?;

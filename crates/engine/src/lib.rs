@@ -32,5 +32,4 @@ mod tests;
 
 pub use embedded::{Embedded, MIN_MEMORY_BYTES};
 pub use hivecast_sql::SqlBinder;
-pub use job::Aside;
 pub use plan::{Engine, Plan, Preview, Selection, edition_id};

@@ -167,7 +167,7 @@ impl RowGate {
         &self.columns
     }
 
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         let (table, columns) = (&self.table, self.columns.join(", "));
         match self.check {
             Check::NullRate { .. } => format!("null_rate of {table}.{columns}"),
@@ -176,7 +176,7 @@ impl RowGate {
         }
     }
 
-    fn reason(&self) -> String {
+    pub(crate) fn reason(&self) -> String {
         let columns = self.columns.join(", ");
         match self.check {
             Check::NullRate { .. } => format!("{columns} is null"),

@@ -7,6 +7,7 @@ use hivecast_run::{Fault, Result};
 use hivecast_sql::spark::sql_type;
 use hivecast_warehouse::Inputs;
 
+use crate::session::ServerKind;
 use crate::statement::documents;
 use crate::tables::{Sources, file_schema};
 
@@ -18,7 +19,7 @@ pub fn check(checked: &Checked, inputs: &Inputs) -> Result<()> {
     gates(checked, &mut reasons);
     let nesting = Nesting::of(checked)?;
     let statement = Sources::of_feed(&nesting, checked, inputs)
-        .and_then(|sources| documents(nesting.root(), &sources, 1));
+        .and_then(|sources| documents(nesting.root(), &sources, 1, ServerKind::Spark));
     reasons.extend(statement.err());
     if reasons.is_empty() {
         return Ok(());
@@ -74,9 +75,6 @@ fn gates(checked: &Checked, reasons: &mut Vec<String>) {
         match (&gate.rule, gate.severity) {
             (Rule::Query { name, .. }, _) => {
                 reasons.push(format!("gate sql {name} ({place}): Spark is not asked for queries yet"));
-            }
-            (Rule::NullRate { .. } | Rule::Allowed { .. } | Rule::Unique { .. } | Rule::Orphans { .. }, Severity::Quarantine) => {
-                reasons.push(format!("gate at {place}: rows are not quarantined with Spark yet"));
             }
             (Rule::ElementKey, Severity::Warn) => reasons.push(format!(
                 "gate element_key ({place}): with `warn` elements of one key keep the order of the files, which Spark does not tell"

@@ -9,11 +9,28 @@ use hivecast_engine::nested::{LevelCounts, LevelPlan, Names, Nesting, Rows};
 use hivecast_feed::{Checked, Rule};
 use hivecast_run::{Context, Fault, Result};
 use hivecast_sql::spark::quoted;
+use hivecast_warehouse::Inputs;
 
 use crate::engine::refuse;
 use crate::session::Session;
-use crate::statement::{rows, slots};
+use crate::statement::{Refused, rows, slots};
 use crate::tables::{Source, Sources};
+
+/// The rows of a level's query that no row of the level above joins with, as what follows `from`.
+pub(crate) fn without_parent(
+    sources: &Sources,
+    rows: &str,
+    level: LevelPlan<'_>,
+    parent: LevelPlan<'_>,
+    parent_slots: &[usize],
+) -> std::result::Result<String, Refused> {
+    let parents = format!("select {} from {}", slots(parent)?, sources.of(parent.table())?.all_kept(parent));
+    let pairs = level.on().iter().zip(parent_slots);
+    let on: Vec<String> = pairs
+        .map(|(child, parent)| format!("below.{} = above.{}", Names::slot(*child), Names::slot(*parent)))
+        .collect();
+    Ok(format!("({rows}) below left anti join ({parents}) above on {}", on.join(" and ")))
+}
 
 /// How many offending keys a gate names.
 const EXAMPLES: usize = 10;
@@ -23,6 +40,7 @@ pub(crate) struct Counter<'a> {
     pub(crate) session: &'a Session,
     pub(crate) sources: &'a Sources,
     pub(crate) checked: &'a Checked,
+    pub(crate) inputs: &'a Inputs,
     pub(crate) context: &'a Context<'a>,
 }
 
@@ -58,13 +76,14 @@ impl Counter<'_> {
     fn rows(&self, level: LevelPlan<'_>, source: &Source, found: &mut LevelCounts) -> Result<()> {
         let what = format!("count the rows of table {}", level.table());
         found.rows_read = self.numbers(&what, &format!("select count(*) from {}", source.raw()))?[0];
+        self.check_read(level.table(), found.rows_read)?;
         let breaches = source.checks.iter().enumerate().map(|(at, _)| {
-            format!(", coalesce(sum(case when b{at} and {} then 1 else 0 end), 0)", source.judged_by(at))
+            format!(", coalesce(sum(case when b{at} and {} then 1 else 0 end), 0)", source.judged_by(at, level))
         });
         let judged = format!("select count(*){} from {}", breaches.collect::<String>(), source.judged());
         let numbers = self.numbers(&what, &judged)?;
         found.rows_judged = numbers[0];
-        found.rows = self.numbers(&what, &format!("select count(*) from {}", source.kept()))?[0];
+        found.rows = self.numbers(&what, &format!("select count(*) from {}", source.kept(level)))?[0];
         for (at, breaches) in numbers[1..].iter().enumerate() {
             let check = &source.checks[at];
             let columns: Vec<String> = check.columns.iter().map(|column| quoted(column)).collect();
@@ -73,12 +92,24 @@ impl Counter<'_> {
                 _ => self.texts(
                     &what,
                     &columns,
-                    &format!("{} where b{at} and {}", source.judged(), source.judged_by(at)),
+                    &format!("{} where b{at} and {}", source.judged(), source.judged_by(at, level)),
                 )?,
             };
             found.breaches.push((*breaches, examples));
         }
         Ok(())
+    }
+
+    /// Whether the server sees the rows that the files have: one that finds no files may take that for a
+    /// table without rows.
+    fn check_read(&self, table: &str, read: u64) -> Result<()> {
+        let input = self.inputs.tables.iter().find(|input| input.table == table);
+        let Some(rows) = input.and_then(|input| input.rows).filter(|rows| *rows != read) else { return Ok(()) };
+        Err(Fault::infrastructure(format!(
+            "{} reads {read} rows of table {table}, whose files have {rows}",
+            self.session.name()
+        ))
+        .advise("see that it reaches the warehouse under the names that Hivecast has for it"))
     }
 
     fn judges_orphans(&self, level: LevelPlan<'_>) -> bool {
@@ -87,16 +118,14 @@ impl Counter<'_> {
     }
 
     /// Rows without a row above, whether `where` leaves that out or not.
-    fn orphans(&self, level: LevelPlan<'_>, parent: LevelPlan<'_>, parent_slots: &[usize]) -> Result<(u64, Vec<String>)> {
-        let above = self.sources.of(parent.table()).map_err(refuse)?;
-        let parents = format!("select {} from {}", slots(parent, above).map_err(refuse)?, above.all_kept());
-        let pairs = level.on().iter().zip(parent_slots);
-        let on = pairs.map(|(child, parent)| format!("below.{} = above.{}", Names::slot(*child), Names::slot(*parent)));
-        let orphans = format!(
-            "({}) below left anti join ({parents}) above on {}",
-            rows(level, self.sources).map_err(refuse)?,
-            on.collect::<Vec<_>>().join(" and ")
-        );
+    fn orphans(
+        &self,
+        level: LevelPlan<'_>,
+        parent: LevelPlan<'_>,
+        parent_slots: &[usize],
+    ) -> Result<(u64, Vec<String>)> {
+        let rows = rows(level, self.sources).map_err(refuse)?;
+        let orphans = without_parent(self.sources, &rows, level, parent, parent_slots).map_err(refuse)?;
         let what = format!("count the rows of {} without a row above", level.title());
         let count = self.numbers(&what, &format!("select count(*) from {orphans}"))?[0];
         let keys: Vec<String> = level.on().iter().map(|slot| format!("below.{}", Names::slot(*slot))).collect();

@@ -7,11 +7,12 @@ use hivecast_feed::Checked;
 use hivecast_run::{Context, Event, Fault, Result, Step, Unit, crash_point};
 use hivecast_warehouse::Inputs;
 
+use crate::aside::Fetcher;
 use crate::check::check;
 use crate::counts::Counter;
 use crate::endpoint::Endpoint;
 use crate::parts::WrittenParts;
-use crate::session::Session;
+use crate::session::{ServerKind, Session};
 use crate::statement::{PART, Refused, documents};
 use crate::tables::{Sources, make_views, path};
 
@@ -19,6 +20,9 @@ use crate::tables::{Sources, make_views, path};
 const PART_BYTES: u64 = 32 << 20;
 /// Most parts. Each is a directory, and at least a file.
 const PARTS_MAX: u64 = 4096;
+
+/// The directory of the documents' rows, in the store's scratch.
+const ROWS: &str = "rows";
 
 /// An engine on a Spark Connect server: Apache Spark, or another that speaks its protocol.
 #[derive(Clone, Debug)]
@@ -60,24 +64,36 @@ impl Engine for SparkEngine {
 
 impl SparkEngine {
     fn run(&self, plan: &Plan, store: &Store, context: &Context<'_>) -> Result<Edition> {
+        check(&plan.checked, &plan.inputs)?;
         let nesting = Nesting::of(&plan.checked)?;
-        let explained = explain(&plan.checked, &plan.inputs)?;
         let sources = Sources::of_feed(&nesting, &plan.checked, &plan.inputs).map_err(refuse)?;
         let session = Session::open(&self.endpoint, SETTINGS, context)?;
+        context.info(format!("building with {}", session.name()));
+        let explained = statement(&nesting, &sources, &plan.inputs, session.server().kind)?;
+        let veiled = |fault| nesting.veil(&explained.statement, fault);
         make_views(&session, &plan.inputs, context)?;
-        let counter = Counter { session: &session, sources: &sources, checked: &plan.checked, context };
-        let levels = counter.count(&nesting).map_err(|fault| veil(&nesting, &explained, fault))?;
+        let counter = Counter {
+            session: &session,
+            sources: &sources,
+            checked: &plan.checked,
+            inputs: &plan.inputs,
+            context,
+        };
+        let levels = counter.count(&nesting).map_err(veiled)?;
         let scratch = store.scratch(&plan.checked.feed.name, plan.inputs.load_date)?;
-        let at = scratch.location().join("rows");
-        session
-            .write("join the tables", &explained.statement, &path(&at), PART, context)
-            .map_err(|fault| veil(&nesting, &explained, fault))?;
+        let at = scratch.location().join(ROWS);
+        session.write("join the tables", &explained.statement, &path(&at), PART, context).map_err(veiled)?;
         crash_point("spark.written");
-        let engine = session.server().name();
-        drop(session);
         let parts = WrittenParts::find(scratch.storage(), &at, explained.parts)?;
-        let joined =
-            Joined { engine, parts: &parts, levels, gates: Vec::new(), set_aside: &|_| Ok(()) };
+        let fetcher =
+            Fetcher { session: &session, sources: &sources, checked: &plan.checked, nesting: &nesting, context };
+        let joined = Joined {
+            engine: session.server().name(),
+            parts: &parts,
+            levels,
+            gates: Vec::new(),
+            set_aside: &|quarantine| fetcher.fetch(quarantine),
+        };
         assemble(plan, &nesting, store, &joined, context)
     }
 }
@@ -88,9 +104,13 @@ pub fn explain(checked: &Checked, inputs: &Inputs) -> Result<Explained> {
     check(checked, inputs)?;
     let nesting = Nesting::of(checked)?;
     let sources = Sources::of_feed(&nesting, checked, inputs).map_err(refuse)?;
+    statement(&nesting, &sources, inputs, ServerKind::Spark)
+}
+
+fn statement(nesting: &Nesting<'_>, sources: &Sources, inputs: &Inputs, server: ServerKind) -> Result<Explained> {
     let bytes: u64 = inputs.tables.iter().map(|table| table.decoded_bytes()).sum();
     let parts = bytes.div_ceil(PART_BYTES).clamp(1, PARTS_MAX) as u32;
-    let statement = documents(nesting.root(), &sources, parts).map_err(refuse)?;
+    let statement = documents(nesting.root(), sources, parts, server).map_err(refuse)?;
     Ok(Explained { statement, parts })
 }
 
@@ -98,11 +118,6 @@ pub fn explain(checked: &Checked, inputs: &Inputs) -> Result<Explained> {
 pub(crate) fn refuse(why: Refused) -> Fault {
     Fault::usage(format!("the feed can't be built with Spark: {why}"))
         .advise("build with `engine: embedded`, or write it another way")
-}
-
-/// Spark's errors quote values.
-fn veil(nesting: &Nesting<'_>, explained: &Explained, fault: Fault) -> Fault {
-    nesting.veil(&explained.statement, fault)
 }
 
 /// What a session must have so that it computes what the embedded engine does.

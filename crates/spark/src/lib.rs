@@ -4,6 +4,7 @@
 //! The only room that talks to Spark. Must not know: targets, envelopes, JSON of documents, DataFusion.
 //! What is asked is SQL that [`hivecast_sql::spark`] writes; what comes back is Parquet.
 
+mod aside;
 mod check;
 mod client;
 mod counts;

@@ -8,7 +8,8 @@ use arrow_schema::DataType;
 use hivecast_engine::nested::{LevelPlan, Names};
 use hivecast_sql::spark::{quoted, sql_type};
 
-use crate::tables::{Source, Sources};
+use crate::session::ServerKind;
+use crate::tables::Sources;
 
 /// The column of a document's part.
 pub(crate) const PART: &str = "part";
@@ -21,14 +22,24 @@ const HASHES: u64 = 1 << u32::BITS;
 pub(crate) type Refused = String;
 
 /// The documents' rows, each with its part.
-pub(crate) fn documents(root: LevelPlan<'_>, sources: &Sources, parts: u32) -> Result<String, Refused> {
+pub(crate) fn documents(
+    root: LevelPlan<'_>,
+    sources: &Sources,
+    parts: u32,
+    server: ServerKind,
+) -> Result<String, Refused> {
     let key = root.key().ok_or("the document has no key")?;
     check_key(root, key)?;
     let key = format!("cast({} as string)", Names::slot(key));
     // Exact: a power of two divides a double without a rest. Rows without a key become no documents.
     let part = format!("cast(coalesce(crc32(cast({key} as binary)), 0) * {parts} / {HASHES}D as int)");
     let rows = nested(root, sources)?;
-    Ok(format!("select *, {part} as {PART} from (\n{rows}\n) documents\ndistribute by {PART}"))
+    // One task writes a part, where that can be asked for: then it is one file.
+    let divided = match server {
+        ServerKind::Spark => format!("\ndistribute by {PART}"),
+        ServerKind::Sail => String::new(),
+    };
+    Ok(format!("select *, {part} as {PART} from (\n{rows}\n) documents{divided}"))
 }
 
 /// Whether a key's text is the same in both: its CRC-32 decides where a document lies.
@@ -85,19 +96,18 @@ fn grouped(level: LevelPlan<'_>, sources: &Sources) -> Result<String, Refused> {
 /// A level's slots of the rows that its table has after `where` and without those that gates took out.
 pub(crate) fn rows(level: LevelPlan<'_>, sources: &Sources) -> Result<String, Refused> {
     let source = sources.of(level.table())?;
-    let slots = slots(level, source)?;
-    Ok(format!("select {slots} from {}", source.kept()))
+    let slots = slots(level)?;
+    Ok(format!("select {slots} from {}", source.kept(level)))
 }
 
 /// Columns that evaluate a level's slots.
-pub(crate) fn slots(level: LevelPlan<'_>, source: &Source) -> Result<String, Refused> {
+pub(crate) fn slots(level: LevelPlan<'_>) -> Result<String, Refused> {
     let slot = |(index, expression): (usize, &hivecast_sql::Expression)| {
         let told = |why: String| format!("{}: {why}", level.origin(index));
         let written = expression.to_spark().map_err(told)?;
         Ok(format!("{written} as {}", Names::slot(index)))
     };
     let slots = level.slots().iter().enumerate().map(slot).collect::<Result<Vec<_>, Refused>>()?;
-    let _ = source;
     Ok(slots.join(", "))
 }
 

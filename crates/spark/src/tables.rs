@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use arrow_schema::{DataType, Schema};
-use hivecast_engine::nested::{Nesting, RowCheck, RowRule};
+use hivecast_engine::nested::{LevelPlan, Nesting, RowCheck, RowRule};
 use hivecast_feed::{Checked, FileFormat, Severity};
 use hivecast_run::{Context, Result};
 use hivecast_sql::SqlBinder;
@@ -31,22 +31,18 @@ pub(crate) struct Source {
     filter: Option<String>,
     /// The gates on single rows.
     pub(crate) checks: Vec<RowCheck>,
-    /// What the rows that gates take out are: left out, or documents that are named.
-    is_root: bool,
 }
 
 impl Sources {
     /// Of a feed whose files lie in these views.
     pub(crate) fn of_feed(nesting: &Nesting<'_>, checked: &Checked, inputs: &Inputs) -> std::result::Result<Sources, Refused> {
         let mut tables = BTreeMap::new();
-        let root = nesting.root().table();
         for (number, input) in inputs.tables.iter().enumerate() {
             let filter = filter(checked, &input.table)?;
             let source = Source {
                 raw: format!("({}) {}", raw(input, number), alias(number)),
                 filter,
                 checks: nesting.row_checks(&input.table),
-                is_root: input.table == root,
             };
             tables.insert(input.table.clone(), source);
         }
@@ -73,9 +69,9 @@ impl Source {
         format!("(select *{} from {}{filter}) judged", breaches.collect::<String>(), self.raw)
     }
 
-    /// Rows after `where`, without those that gates take out.
-    pub(crate) fn kept(&self) -> String {
-        match self.taken_out() {
+    /// Rows after `where`, without those that gates take out of this level.
+    pub(crate) fn kept(&self, level: LevelPlan<'_>) -> String {
+        match self.taken_out(level) {
             Some(taken_out) => format!("{} where not ({taken_out})", self.judged()),
             None => match &self.filter {
                 Some(filter) => format!("{} where {filter}", self.raw),
@@ -84,10 +80,10 @@ impl Source {
         }
     }
 
-    /// Rows, whether `where` leaves them out or not, without those that gates take out.
-    pub(crate) fn all_kept(&self) -> String {
-        let Some(filter) = &self.filter else { return self.kept() };
-        match self.taken_out() {
+    /// Rows, whether `where` leaves them out or not, without those that gates take out of this level.
+    pub(crate) fn all_kept(&self, level: LevelPlan<'_>) -> String {
+        let Some(filter) = &self.filter else { return self.kept(level) };
+        match self.taken_out(level) {
             None => self.raw.clone(),
             Some(taken_out) => {
                 let columns = "(select * from ";
@@ -102,21 +98,23 @@ impl Source {
     }
 
     /// Which rows gates take out.
-    fn taken_out(&self) -> Option<String> {
-        if self.is_root {
-            return None;
-        }
-        let quarantined = self.checks.iter().enumerate().filter(|(_, check)| check.severity == Severity::Quarantine);
-        let breaches: Vec<String> = quarantined.map(|(at, _)| format!("b{at}")).collect();
+    fn taken_out(&self, level: LevelPlan<'_>) -> Option<String> {
+        let breaches: Vec<String> = self.takers(level, self.checks.len()).map(|at| format!("b{at}")).collect();
         (!breaches.is_empty()).then(|| breaches.join(" or "))
     }
 
-    /// Rows of [`Source::judged`] that a check judges: those that no check before it has taken out.
-    pub(crate) fn judged_by(&self, check: usize) -> String {
-        let before = self.checks[..check].iter().enumerate();
-        let before = before.filter(|(_, check)| !self.is_root && check.severity == Severity::Quarantine);
-        let breaches: Vec<String> = before.map(|(at, _)| format!("not b{at}")).collect();
+    /// Which rows of [`Source::judged`] a check judges: those that no check before it has taken out.
+    pub(crate) fn judged_by(&self, check: usize, level: LevelPlan<'_>) -> String {
+        let breaches: Vec<String> = self.takers(level, check).map(|at| format!("not b{at}")).collect();
         if breaches.is_empty() { "true".to_owned() } else { breaches.join(" and ") }
+    }
+
+    /// The checks before this one that take rows out of a level. Of the root none does: a document whose row
+    /// is set aside still exists, and must not look as if it were gone.
+    fn takers(&self, level: LevelPlan<'_>, before: usize) -> impl Iterator<Item = usize> {
+        let is_root = level.on().is_empty();
+        let checks = self.checks[..before].iter().enumerate();
+        checks.filter(move |(_, check)| !is_root && check.severity == Severity::Quarantine).map(|(at, _)| at)
     }
 }
 

@@ -14,8 +14,8 @@ use crate::embedded::{changed_or, description, into_findings, least_memory_for_p
 use crate::findings::AllFindings;
 use crate::job::Job;
 use crate::memory::SHARD_DOCUMENTS;
-use crate::nested::level::root_level;
-use crate::nested::{Joined, LevelCounts, Nesting, Parts};
+use crate::nested::level::level_of;
+use crate::nested::{Joined, LevelCounts, Nesting, Parts, Quarantine};
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::row_gates::{Repeated, RowGate};
@@ -59,7 +59,7 @@ fn build(
         masked: &nesting.masked,
     };
     take_counts(&job, &joined.levels)?;
-    (joined.set_aside)(&writer)?;
+    (joined.set_aside)(&Quarantine { job: &job, checked: &plan.checked })?;
     shards(plan, &job, joined.parts, &writer)?;
     let findings = into_findings(job);
     plan.inputs.recheck()?;
@@ -118,7 +118,7 @@ fn shard_of(
         check_memory(plan, cluster, part as u32)?;
         let batches = cluster.load(part as u32)?;
         rows += batches.iter().map(RecordBatch::num_rows).sum::<usize>() as u64;
-        let level = root_level(job, job.root, batches)?;
+        let level = level_of(job, job.root, batches)?;
         let order = Order::new(&level, None)?;
         check_range(&order, part as u32, cluster.count())?;
         job.found().keys.add(&level, &order, job.document_keys(), job.aside)?;

@@ -14,14 +14,14 @@ use crate::job::{Job, Listed};
 use crate::nodes::NodePlan;
 use crate::nested::row_fields;
 
-/// A part's rows as the root level, with all that is below them.
-pub(super) fn root_level<'a>(job: &Job<'a>, root: &'a NodePlan, batches: Vec<RecordBatch>) -> Result<Level<'a>> {
+/// A cluster's rows of a level, with all that is below them.
+pub(super) fn level_of<'a>(job: &Job<'_>, node: &'a NodePlan, batches: Vec<RecordBatch>) -> Result<Level<'a>> {
     let len = batches.iter().map(RecordBatch::num_rows).sum();
-    let fields = row_fields(root);
+    let fields = row_fields(node);
     let batches = batches.into_iter().map(|batch| columns_of(&batch, &fields)).collect::<Result<Vec<_>>>()?;
     let columns = joined(batches, fields.iter().map(|field| field.data_type()))?;
     let columns = columns.iter().map(compact).collect::<Result<Vec<_>>>()?;
-    level(job, root, columns, len)
+    level(job, node, columns, len)
 }
 
 /// A batch's columns in the types that the level has. What does not fit would be another value.
@@ -40,7 +40,7 @@ fn columns_of(batch: &RecordBatch, fields: &arrow_schema::Fields) -> Result<Vec<
     fields.iter().map(column).collect()
 }
 
-fn level<'a>(job: &Job<'a>, node: &'a NodePlan, mut columns: Vec<ArrayRef>, len: usize) -> Result<Level<'a>> {
+fn level<'a>(job: &Job<'_>, node: &'a NodePlan, mut columns: Vec<ArrayRef>, len: usize) -> Result<Level<'a>> {
     let lists = columns.split_off(node.slots.len());
     let mut children = Vec::with_capacity(lists.len());
     for (child, list) in node.children.iter().zip(lists) {

@@ -8,6 +8,7 @@
 
 mod assemble;
 mod level;
+mod quarantine;
 mod row_check;
 
 use std::sync::Arc;
@@ -19,11 +20,11 @@ use hivecast_edition::GateResult;
 use hivecast_run::{Fault, Result};
 use hivecast_sql::{Expression, normal_type};
 
-use crate::job::Aside;
 use crate::masked::Masked;
 use crate::nodes::{Arity, ChildPlan, NodePlan};
 
 pub use assemble::assemble;
+pub use quarantine::Quarantine;
 pub use row_check::{RowCheck, RowRule};
 
 /// What a cluster evaluates, joins and nests: the document's tree, bound to the tables.
@@ -65,7 +66,7 @@ impl<'a> Nesting<'a> {
 
     /// The gates that look at rows of this table one by one, in the feed's order.
     pub fn row_checks(&self, table: &str) -> Vec<RowCheck> {
-        row_check::of(&self.checked.feed, &self.masked, table)
+        row_check::of(&self.checked.feed, table)
     }
 
     /// An error that may quote values, without those that consumers don't see.
@@ -76,7 +77,7 @@ impl<'a> Nesting<'a> {
 
 /// One level of the document, as a cluster has to evaluate it.
 #[derive(Clone, Copy, Debug)]
-pub struct LevelPlan<'a>(&'a NodePlan);
+pub struct LevelPlan<'a>(pub(crate) &'a NodePlan);
 
 /// How many rows of a level one row above it may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,5 +205,5 @@ pub struct Joined<'a> {
     /// The verdicts of `sql` gates.
     pub gates: Vec<GateResult>,
     /// Hands over the rows that gates took out and the documents that they name.
-    pub set_aside: &'a dyn Fn(&dyn Aside) -> Result<()>,
+    pub set_aside: &'a dyn Fn(&Quarantine<'_>) -> Result<()>,
 }

@@ -2,20 +2,21 @@ use std::collections::BTreeSet;
 
 use hivecast_feed::{Feed, Rule, Severity};
 
-use crate::masked::Masked;
-use crate::row_gates::lower;
+use crate::row_gates::{Repeated, RowGate};
 
 /// A gate that looks at one row at a time, for a cluster to count.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RowCheck {
+    /// The gate, as people read it.
+    pub gate: String,
+    /// Why a row that breaches it is set aside.
+    pub reason: String,
     /// The columns that it looks at, in lower case.
     pub columns: Vec<String>,
     /// What breaches it.
     pub rule: RowRule,
     /// What becomes of rows that breach it.
     pub severity: Severity,
-    /// Whether any of the columns may not be shown.
-    pub is_hidden: bool,
 }
 
 /// What breaches a [`RowCheck`].
@@ -29,19 +30,24 @@ pub enum RowRule {
     Repeated,
 }
 
-/// In the order in which [`crate::row_gates::RowGate::of`] has them.
-pub(super) fn of(feed: &Feed, masked: &Masked, table: &str) -> Vec<RowCheck> {
-    let check = |gate: &hivecast_feed::Gate| {
-        let (of, columns, rule) = match &gate.rule {
-            Rule::NullRate { of, column, .. } => (of, lower([column]), RowRule::Null),
-            Rule::Allowed { of, column, values } => {
-                (of, lower([column]), RowRule::NotAmong(values.iter().cloned().collect()))
-            }
-            Rule::Unique { of, columns } => (of, lower(columns), RowRule::Repeated),
-            _ => return None,
-        };
-        let is_hidden = columns.iter().any(|column| masked.hides(column));
-        (of == table).then_some(RowCheck { columns, rule, severity: gate.severity, is_hidden })
+/// In the order in which [`RowGate::of`] has them.
+pub(super) fn of(feed: &Feed, table: &str) -> Vec<RowCheck> {
+    let rule = |gate: &hivecast_feed::Gate| match &gate.rule {
+        Rule::NullRate { of, .. } if of == table => Some(RowRule::Null),
+        Rule::Allowed { of, values, .. } if of == table => {
+            Some(RowRule::NotAmong(values.iter().cloned().collect()))
+        }
+        Rule::Unique { of, .. } if of == table => Some(RowRule::Repeated),
+        _ => None,
     };
-    feed.gates.iter().filter_map(check).collect()
+    let rules = feed.gates.iter().filter_map(|gate| Some((rule(gate)?, gate.severity)));
+    let gates = RowGate::of(feed, table, &Repeated::default());
+    let check = |(gate, (rule, severity)): (RowGate, (RowRule, Severity))| RowCheck {
+        gate: gate.name(),
+        reason: gate.reason(),
+        columns: gate.columns().to_vec(),
+        rule,
+        severity,
+    };
+    gates.into_iter().zip(rules).map(check).collect()
 }
