@@ -11,6 +11,7 @@ from measure import Failed, measure
 LOAD_DATE = "2026-11-22"
 # No secret: the sample's people are made up.
 MASK_KEY = "for-trying-out-only"
+DATABASE = "mdm"
 TOPIC_LINE = "topic: mdm.contracts\n"
 
 # What stands around key and value in a line of the directory target.
@@ -27,32 +28,41 @@ environments:
 """
 
 
-def make_sample(hivecast, directory, accounts, skew=0):
-    """Writes one day of the sample export, and returns the warehouse it lies in."""
+def make_sample(hivecast, directory, accounts, skew=0, form="parquet", warehouse="./warehouse", database=DATABASE,
+                location=None):
+    """Writes one day of the sample export, and returns the directory it lies in, if the warehouse is none of
+    somewhere else."""
     measure([hivecast, "--quiet", "init", directory])
-    skewed = ["--skew", skew] if skew else []
-    measure([hivecast, "--quiet", "sample", "--accounts", accounts, "--days", 1, "--load-date", LOAD_DATE, *skewed],
-            directory)
+    write_project(directory, warehouse, {"dir": "./topics"})
+    more = (["--skew", skew] if skew else []) + (["--location", location] if location else [])
+    measure([hivecast, "--quiet", "sample", "--accounts", accounts, "--days", 1, "--load-date", LOAD_DATE,
+             "--format", form, "--database", database, *more], directory)
     return directory / "warehouse"
 
 
-def make_project(hivecast, directory, warehouse, target, topic="mdm.contracts"):
-    """A project with the example feed, its own store, and the given target and topic."""
+def make_project(hivecast, directory, warehouse, target, topic="mdm.contracts", database=DATABASE):
+    """A project with the example feed, its own store, and the given target, topic and database."""
     measure([hivecast, "--quiet", "init", directory])
-    text = PROJECT.format(warehouse=warehouse, target=json.dumps(target), mask_key=MASK_KEY)
-    (directory / "hivecast.yaml").write_text(text)
+    write_project(directory, warehouse, target)
     feed = directory / "feeds" / "contracts.yaml"
     text = feed.read_text()
-    if TOPIC_LINE not in text:
-        raise Failed(f"{feed} has no line {TOPIC_LINE.strip()!r}")
-    feed.write_text(text.replace(TOPIC_LINE, f"topic: {topic}\n"))
+    for there, wanted in ((TOPIC_LINE, f"topic: {topic}\n"), (f"source: {DATABASE}.", f"source: {database}.")):
+        if there not in text:
+            raise Failed(f"{feed} has no {there.strip()!r}")
+        text = text.replace(there, wanted)
+    feed.write_text(text)
     return directory
 
 
-def run(hivecast, project, command, memory=None):
+def write_project(directory, warehouse, target):
+    text = PROJECT.format(warehouse=warehouse, target=json.dumps(target), mask_key=MASK_KEY)
+    (directory / "hivecast.yaml").write_text(text)
+
+
+def run(hivecast, project, command, memory=None, load_date=LOAD_DATE):
     """Runs `hivecast build` or `publish`, and returns what it took and its own summary of the run."""
     limit = ["--memory", memory] if memory else []
-    measured = measure([hivecast, "--quiet", command, "--load-date", LOAD_DATE, "--json", *limit], project)
+    measured = measure([hivecast, "--quiet", command, "--load-date", load_date, "--json", *limit], project)
     return measured, json.loads(measured.output)["runs"][0]
 
 

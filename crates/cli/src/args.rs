@@ -130,6 +130,11 @@ pub(crate) struct SampleArgs {
     #[arg(long, value_name = "NAME", default_value = hivecast_sample::DATABASE)]
     pub(crate) database: String,
 
+    /// Write tables of this metastore, not into the environment's warehouse; several addresses with
+    /// commas between are tried in turn
+    #[arg(long, value_name = "thrift://HOST:PORT")]
+    pub(crate) metastore: Option<String>,
+
     /// Where the database is to lie that is made in a metastore: a directory or a URL [default: where the
     /// metastore puts it]
     #[arg(long, value_name = "URL")]

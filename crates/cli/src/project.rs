@@ -8,14 +8,16 @@ use std::path::{Path, PathBuf};
 use hivecast_contract::key_hash;
 use hivecast_edition::{Shared, Store};
 use hivecast_engine::{Embedded, Engine};
-use hivecast_feed::{self as feed, Diagnostics, Environment, Setting, StoreSettings, Unfit, parse_project};
+use hivecast_feed::{
+    self as feed, Diagnostics, Environment, MetastorePatience, Setting, StoreTimeouts, Unfit, parse_project,
+};
 use hivecast_kafka::{KafkaTarget, Settings};
-use hivecast_metastore::{Address, Metastore, Timeouts, User};
+use hivecast_metastore::{Address, Metastore, Retries, Timeouts, User};
 use hivecast_publish::Target;
 use hivecast_publish::dir::{DirTarget, random_topic_id};
 use hivecast_run::{Fault, Result};
 use hivecast_spark::{Endpoint, SparkEngine};
-use hivecast_storage::{self as storage, Location, S3Settings, Stores};
+use hivecast_storage::{self as storage, HdfsLogin, Location, S3Settings, Stores};
 use hivecast_warehouse::Warehouse;
 
 use crate::args::Global;
@@ -101,32 +103,43 @@ impl Project {
         Ok(match &self.environment.warehouse {
             feed::Warehouse::Directory(url) if has_scheme(url) => Exports::Url(Location::parse(url)?),
             feed::Warehouse::Directory(dir) => Exports::Directory(self.join(dir)),
-            feed::Warehouse::Metastore(addresses) => Exports::Metastore(metastore(addresses)?),
+            feed::Warehouse::Metastore(settings) => {
+                Exports::Metastore(metastore(settings, &self.environment)?)
+            }
         })
+    }
+
+    /// A metastore that the environment does not name, asked as the same user. It is not asked yet.
+    pub(crate) fn metastore_at(&self, addresses: &str) -> Result<Metastore> {
+        let settings =
+            feed::MetastoreSettings { addresses: vec![addresses.to_owned()], ..Default::default() };
+        metastore(&settings, &self.environment)
     }
 
     /// How HDFS and S3-compatible stores are reached. Nothing is connected yet.
     pub(crate) fn stores(&self) -> Stores {
-        let StoreSettings {
-            hadoop_conf_dir,
-            hadoop,
-            s3_endpoint,
-            s3_region,
-            s3_access_key_id,
-            s3_secret_access_key,
-        } = &self.environment.stores;
+        let settings = &self.environment.stores;
         let exposed =
             |secret: &Option<feed::Secret>| secret.as_ref().map(|secret| secret.expose().to_owned());
+        let kerberos = settings.kerberos.as_ref();
+        let keytab = kerberos.and_then(|kerberos| kerberos.keytab.as_ref());
         Stores::new(storage::Settings {
-            hadoop_conf_dir: hadoop_conf_dir.as_ref().map(|dir| self.join(dir)),
-            hadoop: hadoop.clone(),
-            s3: S3Settings {
-                endpoint: s3_endpoint.clone(),
-                region: s3_region.clone(),
-                access_key_id: exposed(s3_access_key_id),
-                secret_access_key: exposed(s3_secret_access_key),
+            hadoop_conf_dir: settings.hadoop_conf_dir.as_ref().map(|dir| self.join(dir)),
+            hadoop: settings.hadoop.clone(),
+            hdfs: HdfsLogin {
+                user: settings.hadoop_user.clone(),
+                kerberos_principal: kerberos.map(|kerberos| kerberos.principal.clone()),
+                kerberos_keytab: keytab.map(|keytab| self.join(keytab)),
+                kerberos_cache: kerberos.and_then(|kerberos| kerberos.cache.clone()),
             },
-            ..storage::Settings::default()
+            hdfs_timeouts: store_timeouts(settings.hadoop_timeouts),
+            s3: S3Settings {
+                endpoint: settings.s3_endpoint.clone(),
+                region: settings.s3_region.clone(),
+                access_key_id: exposed(&settings.s3_access_key_id),
+                secret_access_key: exposed(&settings.s3_secret_access_key),
+            },
+            s3_timeouts: store_timeouts(settings.s3_timeouts),
         })
     }
 
@@ -214,12 +227,30 @@ pub(crate) enum Exports {
     Metastore(Metastore),
 }
 
-fn metastore(addresses: &[String]) -> Result<Metastore> {
+/// A metastore, which is told the user that HDFS is told: they take them for one.
+fn metastore(settings: &feed::MetastoreSettings, environment: &Environment) -> Result<Metastore> {
     let mut hosts = Vec::new();
-    for address in addresses {
+    for address in &settings.addresses {
         hosts.extend(Address::parse_list(address)?);
     }
-    Metastore::new(&hosts, Timeouts::default(), User::current())
+    let MetastorePatience { connect, answer, operation, rounds, pause } = settings.patience;
+    let (timeouts, retries) = (Timeouts::default(), Retries::default());
+    let timeouts = Timeouts {
+        connect: connect.unwrap_or(timeouts.connect),
+        answer: answer.unwrap_or(timeouts.answer),
+        operation: operation.unwrap_or(timeouts.operation),
+    };
+    let retries = Retries { rounds: rounds.unwrap_or(retries.rounds), pause: pause.unwrap_or(retries.pause) };
+    let user = environment.stores.hadoop_user.as_ref().map_or_else(User::current, User::named);
+    Ok(Metastore::new(&hosts, timeouts, user)?.with_retries(retries))
+}
+
+fn store_timeouts(settings: StoreTimeouts) -> storage::Timeouts {
+    let own = storage::Timeouts::default();
+    storage::Timeouts {
+        connect: settings.connect.unwrap_or(own.connect),
+        call: settings.call.unwrap_or(own.call),
+    }
 }
 
 fn kafka_settings(kafka: &feed::KafkaSettings) -> Result<Settings> {
@@ -238,8 +269,8 @@ fn unfit(environment: &Environment) -> Vec<Unfit> {
         found.push(Unfit { setting, message, help: help.to_owned() });
     };
     match &environment.warehouse {
-        feed::Warehouse::Metastore(addresses) => {
-            tell_fault(&mut tell, Setting::Warehouse, metastore(addresses).err());
+        feed::Warehouse::Metastore(settings) => {
+            tell_fault(&mut tell, Setting::Warehouse, metastore(settings, environment).err());
         }
         feed::Warehouse::Directory(url) if has_scheme(url) => {
             tell_fault(&mut tell, Setting::Warehouse, Location::parse(url).err());

@@ -20,7 +20,7 @@ pub(crate) fn run(global: &Global, args: &SampleArgs, console: &Console) -> Resu
     let sink = logging::sink(console.progress, &CLOCK);
     let context = Context { sink: &*sink, cancel: &console.cancel, clock: &CLOCK };
     let options = Options {
-        to: destination(&project, args.location.as_deref())?,
+        to: destination(&project, args)?,
         database: args.database.clone(),
         accounts: args.accounts,
         days: args.days,
@@ -48,13 +48,19 @@ pub(crate) fn run(global: &Global, args: &SampleArgs, console: &Console) -> Resu
     })
 }
 
-fn destination(project: &Project, location: Option<&str>) -> Result<Destination> {
+fn destination(project: &Project, args: &SampleArgs) -> Result<Destination> {
+    let location = args.location.as_deref();
     let misplaced = |exports| match location {
         None => Ok(exports),
-        Some(_) => Err(Fault::usage("--location is for a warehouse that is a metastore")
-            .advise("leave it out: the sample lies in the environment's `warehouse`")),
+        Some(_) => Err(Fault::usage("--location is for a warehouse that is a metastore").advise(
+            "leave it out: the sample lies in the environment's `warehouse`; or name one with --metastore",
+        )),
     };
-    match project.exports()? {
+    let exports = match &args.metastore {
+        Some(addresses) => Exports::Metastore(project.metastore_at(addresses)?),
+        None => project.exports()?,
+    };
+    match exports {
         Exports::Directory(root) => misplaced(Destination::Directory(root)),
         Exports::Url(root) => misplaced(Destination::Store { root, stores: project.stores() }),
         Exports::Metastore(metastore) => Ok(Destination::Metastore {

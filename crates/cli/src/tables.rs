@@ -132,7 +132,7 @@ fn row(survey: &TableSurvey) -> Vec<String> {
         name,
         survey.load_dates.map_or_else(unknown, dates),
         of(&|day| day.load_date.map(|date| date.to_string())),
-        of(&|day| day.format.map(|format| format_name(format).to_owned())),
+        of(&|day| day.format.map(|format| format.word().to_owned())),
         of(&|day| day.rows.map(count)),
         of(&|day| Some(count(day.files))),
         of(&|day| Some(bytes(day.bytes))),
@@ -148,23 +148,13 @@ fn dates(dates: LoadDates) -> String {
     }
 }
 
-fn format_name(format: FileFormat) -> &'static str {
-    match format {
-        FileFormat::Parquet => "parquet",
-        FileFormat::Orc => "orc",
-        FileFormat::Avro => "avro",
-        FileFormat::Json => "json",
-        FileFormat::Text => "text",
-    }
-}
-
 fn as_json(survey: &TableSurvey) -> Value {
     let dates = |dates: LoadDates| json!({ "first": dates.first, "last": dates.last, "count": dates.count });
     let day = |day: &DaySurvey| {
         json!({
             "load_date": day.load_date,
             "location": day.location,
-            "format": day.format.map(format_name),
+            "format": day.format.map(FileFormat::word),
             "rows": day.rows,
             "files": day.files,
             "bytes": day.bytes,

@@ -133,6 +133,7 @@ pub(crate) fn build_by<'a>(
     }
     let findings = into_findings(job);
     queried.exclude(&writer)?;
+    crash_point("engine.read");
     plan.inputs.recheck()?;
     crash_point("engine.before_finish");
     let QueryFindings { repeated, results, .. } = queried;

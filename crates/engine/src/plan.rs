@@ -6,7 +6,7 @@ use hivecast_contract::EditionId;
 use hivecast_edition::{Edition, InputDescription, Store};
 use hivecast_feed::{Checked, fingerprint};
 use hivecast_run::{Context, Result};
-use hivecast_warehouse::Inputs;
+use hivecast_warehouse::{InputFile, Inputs, TableInput};
 use sha2::{Digest, Sha256};
 
 /// Everything that decides what an edition will be, and what may be used to build it.
@@ -55,13 +55,18 @@ pub trait Engine {
 }
 
 /// Names an edition by all that decides it: the first 16 hexadecimal digits of a SHA-256 over the
-/// feed's fingerprint, the load_date, and every input file's table, name, size and modification
-/// time.
+/// feed's fingerprint, the load_date, and every input file's table, name, size, modification time and,
+/// where the store has one, version.
 pub fn edition_id(checked: &Checked, inputs: &Inputs) -> EditionId {
     const DIGITS: usize = 16;
     let mut text = format!("{}\n{}\n", fingerprint(&checked.feed), inputs.load_date);
-    for file in input_files(inputs) {
-        let _ = writeln!(text, "{}\t{}\t{}\t{}", file.table, file.path, file.size, file.modified_ns);
+    for (table, file) in frozen(inputs) {
+        let (name, modified_ns) = (file.path.name(), file.modified_ns);
+        let _ = write!(text, "{}\t{name}\t{}\t{modified_ns}", table.table, file.size);
+        if let Some(version) = &file.version {
+            let _ = write!(text, "\t{version}");
+        }
+        text.push('\n');
     }
     let digest = Sha256::digest(text.as_bytes());
     let mut name: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -69,10 +74,13 @@ pub fn edition_id(checked: &Checked, inputs: &Inputs) -> EditionId {
     EditionId(name)
 }
 
+fn frozen(inputs: &Inputs) -> impl Iterator<Item = (&TableInput, &InputFile)> {
+    inputs.tables.iter().flat_map(|table| table.files.iter().map(move |file| (table, file)))
+}
+
 /// The frozen files, named from their partition's directory on, so that a warehouse may be moved.
 pub(crate) fn input_files(inputs: &Inputs) -> Vec<InputDescription> {
-    let files = inputs.tables.iter().flat_map(|table| table.files.iter().map(move |file| (table, file)));
-    files
+    frozen(inputs)
         .map(|(table, file)| InputDescription {
             table: table.table.clone(),
             path: file.path.name().to_owned(),

@@ -130,10 +130,7 @@ impl Files {
     /// Few rows at a time where a row is large; text, which says nothing of its rows, is cut by its
     /// bytes where it is read.
     fn batch_rows(&self, part: &Part) -> usize {
-        let groups = self.input.files.get(part.file).map_or(&[][..], |file| &file.row_groups);
-        let groups = groups.get(part.row_groups.clone()).unwrap_or_default();
-        let (rows, bytes) =
-            groups.iter().fold((0, 0), |sum, group| (sum.0 + group.rows, sum.1 + group.decoded_bytes));
+        let (rows, bytes) = (part.rows.unwrap_or(0), part.decoded_bytes);
         let fitting = BATCH_BYTES * rows / bytes.max(1);
         if bytes == 0 { BATCH_ROWS } else { (fitting as usize).clamp(1, BATCH_ROWS) }
     }

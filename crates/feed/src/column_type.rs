@@ -27,10 +27,13 @@ pub enum ColumnType {
     Double,
     /// `decimal(precision, scale)`
     Decimal(u8, i8),
-    /// `string` and `varchar(n)`, whose length is not enforced
+    /// `string`
     String,
-    /// `char(n)`: text without the blanks at its end, which Hive adds and takes away as it likes
-    Char,
+    /// `varchar(n)`: text of at most so many characters
+    Varchar(u32),
+    /// `char(n)`: as `varchar(n)`, without the blanks at its end, which Hive adds and takes away as it
+    /// likes
+    Char(u32),
     /// `date`
     Date,
     /// `timestamp`, without a zone
@@ -45,7 +48,14 @@ pub enum ColumnType {
     Map(Box<ColumnType>, Box<ColumnType>),
     /// `struct<name: type, …>`, names in lower case
     Struct(Vec<(String, ColumnType)>),
+    /// A type of a metastore's that is not read. The text completes a sentence that begins with the
+    /// column's name. [`ColumnType::parse`] never gives it.
+    Unreadable(String),
 }
+
+/// What stands before a column's name in the metadata of a table's schema, whose value then says why that
+/// column is not among its fields: it completes a sentence that begins with the column's name.
+pub const UNREADABLE: &str = "hivecast.unreadable.";
 
 const SIMPLE_TYPES: [(&str, ColumnType); 15] = [
     ("boolean", ColumnType::Boolean),
@@ -140,12 +150,16 @@ impl<'a> Reader<'a> {
                 let length = self.until(&[')']);
                 self.expect(')')?;
                 match length.parse::<u32>() {
-                    Ok(1..) if name == "char" => Ok(ColumnType::Char),
-                    Ok(1..) => Ok(ColumnType::String),
+                    Ok(length @ 1..) if name == "char" => Ok(ColumnType::Char(length)),
+                    Ok(length @ 1..) => Ok(ColumnType::Varchar(length)),
                     _ => Err(format!("has a length that is none: `{written}({length})`")),
                 }
             }
             "uniontype" => Err("is a uniontype, which has no JSON form: leave the column out".to_owned()),
+            "void" => Err("is of type void, which has no values".to_owned()),
+            "interval_year_month" | "interval_day_time" => {
+                Err(format!("is of type {name}, which has no JSON form: leave the column out"))
+            }
             _ => simple(&name, written),
         }
     }
@@ -226,8 +240,8 @@ mod tests {
         assert_eq!(parse("decimal(10, 2)"), Ok(ColumnType::Decimal(10, 2)));
         assert_eq!(parse("decimal"), Ok(ColumnType::Decimal(10, 0)));
         assert_eq!(parse("decimal(7)"), Ok(ColumnType::Decimal(7, 0)));
-        assert_eq!(parse("varchar(65535)"), Ok(ColumnType::String));
-        assert_eq!(parse("char( 3 )"), Ok(ColumnType::Char));
+        assert_eq!(parse("varchar(65535)"), Ok(ColumnType::Varchar(65535)));
+        assert_eq!(parse("char( 3 )"), Ok(ColumnType::Char(3)));
         assert_eq!(parse("timestamp  with local TIME zone"), Ok(ColumnType::TimestampLocal));
         for wrong in [
             "decimal(39,2)",
@@ -263,7 +277,7 @@ mod tests {
             parse("map<string, decimal(5,2)>"),
             Ok(ColumnType::Map(string(), Box::new(ColumnType::Decimal(5, 2))))
         );
-        let city = vec![("city".to_owned(), ColumnType::String), ("zip".to_owned(), ColumnType::Char)];
+        let city = vec![("city".to_owned(), ColumnType::String), ("zip".to_owned(), ColumnType::Char(5))];
         assert_eq!(
             parse("ARRAY<struct<City : string, `zip`:char(5)>>"),
             Ok(ColumnType::Array(Box::new(ColumnType::Struct(city))))

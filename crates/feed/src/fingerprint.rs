@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::column_type::ColumnType;
 use crate::model::{Element, Feed, Field, Gate, Node, Rule, Severity, Shape, Source, Table, TextLayout};
 use crate::settings::Word;
 
@@ -93,7 +94,7 @@ fn table(table: &Table) -> Value {
         text_form.push(json!(["skip", text.skip_header_lines, text.skip_footer_lines]));
     }
     let columns = layout.columns.as_ref().map(|columns| {
-        columns.iter().map(|(name, kind)| json!([name, format!("{kind:?}")])).collect::<Vec<_>>()
+        columns.iter().map(|(name, kind)| json!([name, format!("{:?}", unbounded(kind))])).collect::<Vec<_>>()
     });
     json!([
         table.name,
@@ -104,6 +105,20 @@ fn table(table: &Table) -> Value {
         columns,
         layout.partition,
     ])
+}
+
+/// The type without the lengths of its text: they say which values are refused, and change no document.
+fn unbounded(of: &ColumnType) -> ColumnType {
+    match of {
+        ColumnType::Varchar(_) => ColumnType::String,
+        ColumnType::Char(_) => ColumnType::Char(0),
+        ColumnType::Array(item) => ColumnType::Array(Box::new(unbounded(item))),
+        ColumnType::Map(key, value) => ColumnType::Map(Box::new(unbounded(key)), Box::new(unbounded(value))),
+        ColumnType::Struct(fields) => {
+            ColumnType::Struct(fields.iter().map(|(name, of)| (name.clone(), unbounded(of))).collect())
+        }
+        other => other.clone(),
+    }
 }
 
 fn node(node: &Node) -> Value {

@@ -27,7 +27,7 @@ mod words;
 
 pub use binder::{BindError, Binder};
 pub use check::{Checked, check, type_name};
-pub use column_type::ColumnType;
+pub use column_type::{ColumnType, UNREADABLE};
 pub use diagnostic::{Color, Diagnostic, Diagnostics};
 pub use fingerprint::{fingerprint, gates_fingerprint};
 pub use model::*;
@@ -36,7 +36,8 @@ pub use parse::{
     DEFAULT_CHUNK_BYTES, DEFAULT_CHUNK_RECORDS, DEFAULT_DATE, DEFAULT_TIMESTAMP, Draft, draft, parse,
 };
 pub use project::{
-    DEFAULT_LEDGER, Engine, Environment, KafkaSettings, LOCAL_ENVIRONMENT, Project, Property, Secret,
-    Secrets, Setting, StoreSettings, Target, Unfit, Warehouse, parse_project,
+    DEFAULT_LEDGER, Engine, Environment, KafkaSettings, Kerberos, LOCAL_ENVIRONMENT, MetastorePatience,
+    MetastoreSettings, Project, Property, Secret, Secrets, Setting, StoreSettings, StoreTimeouts, Target,
+    Unfit, Warehouse, parse_project,
 };
 pub use source::SourceText;

@@ -2,10 +2,12 @@
 //! every place kept. Made by `parse`; nothing here has been held against a table yet.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
 
 use crate::column_type::ColumnType;
+use crate::settings::Word;
 
 /// Bytes of the feed file, for messages.
 pub type Span = Range<usize>;
@@ -169,6 +171,24 @@ impl FileFormat {
     /// Whether a file says itself which columns of which types it has.
     pub fn describes_itself(self) -> bool {
         matches!(self, FileFormat::Parquet | FileFormat::Orc | FileFormat::Avro)
+    }
+
+    /// As a feed names it: `parquet`.
+    pub fn word(self) -> &'static str {
+        Word::word(self)
+    }
+}
+
+/// As people call it: "Parquet", "ORC".
+impl fmt::Display for FileFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            FileFormat::Parquet => "Parquet",
+            FileFormat::Orc => "ORC",
+            FileFormat::Avro => "Avro",
+            FileFormat::Json => "JSON",
+            FileFormat::Text => "text",
+        })
     }
 }
 

@@ -20,8 +20,10 @@ impl Address {
     }
 
     /// Reads `thrift://host:9083`, or several with commas between them, as `hive.metastore.uris` has
-    /// them. Fails with a usage fault where one is not of that form.
+    /// them. Fails with a usage fault where one is not of that form; one that names a user is not printed.
     pub fn parse_list(text: &str) -> Result<Vec<Address>> {
+        // Before the list is cut: a password may have commas in it.
+        refuse_user(text)?;
         text.split(',').map(|one| one.trim().parse()).collect()
     }
 
@@ -36,10 +38,20 @@ impl Address {
     }
 }
 
+/// Fails where a user is named, whose password may stand beside it.
+fn refuse_user(text: &str) -> Result<()> {
+    if !text.contains('@') {
+        return Ok(());
+    }
+    Err(Fault::usage("an address of a metastore names a user or a password, which no metastore takes")
+        .advise("write thrift://host:9083, and name the user in HADOOP_USER_NAME"))
+}
+
 impl FromStr for Address {
     type Err = Fault;
 
     fn from_str(text: &str) -> Result<Address> {
+        refuse_user(text)?;
         let wrong = |why: &str| {
             Fault::usage(format!("{text:?} is no address of a metastore: {why}"))
                 .advise("write thrift://host:9083, several with commas between them")
@@ -97,10 +109,26 @@ mod tests {
             "thrift://one:70000",
             "thrift://[::1",
             "thrift://[::1]9",
-            "thrift://user@one:1",
             "thrift://one:1,",
         ] {
             assert!(Address::parse_list(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn who_logs_in_is_refused_and_not_printed() {
+        for text in [
+            "thrift://mallory@one:1",
+            "thrift://mallory:hunter2@one:1",
+            "thrift://one:1,thrift://mallory:hunter2@two:x",
+            "thrift://mallory:hunter2,hunter2@one:1",
+            "mallory:hunter2@one",
+        ] {
+            for fault in [Address::parse_list(text).unwrap_err(), text.parse::<Address>().unwrap_err()] {
+                let told = format!("{} {:?} {fault:?}", fault.chain(), fault.advice());
+                assert_eq!(fault.class(), hivecast_run::Class::Usage, "{text}");
+                assert!(!told.contains("hunter2") && !told.contains("mallory"), "{told}");
+            }
         }
     }
 }

@@ -175,6 +175,25 @@ fn table_kind(name: String) -> TableKind {
     }
 }
 
+/// The rows of values that a server picked.
+pub(crate) fn partition_values(input: &mut Input<'_>) -> Result<Vec<Vec<String>>> {
+    let mut found = Vec::new();
+    structure(input, |input, id, kind| match (id, kind) {
+        (1, TType::List) => set(&mut found, list(input, TType::Struct, partition_row)),
+        _ => Ok(Read::Unknown),
+    })?;
+    Ok(found)
+}
+
+fn partition_row(input: &mut Input<'_>) -> Result<Vec<String>> {
+    let mut row = Vec::new();
+    structure(input, |input, id, kind| match (id, kind) {
+        (1, TType::List) => set(&mut row, texts(input)),
+        _ => Ok(Read::Unknown),
+    })?;
+    Ok(row)
+}
+
 fn partition(input: &mut Input<'_>) -> Result<Partition> {
     let mut found = Partition {
         values: Vec::new(),

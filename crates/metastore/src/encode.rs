@@ -59,6 +59,12 @@ impl Fields {
         self
     }
 
+    pub(crate) fn long(mut self, id: i16, number: i64) -> Self {
+        self.begin(id, TType::I64);
+        self.write(|output| output.write_i64(number));
+        self
+    }
+
     pub(crate) fn flag(mut self, id: i16, flag: bool) -> Self {
         self.begin(id, TType::Bool);
         self.write(|output| output.write_bool(flag));

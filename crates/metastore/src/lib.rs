@@ -23,14 +23,12 @@ mod raw;
 mod read;
 mod statistics;
 mod table;
-mod types;
 mod write;
 
 pub use address::Address;
 pub use client::{Metastore, Retries, Timeouts, User};
-pub use matching::Wanted;
+pub use matching::{Range, Wanted};
 pub use names::{DEFAULT_PARTITION, escape_path_name, partition_name, unescape_path_name};
 pub use statistics::Statistics;
 pub use table::{Column, Database, Partition, Storage, Table, TableKind};
-pub use types::{HiveType, StructField};
 pub use write::{Created, Dropped};

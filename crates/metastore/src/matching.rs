@@ -1,11 +1,14 @@
 //! Partitions by the values of some of their columns, without listing all.
 
 use crate::client::{Metastore, Operation};
-use crate::failure::{Failure, Failures};
+use crate::connection::Call;
+use crate::decode::partition_values;
+use crate::encode::Fields;
+use crate::failure::{Exception, Failure, Failures};
 use crate::names::{fold, partition_name, values_of_name};
 use crate::read::{get_partition_names, get_partitions, get_partitions_by_filter};
 use crate::table::{Column, Partition, Table};
-use crate::types::HiveType;
+use crate::write::column_fields;
 use hivecast_run::{Fault, Result};
 use std::collections::HashSet;
 
@@ -47,6 +50,79 @@ impl Metastore {
     }
 }
 
+/// Values of a partition column from one on, and before another, as the column compares them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// The least.
+    pub from: String,
+    /// The first that is too great; none where none is.
+    pub before: Option<String>,
+}
+
+/// How many values of a range are asked for: what is more is no range that is worth the question.
+const RANGE_MOST: usize = 1_000;
+const GET_PARTITION_VALUES: Call =
+    Call { name: "get_partition_values", throws: &[Exception::Meta, Exception::NoSuchObject] };
+
+impl Metastore {
+    /// The values of a partition column that lie in a range, each once: the server picks them, and nothing
+    /// but they is sent. None where this server can't pick by this column, or there are 1,000 or more.
+    pub fn values_in_range(&self, table: &Table, column: &str, range: &Range) -> Result<Option<Vec<String>>> {
+        let name = fold(column);
+        let Some(column) = table.partition_columns.iter().find(|known| known.name == name) else {
+            let text = format!("table {} is not partitioned by {name}", table.full_name());
+            return Err(Fault::usage(text).advise(partitioned_by(table)));
+        };
+        let Some(filter) = range.filter(column) else { return Ok(None) };
+        let operation = self.operation(format!("for values of {name} of table {}", table.full_name()));
+        let request = Fields::new().structure(1, |request| {
+            request
+                .text(1, &table.database)
+                .text(2, &table.name)
+                .structures(3, std::slice::from_ref(column), column_fields)
+                .flag(4, true)
+                .text(5, &filter)
+                .long(8, RANGE_MOST as i64)
+        });
+        let found = match operation.read(GET_PARTITION_VALUES, request, partition_values) {
+            Ok(found) => found.unwrap_or_default(),
+            // Servers before Hive 2.3 don't know the call, and not every server filters by every column.
+            Err(failures) if failures.last().is_some_and(Failure::keeps_step) => return Ok(None),
+            Err(failures) => return Err(operation.fault(failures)),
+        };
+        if found.len() >= RANGE_MOST {
+            return Ok(None);
+        }
+        let mut values: Vec<String> = found.into_iter().filter_map(|row| row.into_iter().next()).collect();
+        values.retain(|value| range.holds(column, value));
+        values.sort_unstable();
+        values.dedup();
+        Ok(Some(values))
+    }
+}
+
+impl Range {
+    /// None where the column's values can't be compared by a server.
+    fn filter(&self, column: &Column) -> Option<String> {
+        let comparison = comparison(column);
+        let least = format!("{} >= {}", column.name, constant(comparison, &self.from)?);
+        match &self.before {
+            None => Some(least),
+            Some(end) => Some(format!("{least} and {} < {}", column.name, constant(comparison, end)?)),
+        }
+    }
+
+    fn holds(&self, column: &Column, value: &str) -> bool {
+        match comparison(column) {
+            Comparison::Number => {
+                let value = number(value);
+                value >= number(&self.from) && self.before.as_ref().is_none_or(|end| value < number(end))
+            }
+            _ => value >= self.from.as_str() && self.before.as_ref().is_none_or(|end| value < end.as_str()),
+        }
+    }
+}
+
 /// How a partition column's values are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Comparison {
@@ -61,10 +137,10 @@ enum Comparison {
 }
 
 fn comparison(column: &Column) -> Comparison {
-    match column.hive_type() {
-        Ok(HiveType::String) => Comparison::Text,
-        Ok(HiveType::Date) => Comparison::Date,
-        Ok(HiveType::TinyInt | HiveType::SmallInt | HiveType::Int | HiveType::BigInt) => Comparison::Number,
+    match column.type_name().as_str() {
+        "string" => Comparison::Text,
+        "date" => Comparison::Date,
+        _ if column.has_whole_numbers() => Comparison::Number,
         _ => Comparison::Other,
     }
 }

@@ -29,26 +29,27 @@ pub fn escape_path_name(text: &str) -> String {
     escaped
 }
 
-/// Undoes [`escape_path_name`]: `%` and two hexadecimal digits are a character, all else is itself.
+/// Undoes [`escape_path_name`]: `%` and two hexadecimal digits are a byte, all else is itself. Hive escapes
+/// nothing but ASCII; others write directories with every byte of their UTF-8 escaped.
 pub fn unescape_path_name(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('%') {
-        plain.push_str(&rest[..at]);
-        let digits = rest.get(at + 1..at + 3).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(code) => {
-                plain.push(char::from(code));
-                rest = &rest[at + 3..];
+    let bytes = text.as_bytes();
+    let mut plain = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let hex = |offset: usize| bytes.get(at + offset).and_then(|byte| char::from(*byte).to_digit(16));
+        match (byte, hex(1), hex(2)) {
+            (b'%', Some(high), Some(low)) => {
+                // Two digits are a byte.
+                plain.push((high * 16 + low) as u8);
+                at += 3;
             }
-            None => {
-                plain.push('%');
-                rest = &rest[at + 1..];
+            _ => {
+                plain.push(*byte);
+                at += 1;
             }
         }
     }
-    plain.push_str(rest);
-    plain
+    String::from_utf8_lossy(&plain).into_owned()
 }
 
 /// The name of a partition, such as `load_date=2026-11-22/country=NL`, from its columns' names and
@@ -86,8 +87,18 @@ mod tests {
     }
 
     #[test]
-    fn a_lone_percent_sign_is_itself() {
-        assert_eq!(unescape_path_name("5%, %zz %3A %+1 %é"), "5%, %zz : %+1 %é");
+    fn escapes_are_undone_and_nothing_else() {
+        for (escaped, plain) in [
+            ("2026-11-22", "2026-11-22"),
+            ("2026%2D11%2d22", "2026-11-22"),
+            ("a%3Ab", "a:b"),
+            ("5%, %zz %3A %+1 %é", "5%, %zz : %+1 %é"),
+            ("50%", "50%"),
+            ("%4", "%4"),
+            ("caf%C3%A9", "café"),
+        ] {
+            assert_eq!(unescape_path_name(escaped), plain, "{escaped}");
+        }
     }
 
     proptest! {

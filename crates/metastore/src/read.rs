@@ -75,6 +75,15 @@ impl Metastore {
         Ok(names)
     }
 
+    /// The first `most` of the names, sorted; all of them where these are fewer.
+    pub fn first_partition_names(&self, table: &Table, most: i16) -> Result<Vec<String>> {
+        let operation = self.operation(format!("for the partitions of table {}", table.full_name()));
+        let found = operation.read(GET_PARTITION_NAMES, of_table(table).short(3, most), texts);
+        let mut names = found.map(Option::unwrap_or_default).map_err(|failures| operation.fault(failures))?;
+        names.sort_unstable();
+        Ok(names)
+    }
+
     /// The partitions of these names, in batches, in the server's order. Names that are not there are
     /// left out.
     pub fn partitions(&self, table: &Table, names: &[String]) -> Result<Vec<Partition>> {

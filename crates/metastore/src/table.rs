@@ -1,6 +1,4 @@
-use crate::HiveType;
 use crate::statistics::Statistics;
-use hivecast_run::Result;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -41,12 +39,14 @@ impl Column {
         Column { name: name.into(), type_text: type_text.into(), comment: None }
     }
 
-    /// Its type, parsed. Fails with a data fault that names the column where the text is no type of
-    /// Hive's.
-    pub fn hive_type(&self) -> Result<HiveType> {
-        self.type_text.parse().map_err(|fault: hivecast_run::Fault| {
-            fault.within(format!("failed to read the type of column {}", self.name))
-        })
+    /// The type's name, of which Hive takes any case; what a partition's column is of needs no more.
+    pub(crate) fn type_name(&self) -> String {
+        self.type_text.trim().to_ascii_lowercase()
+    }
+
+    /// Whether it is of `int` or a type like it, smaller or larger.
+    pub fn has_whole_numbers(&self) -> bool {
+        matches!(self.type_name().as_str(), "tinyint" | "smallint" | "int" | "integer" | "bigint")
     }
 }
 

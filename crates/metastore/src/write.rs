@@ -246,7 +246,7 @@ fn drop_once(
     }
 }
 
-fn column_fields(fields: Fields, column: &Column) -> Fields {
+pub(crate) fn column_fields(fields: Fields, column: &Column) -> Fields {
     fields.text(1, &column.name).text(2, &column.type_text).optional_text(3, column.comment.as_deref())
 }
 

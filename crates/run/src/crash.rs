@@ -7,15 +7,23 @@ const CRASH_AT: &str = "HIVECAST_CRASH_AT";
 /// The variable that makes a crash point panic instead, as a bug of ours would: `HIVECAST_PANIC_AT=name`.
 const PANIC_AT: &str = "HIVECAST_PANIC_AT";
 
+/// The variable that makes a crash point stop the process until it is told to go on (SIGSTOP, SIGCONT), so
+/// that a test can do something in between: `HIVECAST_STOP_AT=name`.
+const STOP_AT: &str = "HIVECAST_STOP_AT";
+
 /// Kills this process with SIGKILL, so that no destructor, buffer or signal handler runs, when the
 /// environment asks for it at this name. Promises about crashes are tested through these points;
 /// without the variable a visit costs one load.
 pub fn crash_point(name: &str) {
     static ARMED: OnceLock<Option<(String, u64)>> = OnceLock::new();
     static PANICS: OnceLock<Option<String>> = OnceLock::new();
+    static STOPS: OnceLock<Option<String>> = OnceLock::new();
     static VISITS: OnceLock<Mutex<HashMap<String, u64>>> = OnceLock::new();
     if PANICS.get_or_init(|| std::env::var(PANIC_AT).ok()).as_deref() == Some(name) {
         panic!("the crash point {name} was asked to panic");
+    }
+    if STOPS.get_or_init(|| std::env::var(STOP_AT).ok()).as_deref() == Some(name) {
+        signal_self("-STOP");
     }
     let armed = ARMED.get_or_init(|| {
         let text = std::env::var(CRASH_AT).ok()?;
@@ -38,8 +46,12 @@ pub fn crash_point(name: &str) {
 }
 
 fn kill_self() -> ! {
-    // Through the shell's own `kill`, so that this room needs neither `unsafe` nor a dependency.
-    let pid = std::process::id().to_string();
-    let _ = std::process::Command::new("kill").args(["-KILL", &pid]).status();
+    signal_self("-KILL");
     std::process::abort()
+}
+
+/// Through the shell's own `kill`, so that this room needs neither `unsafe` nor a dependency.
+fn signal_self(signal: &str) {
+    let pid = std::process::id().to_string();
+    let _ = std::process::Command::new("kill").args([signal, &pid]).status();
 }

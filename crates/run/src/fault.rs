@@ -125,6 +125,16 @@ impl Fault {
         Fault { class, what: what.into(), cause: Some(Box::new(self)), advice }
     }
 
+    /// Says first what it is about, such as "table accounts", where the fault does not say so itself: "table
+    /// accounts: failed to …". Class, cause and advice stay.
+    #[must_use]
+    pub fn about(mut self, subject: &str) -> Self {
+        if !self.what.starts_with(&format!("{subject}: ")) {
+            self.what = format!("{subject}: {}", self.what);
+        }
+        self
+    }
+
     /// The class, and so the exit code.
     pub fn class(&self) -> Class {
         self.class

@@ -92,12 +92,22 @@ impl<'a> Registry<'a> {
 
     /// With what Hive counts when it writes one.
     pub(crate) fn add_partition(&self, slot: &Slot, counts: Counts) -> Result<()> {
-        let statistics = [("numRows", counts.rows), ("numFiles", counts.files), ("totalSize", counts.bytes)];
+        // A server that lacks one of the last three counts them all itself, and vouches for no rows then.
+        let statistics = [
+            ("numRows", counts.rows),
+            ("numFiles", counts.files),
+            ("totalSize", counts.bytes),
+            ("numFilesErasureCoded", 0),
+        ];
         let partition = Partition {
             values: vec![slot.date.to_string()],
             columns: columns(slot.table).into(),
             storage: storage(self.format, &slot.path),
-            parameters: statistics.map(|(name, count)| (name.to_owned(), count.to_string())).into(),
+            parameters: statistics
+                .map(|(name, count)| (name.to_owned(), count.to_string()))
+                .into_iter()
+                .chain([("COLUMN_STATS_ACCURATE".to_owned(), r#"{"BASIC_STATS":"true"}"#.to_owned())])
+                .collect(),
         };
         self.metastore.add_partitions(self.table(slot.table), &[partition]).map(|_| ())
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
-use prost_connect::Message;
+use prost::Message;
 use tonic::client::Grpc;
 use tonic::transport::{Channel, ClientTlsConfig};
 use tonic::{Request, Status, Streaming};

@@ -1,7 +1,7 @@
 //! What a server says went wrong, as a fault with its class.
 
 use hivecast_run::{Class, Fault};
-use prost_connect::Message;
+use prost::Message;
 use tonic::{Code, Status};
 
 use crate::client::told;

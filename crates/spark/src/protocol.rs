@@ -5,7 +5,6 @@
 use std::collections::HashMap;
 
 use prost::{Enumeration, Message, Oneof};
-use prost_connect as prost;
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct UserContext {

@@ -14,7 +14,7 @@ use datafusion::prelude::SessionContext;
 use hivecast_feed::BindError;
 use hivecast_run::{Fault, Result};
 
-use super::{bind_error, dialect, wording};
+use super::{bind_error, bind_error_over, dialect, wording};
 
 /// An SQL expression over one table's rows, ready to run.
 #[derive(Clone, Debug)]
@@ -32,7 +32,8 @@ impl Expression {
     /// Binds `sql` to `columns`; refuses what DataFusion and Spark do not share.
     pub(crate) fn bind(context: &SessionContext, sql: &str, columns: &SchemaRef) -> Result<Self, BindError> {
         let schema = DFSchema::try_from(Arc::clone(columns)).map_err(|error| bind_error(sql, &error))?;
-        let logical = context.parse_sql_expr(sql, &schema).map_err(|error| bind_error(sql, &error))?;
+        let logical =
+            context.parse_sql_expr(sql, &schema).map_err(|error| bind_error_over(sql, &error, [columns]))?;
         dialect::allow_expression(&logical)?;
         let (typed, simplified) = simplify(context, logical, &schema).map_err(|error| bind_error(sql, &error))?;
         let physical =

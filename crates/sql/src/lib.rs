@@ -22,7 +22,7 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::{SessionConfig, SessionContext};
-use hivecast_feed::{BindError, Binder, nearest};
+use hivecast_feed::{BindError, Binder, UNREADABLE, nearest};
 
 use map_access::MapAccess;
 
@@ -74,7 +74,7 @@ impl Binder for SqlBinder {
             context.register_table(name.as_str(), table).map_err(|error| bind_error(query, &error))?;
         }
         let plan = block_on(context.state().create_logical_plan(query));
-        let plan = plan.map_err(|error| bind_error(query, &error))?;
+        let plan = plan.map_err(|error| bind_error_over(query, &error, tables.values()))?;
         dialect::allow_plan(&plan)?;
         let plan = context.state().optimize(&plan).map_err(|error| bind_error(query, &error))?;
         Ok(Arc::new(plan.schema().as_arrow().clone()))
@@ -101,6 +101,26 @@ fn session_config(threads: usize) -> SessionConfig {
 /// Runs a future of DataFusion's planner, which never waits for anything.
 fn block_on<F: Future>(future: F) -> F::Output {
     futures::executor::block_on(future)
+}
+
+/// As [`bind_error`], where these tables may have columns that are not read.
+fn bind_error_over<'a>(
+    sql: &str,
+    error: &DataFusionError,
+    tables: impl IntoIterator<Item = &'a SchemaRef>,
+) -> BindError {
+    use datafusion::common::SchemaError;
+    let DataFusionError::SchemaError(schema, _) = error.find_root() else { return bind_error(sql, error) };
+    let SchemaError::FieldNotFound { field, .. } = schema.as_ref() else { return bind_error(sql, error) };
+    let key = format!("{UNREADABLE}{}", field.name().to_lowercase());
+    match tables.into_iter().find_map(|table| table.metadata().get(&key)) {
+        Some(why) => BindError {
+            message: format!("column `{}` {why}", field.name()),
+            at: place_of(sql, error).or_else(|| word_at(sql, field.name())),
+            suggestion: None,
+        },
+        None => bind_error(sql, error),
+    }
 }
 
 /// Turns DataFusion's error into one that a feed's author can act on.

@@ -65,7 +65,7 @@ impl Hdfs {
         let umask = hadoop.get("fs.permissions.umask-mode");
         let umask = umask.and_then(|text| u32::from_str_radix(&text, 8).ok()).unwrap_or(DEFAULT_UMASK);
         let connection = Connection::new(location, hadoop, settings)?;
-        Ok(Hdfs(Arc::new(Inner { connection, patience: settings.timeouts.call, umask })))
+        Ok(Hdfs(Arc::new(Inner { connection, patience: settings.hdfs_timeouts.call, umask })))
     }
 
     /// One call, bounded in time.
@@ -233,8 +233,8 @@ fn entry_of(status: &FileStatus) -> Entry {
     let name = status.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
     let modified_ns = i64::try_from(status.modification_time).unwrap_or(i64::MAX).saturating_mul(1_000_000);
     match status.isdir {
-        true => Entry { name, kind: Kind::Directory, size: 0, modified_ns },
-        false => Entry { name, kind: Kind::File, size: status.length as u64, modified_ns },
+        true => Entry { name, kind: Kind::Directory, size: 0, modified_ns, version: None },
+        false => Entry { name, kind: Kind::File, size: status.length as u64, modified_ns, version: None },
     }
 }
 

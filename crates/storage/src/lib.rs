@@ -40,6 +40,9 @@ pub struct Entry {
     pub size: u64,
     /// Modification time, nanoseconds since the epoch; what the store keeps of it.
     pub modified_ns: i64,
+    /// What the store calls these bytes, where it has a name for them that others don't get: the `ETag`
+    /// of S3, whose times are whole seconds. HDFS and disks have none that holds, and finer times.
+    pub version: Option<String>,
 }
 
 /// What an entry is.

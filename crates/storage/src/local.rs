@@ -140,8 +140,8 @@ fn entry_of(name: String, found: &fs::Metadata) -> io::Result<Entry> {
         Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |ns| -ns),
     };
     Ok(match found.is_dir() {
-        true => Entry { name, kind: Kind::Directory, size: 0, modified_ns },
-        false => Entry { name, kind: Kind::File, size: found.len(), modified_ns },
+        true => Entry { name, kind: Kind::Directory, size: 0, modified_ns, version: None },
+        false => Entry { name, kind: Kind::File, size: found.len(), modified_ns, version: None },
     })
 }
 

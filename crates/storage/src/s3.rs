@@ -66,7 +66,7 @@ impl S3 {
     /// The bucket that the location is in. Nothing is connected yet.
     pub(crate) fn open(location: &Location, settings: &Settings) -> Result<S3> {
         let (store, host) = client::build(location.authority(), settings)?;
-        Ok(S3(Arc::new(Inner { store, host, patience: settings.timeouts.call })))
+        Ok(S3(Arc::new(Inner { store, host, patience: settings.s3_timeouts.call })))
     }
 
     fn call<T: Send>(
@@ -246,13 +246,14 @@ fn last_part(key: &Path) -> &str {
 }
 
 fn directory(name: &str) -> Entry {
-    Entry { name: name.to_owned(), kind: Kind::Directory, size: 0, modified_ns: 0 }
+    Entry { name: name.to_owned(), kind: Kind::Directory, size: 0, modified_ns: 0, version: None }
 }
 
 fn entry_of(object: &ObjectMeta) -> Entry {
     let name = last_part(&object.location).to_owned();
     let modified_ns = object.last_modified.timestamp_nanos_opt().unwrap_or(i64::MAX);
-    Entry { name, kind: Kind::File, size: object.size, modified_ns }
+    let version = object.e_tag.clone();
+    Entry { name, kind: Kind::File, size: object.size, modified_ns, version }
 }
 
 /// Just so many bytes of a local file. One that shrinks while it is read is an error.

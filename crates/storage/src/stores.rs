@@ -26,10 +26,12 @@ pub struct Settings {
     pub hadoop: BTreeMap<String, String>,
     /// Who logs in to HDFS.
     pub hdfs: HdfsLogin,
+    /// How long HDFS may take to answer.
+    pub hdfs_timeouts: Timeouts,
     /// S3-compatible stores.
     pub s3: S3Settings,
-    /// How long a store may take to answer.
-    pub timeouts: Timeouts,
+    /// How long they may take to answer.
+    pub s3_timeouts: Timeouts,
 }
 
 /// How long a store may take to answer before it is given up.
@@ -48,13 +50,13 @@ impl Default for Timeouts {
 }
 
 /// Who logs in to HDFS. Whether Kerberos is asked for is Hadoop's own setting,
-/// `hadoop.security.authentication`. What is none is found as Hadoop's own clients find it: the user of
-/// `HADOOP_USER_NAME`, the ticket of `KRB5CCNAME`.
+/// `hadoop.security.authentication`; a principal where it is not asked for is refused. What is none is found
+/// as Hadoop's own clients find it: the user of `HADOOP_USER_NAME`, the ticket of `KRB5CCNAME`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HdfsLogin {
-    /// The user, without Kerberos.
+    /// The user. With Kerberos, whom the principal stands in for.
     pub user: Option<String>,
-    /// The principal. A keytab needs it.
+    /// The principal. A keytab or a cache needs it.
     pub kerberos_principal: Option<String>,
     /// The keytab's file.
     pub kerberos_keytab: Option<PathBuf>,

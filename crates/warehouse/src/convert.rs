@@ -136,40 +136,51 @@ fn out_of_range(value: i128) -> ArrowError {
     ArrowError::CastError(format!("the timestamp {value} since 1970 is too far away for microseconds"))
 }
 
-/// What is done to the text of `char(n)` columns: none where there is no such text in the type.
-pub(crate) fn trims(of: &ColumnType) -> Option<Trim> {
-    let one = |inner: &ColumnType| trims(inner).map(|trim| Trim::Within(vec![Some(trim)]));
+/// What is asked of the text in values of the type: none where there is nothing to ask.
+pub(crate) fn text_rule(of: &ColumnType) -> Option<TextRule> {
     match of {
-        ColumnType::Char => Some(Trim::Blanks),
-        ColumnType::Array(item) => one(item),
-        ColumnType::Map(key, value) => some_of(vec![trims(key), trims(value)]),
-        ColumnType::Struct(fields) => some_of(fields.iter().map(|(_, field)| trims(field)).collect()),
+        ColumnType::Varchar(most) => Some(TextRule::Varchar(*most)),
+        ColumnType::Char(most) => Some(TextRule::Char(*most)),
+        ColumnType::Array(item) => any_rule(vec![text_rule(item)]),
+        ColumnType::Map(key, value) => any_rule(vec![text_rule(key), text_rule(value)]),
+        ColumnType::Struct(fields) => any_rule(fields.iter().map(|(_, field)| text_rule(field)).collect()),
         _ => None,
     }
 }
 
-pub(crate) fn some_of(trims: Vec<Option<Trim>>) -> Option<Trim> {
-    trims.iter().any(Option::is_some).then_some(Trim::Within(trims))
+/// The rule for a value with these parts: none where no part has one.
+pub(crate) fn any_rule(parts: Vec<Option<TextRule>>) -> Option<TextRule> {
+    parts.iter().any(Option::is_some).then_some(TextRule::Within(parts))
 }
 
-/// Where in a value blanks at the end of text are no part of it.
+/// What is asked of the text in a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Trim {
-    /// The value is such a text.
-    Blanks,
-    /// In its items, its keys and values, or its fields, in their order.
-    Within(Vec<Option<Trim>>),
+pub(crate) enum TextRule {
+    /// Blanks at its end are no part of it, and without them it has at most so many characters.
+    Char(u32),
+    /// It has at most so many characters.
+    Varchar(u32),
+    /// The rules for its items, its keys and values, or its fields, in their order.
+    Within(Vec<Option<TextRule>>),
 }
 
-impl Trim {
-    /// The column, text as views, without these blanks.
+impl TextRule {
+    /// The column, text as views, as the rule asks. Fails where a text is too long.
     pub(crate) fn apply(&self, column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
         let inner = match self {
-            Trim::Blanks => return map_leaves(column, &without_blanks),
-            Trim::Within(inner) => inner,
+            TextRule::Char(most) => {
+                let trimmed = map_leaves(column, &without_blanks)?;
+                check_lengths(&trimmed, *most, "char")?;
+                return Ok(trimmed);
+            }
+            TextRule::Varchar(most) => {
+                check_lengths(column, *most, "varchar")?;
+                return Ok(Arc::clone(column));
+            }
+            TextRule::Within(inner) => inner,
         };
         let apply = |at: usize, column: &ArrayRef| match inner.get(at) {
-            Some(Some(trim)) => trim.apply(column),
+            Some(Some(rule)) => rule.apply(column),
             _ => Ok(Arc::clone(column)),
         };
         Ok(match column.data_type() {
@@ -205,6 +216,20 @@ fn without_blanks(leaf: &ArrayRef) -> Result<Option<ArrayRef>, ArrowError> {
     let mut trimmed = StringViewBuilder::with_capacity(texts.len());
     texts.iter().for_each(|text| trimmed.append_option(text.map(|text| text.trim_end_matches(' '))));
     Ok(Some(Arc::new(trimmed.finish())))
+}
+
+/// Hive cuts off what is too long when it reads, and so would lose it without a word.
+fn check_lengths(column: &ArrayRef, most: u32, name: &str) -> Result<(), ArrowError> {
+    let Some(texts) = column.as_string_view_opt() else { return Ok(()) };
+    let most = most as usize;
+    // No text has more characters than bytes.
+    let mut long = texts.iter().flatten().filter(|text| text.len() > most).map(|text| text.chars().count());
+    match long.find(|length| *length > most) {
+        Some(length) => Err(ArrowError::InvalidArgumentError(format!(
+            "a text of {length} characters, where {name}({most}) holds no more than {most}"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// The column with the entries of its maps in the order of their keys, at whatever depth they lie: a
@@ -304,13 +329,25 @@ mod tests {
             StructArray::try_new(both.into(), vec![Arc::clone(&text), Arc::clone(&text)], None).unwrap(),
         );
         let of = ColumnType::parse("struct<a:char(3),b:string>").unwrap();
-        let trimmed = trims(&of).unwrap().apply(&pair).unwrap();
+        let trimmed = text_rule(&of).unwrap().apply(&pair).unwrap();
         let values = |at: usize| -> Vec<String> {
             let column = trimmed.as_struct().column(at).as_string_view();
             column.iter().flatten().map(str::to_owned).collect()
         };
         assert_eq!(values(0), ["x", " y", ""]);
         assert_eq!(values(1), ["x  ", " y", "  "]);
-        assert_eq!(trims(&ColumnType::parse("map<string,array<int>>").unwrap()), None);
+        assert_eq!(text_rule(&ColumnType::parse("map<string,array<int>>").unwrap()), None);
+    }
+
+    #[test]
+    fn texts_are_as_long_as_their_type_allows() {
+        let texts: ArrayRef =
+            Arc::new(StringArray::from(vec![Some("äöü"), Some("ab"), Some("abc   "), None]));
+        let texts = cast(&texts, &DataType::Utf8View).unwrap();
+        assert_eq!(TextRule::Char(3).apply(&texts).unwrap().as_string_view().value(2), "abc");
+        assert!(TextRule::Char(2).apply(&texts).is_err());
+        assert!(TextRule::Varchar(6).apply(&texts).is_ok());
+        let error = TextRule::Varchar(5).apply(&texts).unwrap_err().to_string();
+        assert!(error.contains("a text of 6 characters, where varchar(5) holds no more than 5"), "{error}");
     }
 }

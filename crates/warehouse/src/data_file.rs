@@ -20,7 +20,8 @@ pub(crate) struct DataFile {
 
 impl DataFile {
     pub(crate) fn open(table: &str, storage: &dyn Storage, path: &Location) -> Result<DataFile> {
-        Ok(DataFile { table: table.to_owned(), path: path.clone(), disk: Disk::open(storage, path)? })
+        let disk = Disk::open(storage, path).map_err(|fault| fault.about(&format!("table {table}")))?;
+        Ok(DataFile { table: table.to_owned(), path: path.clone(), disk })
     }
 
     /// The file from its start to its end.

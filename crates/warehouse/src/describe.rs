@@ -1,24 +1,32 @@
 //! What a partition's rows look like, from its files' footers and headers.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use hivecast_feed::{ColumnType, FileFormat, Header, TextDialect};
+use hivecast_feed::{ColumnType, FileFormat, Header, TextDialect, UNREADABLE, type_name};
 use hivecast_run::{Fault, Result};
+use hivecast_storage::{Location, Scheme};
 
 use crate::catalog::Partition;
 use crate::compressed::{USUAL_RATIO, is_named_compressed};
 use crate::data_file::DataFile;
-use crate::detect::{format_name, format_of};
+use crate::detect::{format_of, format_of_nothing, one_format};
 use crate::input::{InputFile, RowGroup};
 use crate::layout::Listed;
+use crate::parallel::map_in_order;
 use crate::place::Place;
 use crate::reading::{Authority, Columns, Declared, are_nameless, misfit, tell_twins};
 use crate::rows::has_row_groups;
-use crate::schema::{FileColumns, accepts, data_type_of, unite};
+use crate::schema::{FileColumns, accepts, becomes, data_type_of, unite};
 use crate::text_file::read_header;
 use crate::warehouse::Wish;
 use crate::{avro_file, orc_file, parquet_file};
+
+/// Files of this machine that are looked at together.
+const LOCAL_FILES_AT_ONCE: usize = 4;
+/// Files of another machine's that are looked at together. Each holds a window of half a MiB meanwhile.
+const REMOTE_FILES_AT_ONCE: usize = 32;
 
 /// Where a row's load_date comes from.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,12 +61,15 @@ pub(crate) fn describe(
 ) -> Result<Described> {
     let place = &partition.place;
     let declared = partition.declared(wish);
-    let format = format_of(wish.name, &*place.storage, declared.format, &files)?;
-    check_declared(wish, &declared, dates)?;
     let table = Table { wish, place, declared: &declared };
+    let looked = map_in_order(&files, files_at_once(&place.at), |listed| table.look_at(listed))?;
+    let format =
+        one_format(wish.name, files.iter().map(|file| &file.path).zip(looked.iter().map(|l| l.format)))?;
+    check_declared(wish, &declared, dates)?;
+    check_own(wish, place, &declared, format)?;
     let (mut columns, files) = match format {
-        FileFormat::Parquet | FileFormat::Orc | FileFormat::Avro => table.by_footers(format, files)?,
-        FileFormat::Text => table.text(files)?,
+        FileFormat::Parquet | FileFormat::Orc | FileFormat::Avro => table.by_footers(files, looked)?,
+        FileFormat::Text => table.text(files, looked)?,
         FileFormat::Json => table.json(files)?,
     };
     let groups = || files.iter().flat_map(|file: &InputFile| &file.row_groups);
@@ -74,7 +85,7 @@ pub(crate) fn describe(
     let (fields, column_bytes): (Vec<Field>, Vec<u64>) = columns.into_iter().unzip();
     Ok(Described {
         format,
-        schema: Arc::new(Schema::new(fields)),
+        schema: Arc::new(Schema::new_with_metadata(fields, unreadable(&declared))),
         column_bytes,
         files,
         rows,
@@ -110,11 +121,61 @@ fn declared_fields(declared: &Declared) -> Option<Vec<Field>> {
         TextDialect::OpenCsv if declared.format == Some(FileFormat::Text) => DataType::Utf8View,
         _ => data_type_of(of),
     };
-    Some(columns.iter().map(|(name, column)| Field::new(name, of(column), true)).collect())
+    let readable = columns.iter().filter(|(_, column)| !matches!(column, ColumnType::Unreadable(_)));
+    Some(readable.map(|(name, column)| Field::new(name, of(column), true)).collect())
+}
+
+/// Why columns are not among the fields, by their names: for whoever uses one of them.
+fn unreadable(declared: &Declared) -> HashMap<String, String> {
+    let columns = declared.columns.iter().flat_map(|declared| &declared.columns);
+    let reasons = columns.filter_map(|(name, column)| match column {
+        ColumnType::Unreadable(why) => Some((format!("{UNREADABLE}{name}"), why.clone())),
+        _ => None,
+    });
+    reasons.collect()
+}
+
+/// Fails where the partition's own columns hold what the table's don't.
+fn check_own(wish: &Wish<'_>, place: &Place, declared: &Declared, format: FileFormat) -> Result<()> {
+    let (Some(_), FileFormat::Text) = (&declared.own, format) else { return Ok(()) };
+    for field in declared_fields(declared).unwrap_or_default() {
+        let Some((name, own)) = declared.own_of(field.name()) else { continue };
+        let (own, table) = (data_type_of(own), field.data_type());
+        if !becomes(&own, table) {
+            return Err(Fault::data(format!(
+                "table {}: column {name} of the partition in {place} is {}, says the metastore, which the table's type \
+                 {} for {} does not hold",
+                wish.name,
+                type_name(&own),
+                type_name(table),
+                field.name()
+            ))
+            .advise("export the partition again in the table's types, or widen the table's column"));
+        }
+    }
+    Ok(())
 }
 
 fn freeze_file(file: Listed, row_groups: Vec<RowGroup>) -> InputFile {
-    InputFile { path: file.path, size: file.size, modified_ns: file.modified_ns, row_groups }
+    let Listed { path, size, modified_ns, version } = file;
+    InputFile { path, size, modified_ns, version, row_groups }
+}
+
+/// How many of a partition's files are looked at together. Each is a few ways to the store and back, in which
+/// nobody does anything; the limit keeps a name node, a bucket and this machine's memory out of trouble.
+fn files_at_once(at: &Location) -> usize {
+    match at.scheme() {
+        Scheme::File => LOCAL_FILES_AT_ONCE,
+        Scheme::Hdfs | Scheme::S3 => REMOTE_FILES_AT_ONCE,
+    }
+}
+
+/// What a file says of itself.
+struct Looked {
+    format: FileFormat,
+    /// Of text with a header the names; empty for other files of lines.
+    columns: FieldBytes,
+    row_groups: Vec<RowGroup>,
 }
 
 /// A table whose files are looked at.
@@ -125,36 +186,44 @@ struct Table<'a> {
 }
 
 impl Table<'_> {
-    fn open(&self, file: &Listed) -> Result<DataFile> {
-        DataFile::open(self.wish.name, &*self.place.storage, &file.path)
+    /// Reads what a file says of itself, in one go, since each opening is a way to the store and back.
+    fn look_at(&self, listed: &Listed) -> Result<Looked> {
+        let declared = self.declared;
+        if listed.size == 0 {
+            let format = format_of_nothing(self.wish.name, &listed.path, declared.format)?;
+            return Ok(Looked { format, columns: Vec::new(), row_groups: Vec::new() });
+        }
+        let file = DataFile::open(self.wish.name, &*self.place.storage, &listed.path)?;
+        let format = format_of(&file, declared.format)?;
+        let (columns, row_groups) = match format {
+            FileFormat::Parquet => {
+                let footer = parquet_file::read_footer(&file, declared.zone)?;
+                (self.named(format, &file, footer.columns)?, footer.row_groups)
+            }
+            FileFormat::Orc => {
+                let footer = orc_file::read_footer(&file)?;
+                (self.named(format, &file, footer.columns)?, footer.row_groups)
+            }
+            FileFormat::Avro => {
+                let (fields, bytes) = avro_file::read_columns(&file)?;
+                (self.named(format, &file, spread(fields, bytes))?, Vec::new())
+            }
+            FileFormat::Text if declared.text.header == Header::Present => {
+                let names = read_header(&file, &declared.text)?.into_iter();
+                (names.map(|name| (Field::new(name, DataType::Utf8View, true), 0)).collect(), Vec::new())
+            }
+            FileFormat::Text | FileFormat::Json => (Vec::new(), Vec::new()),
+        };
+        Ok(Looked { format, columns, row_groups })
     }
 
     /// Files that say themselves what is in them.
-    fn by_footers(&self, format: FileFormat, files: Vec<Listed>) -> Result<(FieldBytes, Vec<InputFile>)> {
+    fn by_footers(&self, files: Vec<Listed>, looked: Vec<Looked>) -> Result<(FieldBytes, Vec<InputFile>)> {
         let mut columns = Vec::with_capacity(files.len());
         let mut frozen = Vec::with_capacity(files.len());
-        for listed in files {
-            let file = self.open(&listed)?;
-            let (found, row_groups) = match format {
-                FileFormat::Orc => {
-                    let footer = orc_file::read_footer(&file)?;
-                    (footer.columns, footer.row_groups)
-                }
-                FileFormat::Avro => {
-                    let (fields, bytes) = avro_file::read_columns(&file)?;
-                    (spread(fields, bytes), Vec::new())
-                }
-                _ => {
-                    let footer = parquet_file::read_footer(&file, self.declared.zone)?;
-                    (footer.columns, footer.row_groups)
-                }
-            };
-            columns.push(FileColumns {
-                path: listed.path.clone(),
-                modified_ns: listed.modified_ns,
-                columns: self.named(format, &file, found)?,
-            });
-            frozen.push(freeze_file(listed, row_groups));
+        for (listed, looked) in files.into_iter().zip(looked) {
+            columns.push(FileColumns::of(&listed, looked.columns));
+            frozen.push(freeze_file(listed, looked.row_groups));
         }
         let columns = match declared_fields(self.declared) {
             Some(fields) => as_declared(fields, &columns),
@@ -170,9 +239,8 @@ impl Table<'_> {
             && !(format == FileFormat::Orc && are_nameless(&names))
         {
             return Err(Fault::usage(format!(
-                "table {}: its files are {}, which names its own columns",
-                self.wish.name,
-                format_name(format)
+                "table {}: its files are {format}, which names its own columns",
+                self.wish.name
             ))
             .advise("remove the table's `columns` from the feed"));
         }
@@ -191,7 +259,7 @@ impl Table<'_> {
         columns.collect()
     }
 
-    fn text(&self, files: Vec<Listed>) -> Result<(FieldBytes, Vec<InputFile>)> {
+    fn text(&self, files: Vec<Listed>, looked: Vec<Looked>) -> Result<(FieldBytes, Vec<InputFile>)> {
         let fields = match (self.declared.text.header, declared_fields(self.declared)) {
             (Header::Absent, Some(fields)) => fields,
             (Header::Absent, None) => {
@@ -201,7 +269,7 @@ impl Table<'_> {
                 ))
                 .advise("write the table's `columns: { name: type, … }` in the feed, or `header: true`"));
             }
-            (Header::Present, declared) => self.header_fields(&files, declared)?,
+            (Header::Present, declared) => self.header_fields(&files, looked, declared)?,
         };
         Ok(freeze_lines(fields, files))
     }
@@ -219,14 +287,14 @@ impl Table<'_> {
 
     /// The declared columns, each of which some file must name; where none are declared, every column
     /// that a file names, as text.
-    fn header_fields(&self, files: &[Listed], declared: Option<Vec<Field>>) -> Result<Vec<Field>> {
-        let mut headers = Vec::with_capacity(files.len());
-        for listed in files {
-            let names = read_header(&self.open(listed)?, &self.declared.text)?;
-            let columns =
-                names.into_iter().map(|name| (Field::new(name, DataType::Utf8View, true), 0)).collect();
-            headers.push(FileColumns { path: listed.path.clone(), modified_ns: listed.modified_ns, columns });
-        }
+    fn header_fields(
+        &self,
+        files: &[Listed],
+        looked: Vec<Looked>,
+        declared: Option<Vec<Field>>,
+    ) -> Result<Vec<Field>> {
+        let headers = files.iter().zip(looked).map(|(file, looked)| FileColumns::of(file, looked.columns));
+        let headers = headers.collect();
         let named: Vec<Field> = unite(self.wish.name, headers)?.into_iter().map(|(field, _)| field).collect();
         let Some(declared) = declared else { return Ok(named) };
         let exists = |field: &&Field| named.iter().any(|name| name.name() == field.name());
@@ -272,4 +340,146 @@ fn freeze_lines(fields: Vec<Field>, files: Vec<Listed>) -> (FieldBytes, Vec<Inpu
     let bytes = bytes.sum();
     let files = files.into_iter().map(|file| freeze_file(file, Vec::new())).collect();
     (spread(fields, bytes), files)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io;
+    use std::path::Path;
+    use std::sync::{Condvar, Mutex};
+    use std::time::Duration;
+
+    use chrono_tz::Tz;
+    use hivecast_feed::{Layout, Ready, TextLayout};
+    use hivecast_run::Class;
+    use hivecast_storage::{Atomic, Entry, Existing, ReadAt, Storage, Stores};
+
+    use super::*;
+    use crate::layout::list_files;
+
+    /// Longer than it takes any machine to start some threads.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    /// A store that opens nothing until so many ask at once, and fails who has waited too long for the others.
+    #[derive(Debug)]
+    struct Crowd {
+        inner: Arc<dyn Storage>,
+        wanted: usize,
+        /// Who asks now, and the most that did.
+        asking: Mutex<(usize, usize)>,
+        came: Condvar,
+    }
+
+    impl Storage for Crowd {
+        fn open(&self, at: &Location) -> io::Result<Arc<dyn ReadAt>> {
+            let mut asking = self.asking.lock().unwrap();
+            asking.0 += 1;
+            asking.1 = asking.1.max(asking.0);
+            self.came.notify_all();
+            let alone = |asking: &mut (usize, usize)| asking.1 < self.wanted;
+            let (mut asking, waited) = self.came.wait_timeout_while(asking, PATIENCE, alone).unwrap();
+            asking.0 -= 1;
+            drop(asking);
+            if waited.timed_out() {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "nobody else came"));
+            }
+            self.inner.open(at)
+        }
+
+        fn list(&self, dir: &Location) -> io::Result<Vec<Entry>> {
+            self.inner.list(dir)
+        }
+
+        fn stat(&self, at: &Location) -> io::Result<Entry> {
+            self.inner.stat(at)
+        }
+
+        fn create_dir(&self, _: &Location) -> io::Result<()> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        fn put(&self, _: &Path, _: &Location, _: Existing) -> io::Result<()> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        fn rename_dir(&self, _: &Location, _: &Location) -> io::Result<()> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        fn remove(&self, _: &Location) -> io::Result<()> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        fn atomic(&self) -> Atomic {
+            self.inner.atomic()
+        }
+    }
+
+    fn describe_all(place: Place) -> Result<Described> {
+        let layout = Layout {
+            format: None,
+            text: TextLayout::default(),
+            columns: None,
+            partition: "load_date".to_owned(),
+            ready: Ready::Exists,
+        };
+        let wish = Wish { name: "t", database: None, table: "t", layout: &layout, zone: Tz::UTC };
+        let files = list_files(&place)?;
+        let partition = Partition { written: None, place, parameters: None, rows: None };
+        describe(&wish, &partition, files, DateSource::Path)
+    }
+
+    fn write_files(dir: &Path, count: usize) {
+        use arrow_array::{ArrayRef, Int32Array, RecordBatch};
+        for at in 0..count {
+            let column: ArrayRef = Arc::new(Int32Array::from(vec![1; at]));
+            let batch = RecordBatch::try_from_iter([("id", column)]).unwrap();
+            let file = fs::File::create(dir.join(format!("part-{at:03}.parquet"))).unwrap();
+            let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+            writer.write(&batch).unwrap();
+            writer.close().unwrap();
+        }
+    }
+
+    #[test]
+    fn files_are_looked_at_together_and_stay_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        write_files(dir.path(), 40);
+        let at = Location::local(dir.path()).unwrap();
+        let crowd = Arc::new(Crowd {
+            inner: Stores::default().of(&at).unwrap(),
+            wanted: LOCAL_FILES_AT_ONCE,
+            asking: Mutex::default(),
+            came: Condvar::new(),
+        });
+        let place = Place { storage: Arc::clone(&crowd) as Arc<dyn Storage>, at };
+        let found = describe_all(place).unwrap();
+        assert_eq!(crowd.asking.lock().unwrap().1, LOCAL_FILES_AT_ONCE);
+        for (at, file) in found.files.iter().enumerate() {
+            assert_eq!(file.path.name(), format!("part-{at:03}.parquet"));
+            assert_eq!(file.row_groups.iter().map(|group| group.rows).sum::<u64>(), at as u64);
+        }
+        assert_eq!(found.rows, Some((0..40).sum()));
+    }
+
+    #[test]
+    fn the_first_bad_file_by_path_is_told_every_time() {
+        let dir = tempfile::tempdir().unwrap();
+        write_files(dir.path(), 40);
+        for at in [17, 18, 19, 39] {
+            let path = dir.path().join(format!("part-{at:03}.parquet"));
+            let bytes = fs::read(&path).unwrap();
+            // The first of them takes longest to be found out.
+            let kept = if at == 17 { bytes.len() - 1 } else { 6 };
+            fs::write(&path, &bytes[..kept]).unwrap();
+        }
+        let at = Location::local(dir.path()).unwrap();
+        let place = Place { storage: Stores::default().of(&at).unwrap(), at };
+        for _ in 0..50 {
+            let fault = describe_all(place.clone()).err().unwrap();
+            assert_eq!(fault.class(), Class::Data);
+            assert!(fault.chain().contains("part-017.parquet"), "{}", fault.chain());
+        }
+    }
 }

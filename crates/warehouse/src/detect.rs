@@ -1,13 +1,12 @@
-//! How a table's files are written, where nobody says so.
+//! How a table's files are written, where nobody says so, and whether that is true where somebody does.
 
 use bytes::Bytes;
 use hivecast_feed::FileFormat;
 use hivecast_run::{Fault, Result};
-use hivecast_storage::{Location, Storage};
+use hivecast_storage::{Location, ReadAt};
 
 use crate::compressed::{MAGIC_BYTES, codec_of, inner_extension};
-use crate::disk::open_file;
-use crate::layout::Listed;
+use crate::data_file::DataFile;
 use crate::{avro_file, orc_tail};
 
 /// What a Parquet file begins and ends with.
@@ -17,67 +16,60 @@ const TEXT_EXTENSIONS: [&str; 3] = ["csv", "tsv", "txt"];
 /// Names that lines of JSON go by.
 const JSON_EXTENSIONS: [&str; 3] = ["json", "jsonl", "ndjson"];
 
-/// The format of all of a partition's files: as it is declared, else by their first bytes and names.
-/// `Class::Data` where a file is not what the others, or the declaration, say.
-pub(crate) fn format_of(
-    table: &str,
-    storage: &dyn Storage,
-    declared: Option<FileFormat>,
-    files: &[Listed],
-) -> Result<FileFormat> {
-    let mut decided = declared;
-    for file in files {
-        let found = look_at(table, storage, file, declared)?;
-        match (decided, found) {
-            (None, found) => decided = Some(found),
-            (Some(decided), found) if decided == found => {}
-            (Some(decided), found) => {
-                let why = if declared.is_some() { "the feed says" } else { "the files before it are" };
-                return Err(Fault::data(format!(
-                    "table {table}: {} is {}, but {why} {}",
-                    file.path,
-                    format_name(found),
-                    format_name(decided)
-                ))
-                .advise("correct the table's `format` in the feed, or export the partition again"));
-            }
+/// The format of a file, by its first bytes and its name. `Class::Data` where they tell none, or another
+/// than is declared.
+pub(crate) fn format_of(file: &DataFile, declared: Option<FileFormat>) -> Result<FileFormat> {
+    let (table, path) = (&file.table, &file.path);
+    let first = first_bytes(file)?;
+    match (by_magic(&first), declared) {
+        (Some(found), Some(declared)) if found != declared => {
+            Err(other_format(table, path, found, &format!("the feed says {declared}")))
         }
-    }
-    decided.ok_or_else(|| Fault::bug(format!("table {table} was given no files to look at")))
-}
-
-fn look_at(
-    table: &str,
-    storage: &dyn Storage,
-    file: &Listed,
-    declared: Option<FileFormat>,
-) -> Result<FileFormat> {
-    let named = by_name(&file.path);
-    if file.size == 0 {
-        // Only files of lines can be empty.
-        return match declared.or(named) {
-            Some(format) if !format.describes_itself() => Ok(format),
-            declared => Err(empty_file(table, &file.path, declared)),
-        };
-    }
-    let first = first_bytes(storage, file)?;
-    if let Some(found) = by_magic(&first) {
-        return Ok(found);
-    }
-    match declared {
-        Some(format) if format.describes_itself() => Err(Fault::data(format!(
-            "table {table}: {} is no {} file: it does not begin with {}",
-            file.path,
-            format_name(format),
+        (Some(found), _) => Ok(found),
+        (None, Some(format)) if format.describes_itself() => Err(Fault::data(format!(
+            "table {table}: {path} is no {format} file: it does not begin with {}",
             magic_name(format)
         ))
         .advise("correct the table's `format` in the feed, or export the partition again")),
-        declared => {
+        (None, declared) => {
             // Fails for a codec that is not read.
-            codec_of(table, &file.path, &first)?;
-            declared.or(named).ok_or_else(|| unknown(table, &file.path))
+            codec_of(table, path, &first)?;
+            declared.or(by_name(path)).ok_or_else(|| unknown(table, path))
         }
     }
+}
+
+/// As [`format_of`], of a file of no bytes, which only files of lines can be.
+pub(crate) fn format_of_nothing(
+    table: &str,
+    path: &Location,
+    declared: Option<FileFormat>,
+) -> Result<FileFormat> {
+    match declared.or(by_name(path)) {
+        Some(format) if !format.describes_itself() => Ok(format),
+        declared => Err(empty_file(table, path, declared)),
+    }
+}
+
+/// Fails where a partition's files are not all of one format: these are, in the order of their paths.
+pub(crate) fn one_format<'a>(
+    table: &str,
+    mut found: impl Iterator<Item = (&'a Location, FileFormat)>,
+) -> Result<FileFormat> {
+    let Some((_, first)) = found.next() else {
+        return Err(Fault::bug(format!("table {table} was given no files to look at")));
+    };
+    match found.find(|(_, format)| *format != first) {
+        None => Ok(first),
+        Some((path, format)) => {
+            Err(other_format(table, path, format, &format!("the files before it are {first}")))
+        }
+    }
+}
+
+fn other_format(table: &str, path: &Location, found: FileFormat, expected: &str) -> Fault {
+    Fault::data(format!("table {table}: {path} is {found}, but {expected}"))
+        .advise("correct the table's `format` in the feed, or export the partition again")
 }
 
 fn by_magic(first: &[u8]) -> Option<FileFormat> {
@@ -110,7 +102,7 @@ fn unknown(table: &str, path: &Location) -> Fault {
 
 fn empty_file(table: &str, path: &Location, declared: Option<FileFormat>) -> Fault {
     let kind = match (declared, path.extension().as_str()) {
-        (Some(format), _) => format!("no {} file is", format_name(format)),
+        (Some(format), _) => format!("no {format} file is"),
         (None, "parquet") => "no Parquet file is".to_owned(),
         (None, "orc") => "no ORC file is".to_owned(),
         (None, "avro") => "no Avro file is".to_owned(),
@@ -120,10 +112,9 @@ fn empty_file(table: &str, path: &Location, declared: Option<FileFormat>) -> Fau
         .advise("the export broke off, or is still being written: export the partition again")
 }
 
-fn first_bytes(storage: &dyn Storage, file: &Listed) -> Result<Bytes> {
-    let opened = open_file(storage, &file.path)?;
-    let length = opened.len().min(MAGIC_BYTES);
-    opened.read_at(0..length).map_err(|error| Fault::io(format!("failed to read {}", file.path), error))
+fn first_bytes(file: &DataFile) -> Result<Bytes> {
+    let length = ReadAt::len(&file.disk).min(MAGIC_BYTES);
+    file.disk.read_at(0..length).map_err(|error| Fault::io(format!("failed to read {}", file.path), error))
 }
 
 fn magic_name(format: FileFormat) -> &'static str {
@@ -131,15 +122,5 @@ fn magic_name(format: FileFormat) -> &'static str {
         FileFormat::Orc => "ORC",
         FileFormat::Avro => "Obj and the byte 1",
         _ => "PAR1",
-    }
-}
-
-pub(crate) fn format_name(format: FileFormat) -> &'static str {
-    match format {
-        FileFormat::Parquet => "Parquet",
-        FileFormat::Orc => "ORC",
-        FileFormat::Avro => "Avro",
-        FileFormat::Json => "JSON",
-        FileFormat::Text => "text",
     }
 }

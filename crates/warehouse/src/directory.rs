@@ -3,7 +3,7 @@
 use hivecast_contract::LoadDate;
 use hivecast_run::{Fault, Result};
 
-use crate::catalog::{Catalog, CatalogTable, Dates, Partition, Shelf, no_partition};
+use crate::catalog::{Catalog, CatalogTable, Dates, Partition, Reach, Shelf};
 use crate::layout::{PartitionDir, find_table, partition_dirs, shelves};
 use crate::place::Place;
 use crate::problem::Problem;
@@ -67,23 +67,24 @@ impl CatalogTable for DirectoryTable {
         Ok(Dates {
             known: self.partitions.iter().filter_map(PartitionDir::date).collect(),
             other: self.partitions.iter().find(|dir| dir.date().is_none()).map(|dir| dir.value.clone()),
+            reach: Reach::All,
         })
     }
 
-    fn partition(&self, date: LoadDate) -> Result<Partition, Problem> {
+    fn partition_name(&self, date: LoadDate) -> String {
+        format!("{}={date}", self.partition)
+    }
+
+    fn partition(&self, date: LoadDate) -> Result<Option<Partition>, Problem> {
         let mut found = self.partitions.iter().filter(|dir| dir.date() == Some(date));
         match (found.next(), found.next()) {
-            (Some(one), None) => Ok(Partition::at(&one.place)),
+            (Some(one), None) => Ok(Some(Partition::at(&one.place))),
             (Some(one), Some(other)) => Err(Fault::data(format!(
                 "table {}: both {} and {} are load_date {date}",
                 self.name, one.place, other.place
             ))
             .into()),
-            (None, _) => {
-                let lacks = format!("has no partition {}={date}", self.partition);
-                let fault = no_partition(&self.name, &self.home(), &self.dates()?, &lacks);
-                Err(Problem::Pending(fault))
-            }
+            (None, _) => Ok(None),
         }
     }
 }

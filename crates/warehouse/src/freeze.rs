@@ -11,13 +11,13 @@ use hivecast_contract::LoadDate;
 use hivecast_feed::{Ready, type_name};
 use hivecast_run::{Class, Context, Fault, Result};
 
-use crate::catalog::{Catalog, CatalogTable, Partition, no_partition};
+use crate::catalog::{Catalog, CatalogTable, Dates, Partition, Telling, no_partition, partition_of};
 use crate::describe::{DateSource, Described, describe};
-use crate::input::TableInput;
+use crate::input::{Seen, TableInput};
 use crate::layout::{list_files, tell_dates};
 use crate::place::Place;
 use crate::problem::Problem;
-use crate::ready::{Candidate, check_any};
+use crate::ready::{Candidate, Counted, check_any};
 use crate::rows::{RowReader, Wanted};
 use crate::warehouse::Wish;
 
@@ -26,34 +26,37 @@ const STILL_WRITTEN_MS: i64 = 120_000;
 /// Rows at a time when load_dates are looked up in a column.
 const DATE_BATCH_ROWS: usize = 16_384;
 const NANOS_PER_MILLI: i64 = 1_000_000;
+const MILLIS_PER_DAY: i64 = 86_400_000;
 
 /// The partition's rows, frozen. `Pending` where the export may still be coming.
 pub(crate) fn freeze_table(
-    catalog: &dyn Catalog,
+    catalog: &Arc<dyn Catalog>,
     wish: &Wish<'_>,
-    date: LoadDate,
+    (date, telling): (LoadDate, Telling),
     context: Context<'_>,
 ) -> Result<TableInput, Problem> {
     let table = catalog.find(wish)?;
-    let (partition, dates) = match table.unpartitioned()? {
-        Some(whole) => (whole, DateSource::Column),
-        None => (table.partition(date)?, DateSource::Path),
-    };
+    let (partition, dates) = find_day(&*table, wish, date, telling)?;
     let files = list_files(&partition.place)?;
     let candidate = Candidate { wish, table: &*table, partition: &partition, files: &files, date };
     candidate.check_marked(context)?;
     let newest = files.iter().map(|file| file.modified_ns).max().unwrap_or(i64::MIN);
     let described = describe(wish, &partition, files.clone(), dates)
         .map_err(|fault| while_written(fault, newest, context))?;
-    candidate.check_rows(described.rows, context)?;
-    let place = partition.place;
     let (rows, date_column) = match dates {
-        DateSource::Path => (described.rows, None),
+        DateSource::Path => {
+            candidate.check_rows(Counted::Whole(described.rows), context)?;
+            (described.rows, None)
+        }
         DateSource::Column => {
-            let column = wish.layout.partition.to_lowercase();
-            (Some(rows_of_date(wish, &place, &described, date)?), Some(column))
+            let counted = dates_in_column(wish, &partition.place, &described)?;
+            let rows = rows_of_date(wish, &partition.place, &counted, date)?;
+            candidate.check_rows(Counted::ByDate(&counted), context)?;
+            (Some(rows), Some(wish.layout.partition.to_lowercase()))
         }
     };
+    let seen = Seen::new(Arc::clone(catalog), wish, partition.written.clone());
+    let place = partition.place;
     Ok(TableInput {
         table: wish.name.to_owned(),
         storage: place.storage,
@@ -67,6 +70,7 @@ pub(crate) fn freeze_table(
         rows,
         partition_column: described.partition_column,
         date_column,
+        seen: Arc::new(seen),
     })
 }
 
@@ -78,10 +82,7 @@ pub(crate) fn check_ready(
     date: LoadDate,
     context: Context<'_>,
 ) -> Result<(), Problem> {
-    let (partition, dates) = match table.unpartitioned()? {
-        Some(whole) => (whole, DateSource::Column),
-        None => (table.partition(date)?, DateSource::Path),
-    };
+    let (partition, dates) = find_day(table, wish, date, Telling::OnlyTheDay)?;
     let files = list_files(&partition.place)?;
     let candidate = Candidate { wish, table, partition: &partition, files: &files, date };
     candidate.check_marked(context)?;
@@ -91,7 +92,27 @@ pub(crate) fn check_ready(
     let newest = files.iter().map(|file| file.modified_ns).max().unwrap_or(i64::MIN);
     let described = describe(wish, &partition, files.clone(), dates)
         .map_err(|fault| while_written(fault, newest, context))?;
-    candidate.check_rows(described.rows, context)
+    match dates {
+        DateSource::Path => candidate.check_rows(Counted::Whole(described.rows), context),
+        DateSource::Column => {
+            let counted = dates_in_column(wish, &partition.place, &described)?;
+            rows_of_date(wish, &partition.place, &counted, date)?;
+            candidate.check_rows(Counted::ByDate(&counted), context)
+        }
+    }
+}
+
+/// The partition of a day, or the whole table where it has none.
+pub(crate) fn find_day(
+    table: &dyn CatalogTable,
+    wish: &Wish<'_>,
+    date: LoadDate,
+    telling: Telling,
+) -> Result<(Partition, DateSource), Problem> {
+    match table.unpartitioned()? {
+        Some(whole) => Ok((whole, DateSource::Column)),
+        None => Ok((partition_of(table, wish, date, telling)?, DateSource::Path)),
+    }
 }
 
 /// A table's columns on a day, or on its newest day, whether or not that day is whole.
@@ -110,7 +131,7 @@ pub(crate) fn table_schema(
         Some(date) => date,
         None => newest_date(wish, &*table)?,
     };
-    let partition = table.partition(date).map_err(Problem::into_fault)?;
+    let partition = partition_of(&*table, wish, date, Telling::Newest).map_err(Problem::into_fault)?;
     Ok(describe_any(wish, &partition, DateSource::Path)?.schema)
 }
 
@@ -153,14 +174,14 @@ pub(crate) fn while_written(fault: Fault, newest_ns: i64, context: Context<'_>) 
 fn rows_of_date(
     wish: &Wish<'_>,
     home: &Place,
-    described: &Described,
+    dates: &BTreeMap<LoadDate, u64>,
     date: LoadDate,
 ) -> Result<u64, Problem> {
-    let dates = dates_in_column(wish, home, described)?;
     match dates.get(&date) {
         Some(rows) => Ok(*rows),
         None => {
-            let exist = tell_dates(&dates.into_keys().collect());
+            let known = dates.keys().copied().collect();
+            let exist = tell_dates(&Dates { known, ..Dates::default() });
             let fault = Fault::data(format!(
                 "table {}: no row in {} has {} {date}",
                 wish.name, home, wish.layout.partition
@@ -210,6 +231,18 @@ fn count_dates(column: &ArrayRef, dates: &mut BTreeMap<LoadDate, u64>) {
         }
         _ => column.as_primitive::<Date32Type>().iter().flatten().for_each(|days| count(date_of(days))),
     }
+}
+
+/// The day of the run, in UTC.
+pub(crate) fn today(context: Context<'_>) -> Result<LoadDate> {
+    let days = context.clock.now_ms().div_euclid(MILLIS_PER_DAY);
+    let date = i32::try_from(days).ok().and_then(date_of);
+    date.ok_or_else(|| Fault::infrastructure("this machine's clock is set to no day that a load_date can be"))
+}
+
+/// A day so many days earlier; none before the first that a load_date can be.
+pub(crate) fn days_before(date: LoadDate, days: i32) -> Option<LoadDate> {
+    date_of(i32::try_from(date.days_since_epoch()).ok()?.checked_sub(days)?)
 }
 
 fn date_of(days: i32) -> Option<LoadDate> {

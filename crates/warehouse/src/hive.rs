@@ -5,11 +5,12 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 use hivecast_contract::LoadDate;
 use hivecast_feed::Layout;
-use hivecast_metastore::{self as metastore, HiveType, Metastore, Table, TableKind, Wanted};
+use hivecast_metastore::{self as metastore, Metastore, Table, TableKind, Wanted};
 use hivecast_run::{Fault, Result};
 use hivecast_storage::{Location, Stores};
 
-use crate::catalog::{Catalog, CatalogTable, Dates, Partition, Shelf, no_partition};
+use crate::catalog::{Catalog, CatalogTable, Dates, Partition, Reach, Recent, Shelf};
+use crate::freeze::days_before;
 use crate::layout::no_table;
 use crate::place::Place;
 use crate::problem::Problem;
@@ -20,6 +21,11 @@ use crate::written::written;
 
 /// The database of a table that names none.
 const DEFAULT_DATABASE: &str = "default";
+/// Names of partitions that are asked for without a thought, some 30 bytes each.
+const FEW_NAMES: i16 = 200;
+/// Days among which the newest load_dates are looked for: two months of daily exports, of weekly ones, of
+/// monthly ones.
+const SPANS_DAYS: [i32; 3] = [60, 420, 1_830];
 
 /// A metastore, and the stores that its tables lie in.
 #[derive(Debug)]
@@ -195,13 +201,32 @@ impl HiveTable {
         self.key.and_then(|at| self.table.partition_columns.get(at)).map_or("", |column| &column.name)
     }
 
+    /// The load_dates' values in the names of partitions.
+    fn values_of(&self, names: &[String]) -> Vec<String> {
+        let value = |name: &String| {
+            let part = name.split('/').nth(self.key.unwrap_or(0)).and_then(|part| part.split_once('='));
+            metastore::unescape_path_name(part.map_or("", |(_, value)| value))
+        };
+        names.iter().map(value).collect()
+    }
+
+    fn dates_of(&self, values: Vec<String>) -> Dates {
+        let mut dates = Dates::default();
+        for value in values {
+            match self.date_of(&value) {
+                Some(date) => {
+                    dates.known.insert(date);
+                }
+                None => dates.other = Some(value),
+            }
+        }
+        dates
+    }
+
     /// Whether load_dates are numbers such as 20261122.
     fn has_numbers(&self) -> bool {
         let column = self.key.and_then(|at| self.table.partition_columns.get(at));
-        matches!(
-            column.map(|column| column.hive_type()),
-            Some(Ok(HiveType::TinyInt | HiveType::SmallInt | HiveType::Int | HiveType::BigInt))
-        )
+        column.is_some_and(metastore::Column::has_whole_numbers)
     }
 
     fn text_of(&self, date: LoadDate) -> String {
@@ -255,30 +280,43 @@ impl CatalogTable for HiveTable {
     }
 
     fn dates(&self) -> Result<Dates> {
-        let mut dates = Dates::default();
-        for name in self.metastore.partition_names(&self.table)? {
-            let value = name.split('/').nth(self.key.unwrap_or(0)).and_then(|part| part.split_once('='));
-            let value = metastore::unescape_path_name(value.map_or("", |(_, value)| value));
-            match self.date_of(&value) {
-                Some(date) => {
-                    dates.known.insert(date);
-                }
-                None => dates.other = Some(value),
-            }
-        }
-        Ok(dates)
+        let names = self.metastore.partition_names(&self.table)?;
+        Ok(self.dates_of(self.values_of(&names)))
     }
 
-    fn partition(&self, date: LoadDate) -> Result<Partition, Problem> {
+    /// Most tables keep a week of days, and all their names are one short answer. Of those that keep
+    /// thousands, the server picks a span of days, and a longer one where that holds too few.
+    fn newest(&self, recent: &Recent) -> Result<Dates> {
+        let names = self.metastore.first_partition_names(&self.table, FEW_NAMES)?;
+        if names.len() < usize::from(FEW_NAMES.unsigned_abs()) {
+            return Ok(self.dates_of(self.values_of(&names)).before(recent.before));
+        }
+        for days in SPANS_DAYS {
+            let Some(from) = days_before(recent.near, days) else { break };
+            let before = recent.before.map(|date| self.text_of(date));
+            let range = metastore::Range { from: self.text_of(from), before };
+            let Some(values) = self.metastore.values_in_range(&self.table, self.key_name(), &range)? else {
+                break;
+            };
+            let dates = self.dates_of(values);
+            if dates.known.len() >= recent.enough {
+                return Ok(Dates { reach: Reach::Newest, ..dates });
+            }
+        }
+        Ok(self.dates()?.before(recent.before))
+    }
+
+    fn partition_name(&self, date: LoadDate) -> String {
+        format!("{}={}", self.key_name(), self.text_of(date))
+    }
+
+    fn partition(&self, date: LoadDate) -> Result<Option<Partition>, Problem> {
         let wanted = Wanted::any_of(self.key_name(), [self.text_of(date)]);
         let found = self.metastore.partitions_matching(&self.table, &[wanted])?;
-        let whose = format!("partition {}={}", self.key_name(), self.text_of(date));
+        let whose = format!("partition {}", self.partition_name(date));
         match found.as_slice() {
-            [] => {
-                let lacks = format!("has no {whose}");
-                Err(Problem::Pending(no_partition(&self.name, &self.home(), &self.dates()?, &lacks)))
-            }
-            [one] => self.made_of(one, &whose).map_err(|fault| match fault.class() {
+            [] => Ok(None),
+            [one] => self.made_of(one, &whose).map(Some).map_err(|fault| match fault.class() {
                 hivecast_run::Class::Data => Problem::Pending(fault),
                 _ => fault.into(),
             }),

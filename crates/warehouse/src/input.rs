@@ -1,14 +1,20 @@
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
+use chrono_tz::Tz;
 use hivecast_contract::LoadDate;
-use hivecast_feed::FileFormat;
-use hivecast_run::{Fault, Result};
+use hivecast_feed::{FileFormat, Layout};
+use hivecast_run::{Class, Fault, Result};
 use hivecast_storage::{Location, Storage};
 
+use crate::catalog::{Catalog, Telling};
+use crate::freeze::find_day;
 use crate::layout::{Listed, list_files};
 use crate::place::Place;
+use crate::problem::Problem;
 use crate::reading::Declared;
+use crate::ready::Candidate;
+use crate::warehouse::Wish;
 
 /// Rows that a file stores together; the smallest unit that is read apart from the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,13 +34,16 @@ pub struct InputFile {
     pub size: u64,
     /// Modification time, nanoseconds since the epoch.
     pub modified_ns: i64,
+    /// What the store calls its bytes, where it has a name for them: an S3 object's `ETag`.
+    pub version: Option<String>,
     /// As the file's footer lists them, an ORC file's stripes too; none for files without a footer.
     pub row_groups: Vec<RowGroup>,
 }
 
 impl InputFile {
     pub(crate) fn listed(&self) -> Listed {
-        Listed { path: self.path.clone(), size: self.size, modified_ns: self.modified_ns }
+        let InputFile { path, size, modified_ns, version, .. } = self.clone();
+        Listed { path, size, modified_ns, version }
     }
 }
 
@@ -69,9 +78,90 @@ pub struct TableInput {
     /// The load_date column that rows are filtered on, where the load_date is a column of the files
     /// and not of the path.
     pub date_column: Option<String>,
+    /// What the catalog said, and how it is asked again.
+    pub(crate) seen: Arc<Seen>,
+}
+
+/// What the catalog said of a table's partition when it was frozen.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    catalog: Arc<dyn Catalog>,
+    name: String,
+    database: Option<String>,
+    table: String,
+    layout: Layout,
+    zone: Tz,
+    written: Option<Declared>,
+}
+
+impl Seen {
+    pub(crate) fn new(catalog: Arc<dyn Catalog>, wish: &Wish<'_>, written: Option<Declared>) -> Seen {
+        Seen {
+            catalog,
+            name: wish.name.to_owned(),
+            database: wish.database.map(str::to_owned),
+            table: wish.table.to_owned(),
+            layout: wish.layout.clone(),
+            zone: wish.zone,
+            written,
+        }
+    }
+
+    fn wish(&self) -> Wish<'_> {
+        Wish {
+            name: &self.name,
+            database: self.database.as_deref(),
+            table: &self.table,
+            layout: &self.layout,
+            zone: self.zone,
+        }
+    }
 }
 
 impl TableInput {
+    /// What is not as it was when the inputs were frozen: what the catalog says, the mark that the feed
+    /// waits for, the files.
+    fn changes(&self) -> Result<Vec<String>> {
+        match self.look_again() {
+            Ok(changes) => Ok(changes),
+            // What was there, and could be read, is no more.
+            Err(fault) if matches!(fault.class(), Class::Data | Class::Usage) => Ok(vec![fault.chain()]),
+            Err(fault) => Err(fault.within(format!("failed to look again at table {}", self.table))),
+        }
+    }
+
+    fn look_again(&self) -> Result<Vec<String>> {
+        let wish = self.seen.wish();
+        let table = self.seen.catalog.find(&wish)?;
+        let day = find_day(&*table, &wish, self.load_date, Telling::OnlyTheDay);
+        let (partition, _) = day.map_err(Problem::into_fault)?;
+        let told = |what: String| Ok(vec![format!("table {}: {what}", self.table)]);
+        if partition.place.at != self.location {
+            return told(format!("its files lie in {} now, and lay in {}", partition.place, self.location));
+        }
+        if partition.written != self.seen.written {
+            return told(format!(
+                "the metastore says otherwise how the files in {} are written",
+                self.location
+            ));
+        }
+        let files = list_files(&self.place())?;
+        let candidate = Candidate {
+            wish: &wish,
+            table: &*table,
+            partition: &partition,
+            files: &files,
+            date: self.load_date,
+        };
+        let mut changes = Vec::new();
+        if let Err(problem) = candidate.check_mark() {
+            changes.push(problem.into_not_ready()?.chain());
+        }
+        let then: Vec<Listed> = self.files.iter().map(InputFile::listed).collect();
+        changes.extend(differences(&then, &files));
+        Ok(changes)
+    }
+
     fn place(&self) -> Place {
         Place { storage: Arc::clone(&self.storage), at: self.location.clone() }
     }
@@ -95,17 +185,13 @@ pub struct Inputs {
 const NAMED_CHANGES: usize = 5;
 
 impl Inputs {
-    /// Looks at every file again, to be called once all have been read. Fails with
-    /// `Class::Infrastructure`, naming the files that were changed, removed or added since the
-    /// inputs were frozen: what was read may be half old and half new.
+    /// Asks the catalog again and looks at every file again, to be called once all have been read. Fails
+    /// with `Class::Infrastructure`, naming what was changed, removed or added since the inputs were
+    /// frozen, whether files or what a metastore says of them: what was read may be half old and half new.
     pub fn recheck(&self) -> Result<()> {
         let mut changes = Vec::new();
         for table in &self.tables {
-            let now = list_files(&table.place()).map_err(|fault| {
-                fault.within(format!("failed to look again at the files of table {}", table.table))
-            })?;
-            let then: Vec<Listed> = table.files.iter().map(InputFile::listed).collect();
-            changes.extend(differences(&then, &now));
+            changes.extend(table.changes()?);
         }
         if changes.is_empty() {
             return Ok(());
@@ -117,7 +203,7 @@ impl Inputs {
             text.push_str(&format!(" and {more} more"));
         }
         Err(Fault::infrastructure(format!(
-            "the files of load_date {} changed while they were read: {text}",
+            "load_date {} was changed while it was read: {text}",
             self.load_date
         ))
         .advise("run again once the export has ended; `ready: success_file` in the feed, with --wait, waits for it"))
@@ -144,5 +230,31 @@ fn differences(then: &[Listed], now: &[Listed]) -> Vec<String> {
             (None, Some(b)) => changes.push(format!("{} was added", b.path)),
             (None, None) => return changes,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_known_by_size_time_and_version() {
+        let file = |name: &str| Listed {
+            path: Location::parse(&format!("s3://bucket/day/{name}")).unwrap(),
+            size: 3,
+            modified_ns: 1_000_000_000,
+            version: Some("\"one\"".to_owned()),
+        };
+        let check = |now: &[Listed], expected: &[&str]| {
+            assert_eq!(differences(&[file("a"), file("c")], now), expected, "{now:?}");
+        };
+        check(&[file("a"), file("c")], &[]);
+        check(&[file("a")], &["s3://bucket/day/c was removed"]);
+        check(&[file("a"), file("b"), file("c")], &["s3://bucket/day/b was added"]);
+        let changed = "s3://bucket/day/a was changed";
+        check(&[Listed { size: 4, ..file("a") }, file("c")], &[changed]);
+        check(&[Listed { modified_ns: 2_000_000_000, ..file("a") }, file("c")], &[changed]);
+        // Overwritten within the second, with as many bytes.
+        check(&[Listed { version: Some("\"two\"".to_owned()), ..file("a") }, file("c")], &[changed]);
     }
 }

@@ -10,7 +10,7 @@ use hivecast_run::{Fault, Result};
 use serde_json::value::RawValue;
 
 use crate::compressed::open_lines;
-use crate::convert::Trim;
+use crate::convert::TextRule;
 use crate::data_file::DataFile;
 use crate::json_value::{Members, Unfit, push};
 use crate::lines::Lines;
@@ -29,7 +29,7 @@ pub(crate) struct JsonRows {
     /// The places of the wanted columns by their names.
     places: HashMap<String, usize>,
     columns: Vec<Values>,
-    trims: Vec<Option<Trim>>,
+    rules: Vec<Option<TextRule>>,
     wanted: SchemaRef,
     zone: chrono_tz::Tz,
     batch_rows: usize,
@@ -45,14 +45,24 @@ pub(crate) fn open(reader: &RowReader, file: DataFile) -> Result<JsonRows> {
     lines.skip(layout.skip_header_lines).map_err(|broken| malformed(&file, broken))?;
     Ok(JsonRows {
         lines,
-        places: reader.wanted.iter().map(|column| column.name.clone()).zip(0..).collect(),
+        places: places(reader),
         columns: columns.collect::<Result<_>>()?,
-        trims: reader.wanted.iter().map(|column| reader.declared.trim_of(&column.name)).collect(),
+        rules: reader.wanted.iter().map(|column| reader.declared.text_rule_of(&column.name)).collect(),
         wanted: wanted(reader),
         zone: reader.declared.zone,
         batch_rows: reader.batch_rows.max(1),
         file,
     })
+}
+
+/// The wanted columns by the names that the partition's own columns have.
+fn places(reader: &RowReader) -> HashMap<String, usize> {
+    let declared = &reader.declared;
+    let names = reader.wanted.iter().zip(0..).filter_map(|(column, place)| match declared.own {
+        Some(_) => declared.own_of(&column.name).map(|(name, _)| (name.clone(), place)),
+        None => Some((column.name.clone(), place)),
+    });
+    names.collect()
 }
 
 impl JsonRows {
@@ -73,9 +83,12 @@ impl JsonRows {
         if rows == 0 {
             return Ok(None);
         }
-        let columns = self.columns.iter_mut().zip(&self.trims).map(|(values, trim)| {
-            let column = values.finish().and_then(|column| finish(&column, trim.as_ref()));
-            column.map_err(|error| self.file.fault("can't be put into columns").because(error))
+        let ruled = self.columns.iter_mut().zip(&self.rules).zip(self.wanted.fields());
+        let columns = ruled.map(|((values, rule), field)| {
+            let column = values
+                .finish()
+                .map_err(|error| self.file.fault("can't be put into columns").because(error))?;
+            finish(&self.file, field.name(), &column, rule.as_ref())
         });
         let columns = columns.collect::<Result<_>>()?;
         put_together(&self.file, &Arc::clone(&self.wanted), columns, rows).map(Some)

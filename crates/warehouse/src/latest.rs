@@ -6,8 +6,8 @@ use hivecast_contract::LoadDate;
 use hivecast_feed::Feed;
 use hivecast_run::{Context, Fault, Result, Silent};
 
-use crate::catalog::CatalogTable;
-use crate::freeze::{check_ready, dates_of};
+use crate::catalog::{CatalogTable, Reach, Recent};
+use crate::freeze::{check_ready, dates_of, today};
 use crate::warehouse::{Warehouse, Wish, each_table, wishes};
 
 /// Load_dates that are looked at, counted back from the newest: a month in which nothing was ready is
@@ -32,11 +32,19 @@ impl Warehouse {
         let tables = each_table(feed, |wish| self.catalog.find(wish))?;
         let mut having = Vec::with_capacity(tables.len());
         for (wish, (_, table)) in wishes(feed).zip(&tables) {
-            having.push(Having { wish, table: &**table, dates: dates_of(&**table, &wish)? });
+            let (dates, reach) = newest_of(&**table, &wish, context)?;
+            having.push(Having { wish, table: &**table, dates, reach });
         }
-        let all: BTreeSet<LoadDate> = having.iter().flat_map(|table| &table.dates).copied().collect();
+        // A day among the newest of all tables together is among the newest of each that has it.
+        let mut all = union(&having);
         if !all.iter().any(|date| having.iter().all(|table| table.dates.contains(date))) {
-            return Ok(None);
+            for table in having.iter_mut().filter(|table| table.reach == Reach::Newest) {
+                table.dates = table.table.dates()?.known;
+            }
+            all = union(&having);
+            if !all.iter().any(|date| having.iter().all(|table| table.dates.contains(date))) {
+                return Ok(None);
+            }
         }
         let (mut passed_over, mut first) = (Vec::new(), None);
         for &date in all.iter().rev().take(MOST_LOOKED_AT) {
@@ -55,6 +63,25 @@ struct Having<'a> {
     wish: Wish<'a>,
     table: &'a dyn CatalogTable,
     dates: BTreeSet<LoadDate>,
+    reach: Reach,
+}
+
+fn union(tables: &[Having<'_>]) -> BTreeSet<LoadDate> {
+    tables.iter().flat_map(|table| &table.dates).copied().collect()
+}
+
+/// As many of a table's newest load_dates as are looked at.
+fn newest_of(
+    table: &dyn CatalogTable,
+    wish: &Wish<'_>,
+    context: Context<'_>,
+) -> Result<(BTreeSet<LoadDate>, Reach)> {
+    if table.unpartitioned()?.is_some() {
+        return Ok((dates_of(table, wish)?, Reach::All));
+    }
+    let near = today(context)?;
+    let dates = table.newest(&Recent { before: None, near, enough: MOST_LOOKED_AT })?;
+    Ok((dates.known, dates.reach))
 }
 
 /// Why a day can't be taken, and the fault of the first table that has it and is not ready. None where

@@ -1,12 +1,11 @@
 //! Hive's directory layout: where a table lies, its partition directories, its files.
 
-use std::collections::BTreeSet;
-
 use hivecast_contract::LoadDate;
+use hivecast_metastore::unescape_path_name;
 use hivecast_run::{Fault, Result};
 use hivecast_storage::{Kind, Location};
 
-use crate::catalog::Shelf;
+use crate::catalog::{Dates, LISTED_DATES, Reach, Shelf};
 use crate::place::Place;
 
 /// The file that marks a directory as whole; Hadoop's output committers write it last.
@@ -17,8 +16,6 @@ pub(crate) const SUCCESS_FILE: &str = "_SUCCESS";
 const NEAR_NAME: f64 = 0.66;
 /// Names that a message suggests.
 const NEAR_NAMES: usize = 3;
-/// Dates that a message lists; the rest are counted.
-const LISTED_DATES: usize = 10;
 
 /// A file as the directory lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +23,8 @@ pub(crate) struct Listed {
     pub(crate) path: Location,
     pub(crate) size: u64,
     pub(crate) modified_ns: i64,
+    /// What the store calls its bytes, where it does.
+    pub(crate) version: Option<String>,
 }
 
 /// A directory `name=value`, with Hive's escapes undone.
@@ -159,35 +158,13 @@ pub(crate) fn partition_dirs(table: &Place) -> Result<Vec<PartitionDir>> {
         }
         if let Some((key, value)) = entry.name.split_once('=') {
             found.push(PartitionDir {
-                name: unescape(key),
-                value: unescape(value),
+                name: unescape_path_name(key),
+                value: unescape_path_name(value),
                 place: table.join(&entry.name),
             });
         }
     }
     Ok(found)
-}
-
-/// Undoes Hive's `FileUtils.escapePathName`, which writes special bytes as `%` and two hexadecimal
-/// digits. Anything else stays as it is.
-fn unescape(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let hex = |offset: usize| bytes.get(at + offset).and_then(|byte| char::from(*byte).to_digit(16));
-        match (bytes[at], hex(1), hex(2)) {
-            (b'%', Some(high), Some(low)) => {
-                out.push((high * 16 + low) as u8);
-                at += 3;
-            }
-            (byte, _, _) => {
-                out.push(byte);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// The data files of a directory, sorted by path. A directory inside is refused, since Hive would
@@ -202,7 +179,7 @@ pub(crate) fn list_files(dir: &Place) -> Result<Vec<Listed>> {
             return Err(nested_directory(dir, &entry.name));
         }
         let path = dir.at.join(&entry.name);
-        files.push(Listed { size: entry.size, modified_ns: entry.modified_ns, path });
+        files.push(Listed { size: entry.size, modified_ns: entry.modified_ns, version: entry.version, path });
     }
     Ok(files)
 }
@@ -221,16 +198,17 @@ pub(crate) fn has_success_file(dir: &Place) -> Result<bool> {
 }
 
 /// "the load_dates that exist are …", newest first.
-pub(crate) fn tell_dates(dates: &BTreeSet<LoadDate>) -> String {
-    if dates.is_empty() {
+pub(crate) fn tell_dates(dates: &Dates) -> String {
+    let Dates { known, reach, .. } = dates;
+    if known.is_empty() {
         return "no load_date exists".to_owned();
     }
-    let shown: Vec<String> = dates.iter().rev().take(LISTED_DATES).map(LoadDate::to_string).collect();
-    let more = match dates.len().saturating_sub(LISTED_DATES) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    format!("these exist: {}{more}", shown.join(", "))
+    let shown: Vec<String> = known.iter().rev().take(LISTED_DATES).map(LoadDate::to_string).collect();
+    match (reach, known.len().saturating_sub(LISTED_DATES)) {
+        (Reach::Newest, _) => format!("the newest that exist: {}", shown.join(", ")),
+        (Reach::All, 0) => format!("these exist: {}", shown.join(", ")),
+        (Reach::All, more) => format!("these exist: {} and {more} more", shown.join(", ")),
+    }
 }
 
 #[cfg(test)]
@@ -238,25 +216,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn undoes_hives_escapes_and_nothing_else() {
-        for (escaped, plain) in [
-            ("2026-11-22", "2026-11-22"),
-            ("2026%2D11%2d22", "2026-11-22"),
-            ("a%3Ab", "a:b"),
-            ("50%", "50%"),
-            ("%4", "%4"),
-            ("%zz", "%zz"),
-            ("caf%C3%A9", "café"),
-        ] {
-            assert_eq!(unescape(escaped), plain);
-        }
+    fn lists_ten_dates_newest_first_and_counts_the_rest() {
+        let known = (1..=12).filter_map(|day| LoadDate::new(2026, 11, day)).collect();
+        let text = tell_dates(&Dates { known, ..Dates::default() });
+        assert!(text.starts_with("these exist: 2026-11-12, 2026-11-11, "), "{text}");
+        assert!(text.ends_with("2026-11-03 and 2 more"), "{text}");
     }
 
     #[test]
-    fn lists_ten_dates_newest_first_and_counts_the_rest() {
-        let dates: BTreeSet<LoadDate> = (1..=12).filter_map(|day| LoadDate::new(2026, 11, day)).collect();
-        let text = tell_dates(&dates);
-        assert!(text.starts_with("these exist: 2026-11-12, 2026-11-11, "), "{text}");
-        assert!(text.ends_with("2026-11-03 and 2 more"), "{text}");
+    fn older_dates_that_nobody_asked_for_are_not_counted() {
+        let known = (1..=2).filter_map(|day| LoadDate::new(2026, 11, day)).collect();
+        let dates = Dates { known, reach: Reach::Newest, other: None };
+        assert_eq!(tell_dates(&dates), "the newest that exist: 2026-11-02, 2026-11-01");
     }
 }

@@ -34,6 +34,7 @@ mod lines;
 mod orc_file;
 mod orc_integers;
 mod orc_tail;
+mod parallel;
 mod parquet_file;
 mod parquet_time;
 mod parse;

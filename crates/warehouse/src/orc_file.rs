@@ -5,9 +5,12 @@ use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::{Field, Schema};
+use arrow_schema::{ArrowError, Field, Schema};
 use bytes::Bytes;
+use chrono_tz::Tz;
 use hivecast_run::{Fault, Result};
 use hivecast_storage::{ReadAt, Sequential};
 use orc_rust::projection::ProjectionMask;
@@ -21,10 +24,13 @@ use orc_rust::{ArrowReader, ArrowReaderBuilder};
 use crate::convert::convert;
 use crate::data_file::DataFile;
 use crate::input::RowGroup;
+use crate::leaves::map_leaves;
 use crate::orc_integers::{self, RunLength};
 use crate::orc_tail::{Column, Tail, Unread, decompress, stream};
 use crate::reading::{Conform, tell_twins};
 use crate::rows::RowReader;
+use crate::schema::WALL_CLOCK;
+use crate::zone::as_old_java_meant;
 
 const FORMAT: &str = "ORC";
 /// Bytes between two streams that are read along with them rather than apart.
@@ -147,6 +153,8 @@ pub(crate) struct OrcRows {
     stripes: Range<usize>,
     /// Rows of the current stripe that are still to come.
     rows_left: u64,
+    /// The zone in which the current stripe was written by Java's old classes.
+    old_java_zone: Option<Tz>,
     conform: Conform,
     batch_rows: usize,
 }
@@ -180,7 +188,19 @@ pub(crate) fn open(reader: &RowReader, file: DataFile, stripes: Option<Range<usi
                 .build(),
         )
     })?;
-    Ok(OrcRows { file, tail, input, reader, columns, types, stripes, rows_left: 0, conform, batch_rows })
+    Ok(OrcRows {
+        file,
+        tail,
+        input,
+        reader,
+        columns,
+        types,
+        stripes,
+        rows_left: 0,
+        old_java_zone: None,
+        conform,
+        batch_rows,
+    })
 }
 
 /// Where the stripes begin, as the decoder wants to be told which they are.
@@ -215,16 +235,30 @@ impl OrcRows {
         let calendars = self.tail.calendars();
         let columns = self.columns.iter().zip(batch.columns()).map(|(column, decoded)| {
             // What an instant is shows in the column's type alone, so that no zone matters here.
-            let found = convert(decoded, &column.data_type, chrono_tz::Tz::UTC);
+            let found = convert(decoded, &column.data_type, Tz::UTC);
+            let found = found.and_then(|found| self.as_meant(found));
             let found = found.and_then(|found| calendars.rebase(&found));
-            let found = found.and_then(|found| match &column.trim {
-                Some(trim) => trim.apply(&found),
+            let found = found.and_then(|found| match &column.rule {
+                Some(rule) => rule.apply(&found),
                 None => Ok(found),
             });
             found.map_err(|error| self.file.corrupt(FORMAT, format!("column {}: {error}", column.name)))
         });
         let columns: Vec<ArrayRef> = columns.collect::<Result<_>>()?;
         self.conform.batch(&columns, batch.num_rows()).map(Some)
+    }
+
+    /// The column with its wall clocks as the stripe's writer meant them: the decoder takes a zone's history for
+    /// what it is.
+    fn as_meant(&self, column: ArrayRef) -> std::result::Result<ArrayRef, ArrowError> {
+        let Some(zone) = self.old_java_zone else { return Ok(column) };
+        map_leaves(&column, &|leaf| {
+            if *leaf.data_type() != WALL_CLOCK {
+                return Ok(None);
+            }
+            let clocks = as_old_java_meant(leaf.as_primitive::<TimestampMicrosecondType>(), zone)?;
+            Ok(clocks.map(|clocks| Arc::new(clocks) as ArrayRef))
+        })
     }
 
     /// Reads what is needed of a stripe, and checks what the decoder would believe.
@@ -238,7 +272,8 @@ impl OrcRows {
         let end = begin + stripe.footer_length();
         let footer_bytes = file.disk.read_at(begin..end).map_err(|error| failed(error.to_string()))?;
         let footer = self.tail.stripe_footer(&footer_bytes).map_err(&failed)?;
-        check_footer(&footer, stripe).map_err(&failed)?;
+        let zone = check_footer(&footer, stripe).map_err(&failed)?;
+        self.old_java_zone = zone.filter(|_| self.tail.is_by_java());
         let streams = self.streams(&footer, stripe);
         let ranges = merged(&streams);
         let bytes = file.disk.read_ranges(&ranges).map_err(|error| failed(error.to_string()))?;
@@ -304,8 +339,12 @@ struct Stream {
     range: Range<u64>,
 }
 
-/// What the decoder would believe of a stripe's footer.
-fn check_footer(footer: &StripeFooter, stripe: &StripeInformation) -> std::result::Result<(), String> {
+/// Looks at what the decoder would believe of a stripe's footer. The zone in which it was written, if it
+/// says.
+fn check_footer(
+    footer: &StripeFooter,
+    stripe: &StripeInformation,
+) -> std::result::Result<Option<Tz>, String> {
     let room = stripe.index_length() + stripe.data_length();
     let streams = footer.streams.iter().try_fold(0_u64, |sum, stream| sum.checked_add(stream.length()));
     if streams.is_none_or(|streams| streams > room) {
@@ -317,12 +356,11 @@ fn check_footer(footer: &StripeFooter, stripe: &StripeInformation) -> std::resul
     if largest.is_some_and(|largest| largest > words) {
         return Err("a dictionary has more words than there are values".to_owned());
     }
-    match &footer.writer_timezone {
-        Some(zone) if zone.parse::<chrono_tz::Tz>().is_err() => {
-            Err(format!("its time zone {zone:?} is not known, by which its timestamps are written"))
-        }
-        _ => Ok(()),
-    }
+    let zone = footer.writer_timezone.as_ref().map(|zone| {
+        zone.parse::<Tz>()
+            .map_err(|_| format!("its time zone {zone:?} is not known, by which its timestamps are written"))
+    });
+    zone.transpose()
 }
 
 /// The ranges with those together that lie close to each other.

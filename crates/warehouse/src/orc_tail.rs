@@ -11,7 +11,7 @@ use orc_rust::proto::{CalendarKind, CompressionKind, Footer, PostScript, StripeF
 use prost::Message;
 
 use crate::calendar::{Calendar, Calendars};
-use crate::convert::{Trim, some_of};
+use crate::convert::{TextRule, any_rule};
 use crate::disk::Disk;
 use crate::schema::{WALL_CLOCK, instant, list_of, map_of};
 
@@ -51,8 +51,8 @@ pub(crate) struct Column {
     /// What the decoder is asked for: text and binary as it has them, timestamps as nanoseconds in a
     /// decimal, which alone holds them all.
     pub(crate) decoded: DataType,
-    /// The blanks with which its text is filled up.
-    pub(crate) trim: Option<Trim>,
+    /// The blanks with which its text is filled up are no part of it.
+    pub(crate) rule: Option<TextRule>,
 }
 
 /// Why a file is not read.
@@ -100,9 +100,14 @@ impl Tail {
         Ok(Tail { footer, compression, columns })
     }
 
+    /// Whether the writer is ORC's own in Java, as it is where it does not say.
+    pub(crate) fn is_by_java(&self) -> bool {
+        self.footer.writer.is_none_or(|writer| writer == JAVA_WRITER)
+    }
+
     /// How the file counts days.
     pub(crate) fn calendars(&self) -> Calendars {
-        let java = self.footer.writer.is_none_or(|writer| writer == JAVA_WRITER);
+        let java = self.is_by_java();
         Calendars::both(match self.footer.calendar() {
             CalendarKind::JulianGregorian => Calendar::Hybrid,
             CalendarKind::ProlepticGregorian => Calendar::Proleptic,
@@ -223,7 +228,7 @@ fn columns(footer: &Footer) -> Result<Vec<Column>, Unread> {
             id: *id,
             data_type: found.data_type,
             decoded: found.decoded,
-            trim: found.trim,
+            rule: found.rule,
         })
     });
     columns.collect()
@@ -233,12 +238,12 @@ fn columns(footer: &Footer) -> Result<Vec<Column>, Unread> {
 struct Found {
     data_type: DataType,
     decoded: DataType,
-    trim: Option<Trim>,
+    rule: Option<TextRule>,
 }
 
 impl Found {
     fn of(data_type: DataType, decoded: DataType) -> Found {
-        Found { data_type, decoded, trim: None }
+        Found { data_type, decoded, rule: None }
     }
 
     fn plain(data_type: DataType) -> Found {
@@ -282,7 +287,10 @@ impl Types<'_> {
             Kind::Double => Found::plain(DataType::Float64),
             Kind::Date => Found::plain(DataType::Date32),
             Kind::String | Kind::Varchar => Found::of(DataType::Utf8View, DataType::Utf8),
-            Kind::Char => Found { trim: Some(Trim::Blanks), ..Found::of(DataType::Utf8View, DataType::Utf8) },
+            Kind::Char => Found {
+                rule: Some(TextRule::Char(u32::MAX)),
+                ..Found::of(DataType::Utf8View, DataType::Utf8)
+            },
             Kind::Binary => Found::of(DataType::BinaryView, DataType::Binary),
             Kind::Timestamp => Found::of(WALL_CLOCK, nanos()),
             Kind::TimestampInstant => Found::of(instant(), nanos()),
@@ -292,7 +300,7 @@ impl Types<'_> {
                 Found {
                     data_type: list_of(item.data_type),
                     decoded: list_of(item.decoded),
-                    trim: some_of(vec![item.trim]),
+                    rule: any_rule(vec![item.rule]),
                 }
             }
             Kind::Map => {
@@ -300,7 +308,7 @@ impl Types<'_> {
                 Found {
                     data_type: map_of(key.data_type, value.data_type),
                     decoded: map_of(key.decoded, value.decoded),
-                    trim: some_of(vec![key.trim, value.trim]),
+                    rule: any_rule(vec![key.rule, value.rule]),
                 }
             }
             Kind::Struct => self.structure(id, found, depth)?,
@@ -312,17 +320,17 @@ impl Types<'_> {
 
     fn structure(&self, id: u32, found: &Type, depth: usize) -> Result<Found, Unread> {
         self.check_root(found)?;
-        let (mut fields, mut decoded, mut trims) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut fields, mut decoded, mut rules) = (Vec::new(), Vec::new(), Vec::new());
         for (inner, name) in found.subtypes.iter().zip(&found.field_names) {
             let part = self.of(*inner, id, depth + 1)?;
             fields.push(Field::new(name.to_lowercase(), part.data_type, true));
             decoded.push(Field::new(name.to_lowercase(), part.decoded, true));
-            trims.push(part.trim);
+            rules.push(part.rule);
         }
         Ok(Found {
             data_type: DataType::Struct(fields.into()),
             decoded: DataType::Struct(decoded.into()),
-            trim: some_of(trims),
+            rule: any_rule(rules),
         })
     }
 }

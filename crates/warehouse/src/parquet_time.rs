@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
+use arrow_array::{ArrayRef, TimestampMicrosecondArray};
 use arrow_schema::{ArrowError, DataType};
 use chrono_tz::Tz;
 use parquet::file::metadata::FileMetaData;
@@ -12,7 +12,7 @@ use parquet::file::metadata::FileMetaData;
 use crate::calendar::{Calendar, Calendars};
 use crate::leaves::map_leaves;
 use crate::schema::{WALL_CLOCK, instant};
-use crate::zone::wall_clock;
+use crate::zone::{wall_clock, wall_clock_of_old_java};
 
 /// How the writer's library calls itself that Hive and Spark write with.
 const PARQUET_MR: &str = "parquet-mr";
@@ -34,6 +34,8 @@ enum Int96 {
     Instant,
     /// An instant, by which the wall clock of this zone is meant.
     ClockOf(Tz),
+    /// As [`Int96::ClockOf`], made by Java's old classes.
+    OldClockOf(Tz),
 }
 
 /// What of the footer matters.
@@ -41,6 +43,7 @@ enum Int96 {
 struct Marks<'a> {
     created_by: &'a str,
     hive_zone: Option<&'a str>,
+    hive_old_offsets: Option<&'a str>,
     hive_proleptic: Option<&'a str>,
     spark: Option<&'a str>,
     spark_zone: Option<&'a str>,
@@ -62,6 +65,7 @@ impl Times {
             &Marks {
                 created_by: metadata.created_by().unwrap_or_default(),
                 hive_zone: of("writer.time.zone"),
+                hive_old_offsets: of("writer.zone.conversion.legacy"),
                 hive_proleptic: of("writer.date.proleptic"),
                 spark: of("org.apache.spark.version").or(schema),
                 spark_zone: of("org.apache.spark.timeZone"),
@@ -77,9 +81,10 @@ impl Times {
             |name: &str| name.parse::<Tz>().map_err(|_| format!("its time zone {name:?} is not known"));
         let parquet_mr = marks.created_by.starts_with(PARQUET_MR);
         let int96 = match (marks.hive_zone, marks.spark) {
+            (Some(name), _) if marks.hive_old_offsets == Some("true") => Int96::OldClockOf(parse(name)?),
             (Some(name), _) => Int96::ClockOf(parse(name)?),
             (None, Some(_)) => Int96::Instant,
-            (None, None) if parquet_mr => Int96::ClockOf(zone),
+            (None, None) if parquet_mr => Int96::OldClockOf(zone),
             (None, None) => Int96::WallClock,
         };
         let older = |version: &str| marks.spark.is_some_and(|found| found < version);
@@ -108,28 +113,34 @@ impl Times {
     pub(crate) fn int96_type(self) -> DataType {
         match self.int96 {
             Int96::Instant => instant(),
-            Int96::WallClock | Int96::ClockOf(_) => WALL_CLOCK,
+            Int96::WallClock | Int96::ClockOf(_) | Int96::OldClockOf(_) => WALL_CLOCK,
         }
     }
 
     /// A column in microseconds as it is meant. `has_int96` says whether its timestamps are such.
     pub(crate) fn apply(self, column: &ArrayRef, has_int96: HasInt96) -> Result<ArrayRef, ArrowError> {
-        match (has_int96, self.int96) {
-            (HasInt96::No, _) => self.calendars.rebase(column),
-            (HasInt96::Yes, Int96::ClockOf(zone)) if zone != Tz::UTC => {
-                let clock = map_leaves(column, &|leaf| {
-                    if *leaf.data_type() != WALL_CLOCK {
-                        return Ok(None);
-                    }
-                    let times = leaf.as_primitive::<TimestampMicrosecondType>();
-                    Ok(Some(Arc::new(wall_clock(times, zone)?) as ArrayRef))
-                })?;
-                self.int96_calendars.rebase(&clock)
+        let of_zone = match (has_int96, self.int96) {
+            (HasInt96::No, _) => return self.calendars.rebase(column),
+            (HasInt96::Yes, Int96::WallClock | Int96::Instant) => None,
+            (HasInt96::Yes, Int96::ClockOf(zone)) => Some((zone, wall_clock as ToClock)),
+            (HasInt96::Yes, Int96::OldClockOf(zone)) => Some((zone, wall_clock_of_old_java as ToClock)),
+        };
+        let Some((zone, to_clock)) = of_zone.filter(|(zone, _)| *zone != Tz::UTC) else {
+            return self.int96_calendars.rebase(column);
+        };
+        let clock = map_leaves(column, &|leaf| {
+            if *leaf.data_type() != WALL_CLOCK {
+                return Ok(None);
             }
-            (HasInt96::Yes, _) => self.int96_calendars.rebase(column),
-        }
+            let times = leaf.as_primitive::<TimestampMicrosecondType>();
+            Ok(Some(Arc::new(to_clock(times, zone)?) as ArrayRef))
+        })?;
+        self.int96_calendars.rebase(&clock)
     }
 }
+
+/// Makes wall clocks of a zone out of instants.
+type ToClock = fn(&TimestampMicrosecondArray, Tz) -> Result<TimestampMicrosecondArray, ArrowError>;
 
 /// Whether a column's timestamps are INT96s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,8 +170,12 @@ mod tests {
         assert_eq!(hive4.calendars.dates, Calendar::Hybrid);
         assert_eq!(hive4.int96_calendars.timestamps, Calendar::Proleptic);
 
+        let legacy =
+            Marks { hive_zone: Some("Asia/Shanghai"), hive_old_offsets: Some("true"), ..Marks::default() };
+        assert_eq!(by(legacy).int96, Int96::OldClockOf(shanghai));
+
         let hive2 = by(Marks { created_by: mr, ..Marks::default() });
-        assert_eq!((hive2.int96, hive2.calendars.dates), (Int96::ClockOf(berlin), Calendar::Hybrid));
+        assert_eq!((hive2.int96, hive2.calendars.dates), (Int96::OldClockOf(berlin), Calendar::Hybrid));
         assert_eq!(hive2.int96_calendars.timestamps, Calendar::Hybrid);
 
         let spark = |version, legacy| {

@@ -1,5 +1,7 @@
 //! Single values out of text, exactly or not at all.
 
+use std::str::FromStr;
+
 use chrono::{DateTime, FixedOffset};
 use chrono_tz::Tz;
 use hivecast_contract::LoadDate;
@@ -19,6 +21,14 @@ pub(crate) fn parse_boolean(text: &str) -> Option<bool> {
         _ if text.eq_ignore_ascii_case("false") => Some(false),
         _ => None,
     }
+}
+
+/// The nearest number that the type has; none where the text is one that is too large for it.
+pub(crate) fn parse_float<T: FromStr + Into<f64> + Copy>(text: &str) -> Option<T> {
+    let value = text.parse::<T>().ok()?;
+    // The value that is infinite is written out, without a digit.
+    let is_too_large = value.into().is_infinite() && text.bytes().any(|byte| byte.is_ascii_digit());
+    (!is_too_large).then_some(value)
 }
 
 fn digits(text: &str) -> bool {
@@ -197,6 +207,16 @@ mod tests {
         }
         let nines = "9".repeat(38);
         assert_eq!(parse_decimal(&nines, 38, 0), nines.parse().ok());
+    }
+
+    #[test]
+    fn floats_are_of_their_types_range() {
+        assert_eq!(parse_float::<f32>("3.4028235e38"), Some(f32::MAX));
+        assert_eq!(parse_float::<f32>("1e300"), None);
+        assert_eq!(parse_float::<f64>("1e300"), Some(1e300));
+        assert_eq!(parse_float::<f64>("-1e309"), None);
+        assert_eq!(parse_float::<f64>("-Infinity"), Some(f64::NEG_INFINITY));
+        assert_eq!(parse_float::<f32>("1,5"), None);
     }
 
     #[test]

@@ -18,6 +18,16 @@ impl Problem {
         }
     }
 
+    /// Says first of which of the feed's tables it is: stores and metastores know none of them.
+    pub(crate) fn of_table(self, name: &str) -> Problem {
+        let subject = format!("table {name}");
+        match self {
+            Problem::Pending(fault) => Problem::Pending(fault.about(&subject)),
+            Problem::Unreachable(fault) => Problem::Unreachable(fault.about(&subject)),
+            Problem::Lasting(fault) => Problem::Lasting(fault.about(&subject)),
+        }
+    }
+
     pub(crate) fn into_fault(self) -> Fault {
         match self {
             Problem::Pending(fault) | Problem::Unreachable(fault) | Problem::Lasting(fault) => fault,

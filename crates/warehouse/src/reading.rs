@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use hivecast_feed::{ColumnType, FileFormat, Layout, TextLayout, type_name};
 use hivecast_run::{Fault, Result};
 
-use crate::convert::{Trim, convert, sort_maps, trims};
+use crate::convert::{TextRule, convert, sort_maps, text_rule};
 use crate::data_file::DataFile;
 use crate::rows::RowReader;
 
@@ -16,12 +16,15 @@ use crate::rows::RowReader;
 const NAMELESS: &str = "_col";
 
 /// How a partition's files lie, as far as the feed or a metastore says before they are looked at.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Declared {
     /// Found by the files themselves when absent.
     pub(crate) format: Option<FileFormat>,
     pub(crate) text: TextLayout,
     pub(crate) columns: Option<Columns>,
+    /// The columns that a partition's files have, where they are read by these and then become the
+    /// table's, one by one in their order.
+    pub(crate) own: Option<Vec<(String, ColumnType)>>,
     pub(crate) matching: Matching,
     /// Where wall clocks stand, for files that hold instants.
     pub(crate) zone: Tz,
@@ -64,15 +67,31 @@ impl Declared {
                 .columns
                 .as_ref()
                 .map(|columns| Columns { by: Authority::Feed, columns: columns.iter().map(lower).collect() }),
+            own: None,
             matching: Matching::Names,
             zone,
         }
     }
 
-    /// What is done to the text of a column that is declared as `char(n)`, or holds such.
-    pub(crate) fn trim_of(&self, name: &str) -> Option<Trim> {
+    /// The table's columns that files without names have, in their order.
+    pub(crate) fn names_by_position(&self) -> Option<Vec<String>> {
+        let columns = &self.columns.as_ref()?.columns;
+        let most = self.own.as_ref().map_or(columns.len(), Vec::len);
+        Some(columns.iter().take(most).map(|(name, _)| name.clone()).collect())
+    }
+
+    /// A table's column as the partition's files have it: the partition's own column of the same position.
+    /// None where they have none, or where nothing is declared.
+    pub(crate) fn own_of(&self, name: &str) -> Option<&(String, ColumnType)> {
+        let columns = &self.columns.as_ref()?.columns;
+        let at = columns.iter().position(|(known, _)| known == name)?;
+        self.own.as_ref().unwrap_or(columns).get(at)
+    }
+
+    /// What is asked of the text of a column that is declared as `char(n)` or `varchar(n)`, or holds such.
+    pub(crate) fn text_rule_of(&self, name: &str) -> Option<TextRule> {
         let declared = self.columns.as_ref()?;
-        trims(&declared.columns.iter().find(|(known, _)| known == name)?.1)
+        text_rule(&declared.columns.iter().find(|(known, _)| known == name)?.1)
     }
 
     /// The names by which the table's columns are found in a file: the file's own, in lower case, or
@@ -112,7 +131,7 @@ pub(crate) fn tell_twins(file: &DataFile, names: &[String]) -> Result<()> {
 struct Slot {
     /// The place among the columns that are read of the file; none where the file lacks it.
     from: Option<usize>,
-    trim: Option<Trim>,
+    rule: Option<TextRule>,
 }
 
 /// Makes batches of the wanted columns out of a file's.
@@ -133,7 +152,7 @@ impl Conform {
         read.dedup();
         let slots = reader.wanted.iter().map(|column| Slot {
             from: found(&column.name).and_then(|at| read.binary_search(&at).ok()),
-            trim: reader.declared.trim_of(&column.name),
+            rule: reader.declared.text_rule_of(&column.name),
         });
         let slots = slots.collect();
         (Conform { file: file.clone(), slots, wanted: wanted(reader), zone: reader.declared.zone }, read)
@@ -143,17 +162,15 @@ impl Conform {
     pub(crate) fn batch(&self, read: &[ArrayRef], rows: usize) -> Result<RecordBatch> {
         let columns = self.slots.iter().zip(self.wanted.fields()).map(|(slot, field)| {
             match slot.from.and_then(|at| read.get(at)) {
-                Some(column) => self.column(column, field, slot.trim.as_ref()),
+                Some(column) => self.column(column, field, slot.rule.as_ref()),
                 None => Ok(new_null_array(field.data_type(), rows)),
             }
         });
         put_together(&self.file, &self.wanted, columns.collect::<Result<_>>()?, rows)
     }
 
-    fn column(&self, column: &ArrayRef, field: &Field, trim: Option<&Trim>) -> Result<ArrayRef> {
-        let converted =
-            convert(column, field.data_type(), self.zone).and_then(|column| finish(&column, trim));
-        converted.map_err(|error| {
+    fn column(&self, column: &ArrayRef, field: &Field, rule: Option<&TextRule>) -> Result<ArrayRef> {
+        let converted = convert(column, field.data_type(), self.zone).map_err(|error| {
             let DataFile { table, path, .. } = &self.file;
             Fault::data(format!(
                 "table {table}: a value of column {} in {path} does not fit the type {}",
@@ -161,16 +178,32 @@ impl Conform {
                 type_name(field.data_type())
             ))
             .because(error)
-        })
+        })?;
+        finish(&self.file, field.name(), &converted, rule)
     }
 }
 
-/// What is done last to a column that has the table's type.
-pub(crate) fn finish(column: &ArrayRef, trim: Option<&Trim>) -> std::result::Result<ArrayRef, ArrowError> {
-    match trim {
-        Some(trim) => sort_maps(&trim.apply(column)?),
-        None => sort_maps(column),
-    }
+/// What is done last to a column that has the table's type: the text in it is as the rule asks, and maps
+/// are in their order.
+pub(crate) fn finish(
+    file: &DataFile,
+    name: &str,
+    column: &ArrayRef,
+    rule: Option<&TextRule>,
+) -> Result<ArrayRef> {
+    let ruled = rule.map_or_else(|| Ok(Arc::clone(column)), |rule| rule.apply(column));
+    ruled.and_then(|ruled| sort_maps(&ruled)).map_err(|error| not_held(file, name, error))
+}
+
+/// A value that the table's type has no room for.
+pub(crate) fn not_held(file: &DataFile, name: &str, error: ArrowError) -> Fault {
+    let cause = match error {
+        ArrowError::InvalidArgumentError(why) => why,
+        other => other.to_string(),
+    };
+    file.fault(format!("has a value in column {name} that the table's type does not hold"))
+        .because(cause)
+        .advise("export the partition again in the table's types, or widen the table's column")
 }
 
 /// The schema of the wanted columns.
@@ -211,6 +244,7 @@ mod tests {
             format: None,
             text: TextLayout::default(),
             columns: Some(Columns { by: Authority::Metastore, columns }),
+            own: None,
             matching,
             zone: Tz::UTC,
         }

@@ -1,12 +1,13 @@
 //! When a partition is whole, as the feed asks.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hivecast_contract::LoadDate;
 use hivecast_feed::Ready;
-use hivecast_run::{Context, Fault, Result};
+use hivecast_run::{Class, Context, Fault, Result};
 
-use crate::catalog::{CatalogTable, Partition};
+use crate::catalog::{CatalogTable, Partition, Recent, Telling, partition_of};
 use crate::describe::{DateSource, describe};
 use crate::layout::{Listed, SUCCESS_FILE, has_success_file, list_files};
 use crate::place::Place;
@@ -17,7 +18,48 @@ use crate::warehouse::Wish;
 const BAND_DATES: usize = 7;
 const NANOS_PER_MILLI: i64 = 1_000_000;
 
+/// The rows of a candidate, as far as its files say.
+#[derive(Clone, Copy)]
+pub(crate) enum Counted<'a> {
+    /// Of all its files, where their footers say.
+    Whole(Option<u64>),
+    /// Of each day that its files have rows of.
+    ByDate(&'a BTreeMap<LoadDate, u64>),
+}
+
+/// What a day's rows are held against.
+#[derive(Default)]
+struct Band {
+    rows: Vec<u64>,
+    /// Days of which no rows could be counted, and why.
+    left_out: Vec<(LoadDate, String)>,
+}
+
+impl Band {
+    fn average(&self) -> f64 {
+        self.rows.iter().map(|rows| *rows as f64).sum::<f64>() / self.rows.len() as f64
+    }
+
+    fn holds(&self, rows: u64, share: f64) -> bool {
+        self.rows.is_empty() || (rows as f64 - self.average()).abs() <= share * self.average()
+    }
+
+    /// Why rows don't fit.
+    fn tell(&self, rows: u64, share: f64) -> String {
+        let left_out: Vec<String> =
+            self.left_out.iter().map(|(date, reason)| format!("; {date} is left out: {reason}")).collect();
+        format!(
+            "it has {rows} rows, where the {} load_dates before it have {:.0} on average, and may differ by {} %{}",
+            self.rows.len(),
+            self.average(),
+            share * 100.0,
+            left_out.concat()
+        )
+    }
+}
+
 /// A partition that is to be read.
+#[derive(Clone, Copy)]
 pub(crate) struct Candidate<'a> {
     pub(crate) wish: &'a Wish<'a>,
     pub(crate) table: &'a dyn CatalogTable,
@@ -29,13 +71,20 @@ pub(crate) struct Candidate<'a> {
 impl Candidate<'_> {
     /// Fails while the partition is empty or not marked as whole. What its rows say is asked later.
     pub(crate) fn check_marked(&self, context: Context<'_>) -> Result<(), Problem> {
-        match &self.wish.layout.ready {
-            Ready::SuccessFile => self.check_success_file()?,
-            Ready::Parameter { name, value } => self.check_parameter(name, value.as_deref())?,
-            Ready::UnchangedFor(time) => self.check_unchanged(*time, context)?,
-            Ready::Exists | Ready::RowsWithin(_) => {}
+        self.check_mark()?;
+        if let Ready::UnchangedFor(time) = &self.wish.layout.ready {
+            self.check_unchanged(*time, context)?;
         }
         check_any(self.wish, &self.partition.place, self.files)
+    }
+
+    /// Fails while the mark that the feed asks for is not there.
+    pub(crate) fn check_mark(&self) -> Result<(), Problem> {
+        match &self.wish.layout.ready {
+            Ready::SuccessFile => self.check_success_file(),
+            Ready::Parameter { name, value } => self.check_parameter(name, value.as_deref()),
+            Ready::Exists | Ready::UnchangedFor(_) | Ready::RowsWithin(_) => Ok(()),
+        }
     }
 
     fn not_whole(&self, why: &str) -> Problem {
@@ -90,59 +139,73 @@ impl Candidate<'_> {
         )))
     }
 
-    /// Fails while the partition has other numbers of rows than the load_dates before it, where the feed
-    /// asks for that. `rows` are the partition's.
-    pub(crate) fn check_rows(&self, rows: Option<u64>, context: Context<'_>) -> Result<(), Problem> {
+    /// Fails while the day has other numbers of rows than the load_dates before it, where the feed asks
+    /// for that.
+    pub(crate) fn check_rows(&self, counted: Counted<'_>, context: Context<'_>) -> Result<(), Problem> {
         let Ready::RowsWithin(share) = self.wish.layout.ready else { return Ok(()) };
-        let rows = rows.or(self.partition.rows).ok_or_else(|| self.no_rows(&self.partition.place))?;
-        let earlier = self.rows_before()?;
-        if earlier.is_empty() {
+        let (rows, band) = match counted {
+            Counted::Whole(rows) => {
+                let rows = rows.or(self.partition.rows).ok_or_else(|| self.no_rows(&self.partition.place))?;
+                (rows, self.band()?)
+            }
+            Counted::ByDate(dates) => {
+                let earlier = dates.range(..self.date).rev().take(BAND_DATES);
+                let band = Band { rows: earlier.map(|(_, rows)| *rows).collect(), left_out: Vec::new() };
+                (dates.get(&self.date).copied().unwrap_or(0), band)
+            }
+        };
+        if !band.holds(rows, share) {
+            return Err(self.not_whole(&band.tell(rows, share)));
+        }
+        for (date, reason) in &band.left_out {
+            context.warn(format!(
+                "table {}: load_date {date} is not among those that the rows of {} are held against: {reason}",
+                self.wish.name, self.date
+            ));
+        }
+        if band.rows.is_empty() {
             context.warn(format!(
                 "table {}: no load_date before {} to hold its {rows} rows against",
                 self.wish.name, self.date
             ));
-            return Ok(());
         }
-        let average = earlier.iter().map(|rows| *rows as f64).sum::<f64>() / earlier.len() as f64;
-        if (rows as f64 - average).abs() <= share * average {
-            return Ok(());
-        }
-        Err(self.not_whole(&format!(
-            "it has {rows} rows, where the {} load_dates before it have {average:.0} on average, and may differ by {} %",
-            earlier.len(),
-            share * 100.0
-        )))
+        Ok(())
     }
 
-    fn rows_before(&self) -> Result<Vec<u64>> {
-        let dates = self.table.dates()?.known;
-        let mut rows = Vec::new();
-        for date in dates.range(..self.date).rev().take(BAND_DATES) {
-            let partition = self.table.partition(*date).map_err(Problem::into_fault)?;
-            rows.push(self.rows_of(&partition)?);
+    /// The load_dates before this one. What is wrong with one of them can't be mended by this day's export,
+    /// so that such a day is left out; a store or metastore that fails is another matter.
+    fn band(&self) -> Result<Band> {
+        let recent = Recent { before: Some(self.date), near: self.date, enough: BAND_DATES };
+        let mut band = Band::default();
+        for date in self.table.newest(&recent)?.known.into_iter().rev().take(BAND_DATES) {
+            match self.rows_on(date) {
+                Ok(rows) => band.rows.push(rows),
+                Err(fault) if matches!(fault.class(), Class::Data | Class::Usage | Class::Denied) => {
+                    band.left_out.push((date, fault.chain()));
+                }
+                Err(fault) => return Err(fault),
+            }
         }
-        Ok(rows)
+        Ok(band)
     }
 
-    fn rows_of(&self, partition: &Partition) -> Result<u64> {
-        if let Some(rows) = partition.rows {
-            return Ok(rows);
-        }
+    /// The rows of a day, as the files' footers say, else as the metastore vouches for.
+    fn rows_on(&self, date: LoadDate) -> Result<u64> {
+        let partition = partition_of(self.table, self.wish, date, Telling::OnlyTheDay);
+        let partition = partition.map_err(Problem::into_fault)?;
         let files = list_files(&partition.place)?;
-        if files.is_empty() {
-            return Ok(0);
-        }
-        let described = describe(self.wish, partition, files, DateSource::Path)?;
-        described.rows.ok_or_else(|| self.no_rows(&partition.place))
+        check_any(self.wish, &partition.place, &files).map_err(Problem::into_fault)?;
+        let described = describe(self.wish, &partition, files, DateSource::Path)?;
+        described.rows.or(partition.rows).ok_or_else(|| self.no_rows(&partition.place))
     }
 
     fn no_rows(&self, place: &Place) -> Fault {
         Fault::usage(format!(
             "table {}: `ready: {{ rows_within: … }}` needs numbers of rows, which neither the files in {place} nor the \
-             metastore's statistics tell",
+             metastore's statistics, where Hive vouches for them, tell",
             self.wish.name
         ))
-        .advise("choose another `ready` in the feed, or have the metastore's statistics computed")
+        .advise("choose another `ready` in the feed, or have the metastore's statistics computed: `analyze table … compute statistics` in Hive")
     }
 }
 

@@ -4,6 +4,7 @@
 //! metastore it is dropped first, and its files go after that; a marker beside the table's partitions
 //! says what is going, so that a later run finishes what one that died began.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Write};
 use std::sync::Arc;
@@ -61,7 +62,7 @@ enum Way {
 impl Warehouse {
     /// The partitions of a table whose load_dates are old and not among the newest `keep`, oldest first,
     /// with what an earlier run left of such. Nothing is removed yet. `Class::Data` where the directory
-    /// of one is not its own: it lies outside of the table's, or another partition shares it. None for a
+    /// of one is not its own: it lies outside of the table's, or another partition or table shares it. None for a
     /// table that is a query, or has no partitions.
     pub fn old_partitions(
         &self,
@@ -176,17 +177,18 @@ impl Registered<'_> {
             locations.insert(partition.values.clone(), location_of(self.table, partition)?);
         }
         let shared = Shared::of(locations.values());
+        let neighbours = OnceCell::new();
         let mut found = Vec::new();
         for (values, location) in &locations {
             let Some(load_date) = old(values) else { continue };
-            self.check_own(values, location, &shared)?;
+            self.check_own(values, location, &shared, self.neighbours(&neighbours)?)?;
             let (metastore, table) = (Arc::clone(self.metastore), Arc::clone(self.table));
             let (dir, marker) = (self.place(location), self.marker(values));
             let way = Way::Drop { metastore, table, values: values.clone(), dir, marker };
             let location = location.clone();
             found.push(OldPartition { load_date, location, remains: Remains::Whole, way });
         }
-        found.extend(self.left_behind(&locations, &shared, old)?);
+        found.extend(self.left_behind(&locations, &shared, &neighbours, old)?);
         found.sort_by_key(|old| old.load_date);
         Ok(found)
     }
@@ -204,12 +206,39 @@ impl Registered<'_> {
         Place { storage: Arc::clone(&self.home.storage), at: at.clone() }
     }
 
+    /// The other tables of the database with their directories. They are asked for once, and only where
+    /// something is old.
+    fn neighbours<'n>(&self, known: &'n OnceCell<Vec<Neighbour>>) -> Result<&'n [Neighbour]> {
+        if let Some(known) = known.get() {
+            return Ok(known);
+        }
+        let mut found = Vec::new();
+        for name in self.metastore.tables(&self.table.database)? {
+            // One that was dropped meanwhile has nothing any more.
+            let Some(table) = self.metastore.table(&self.table.database, &name)? else { continue };
+            // What lies in a store that we can't name is not this directory, and a view lies nowhere.
+            let location = table.storage.location.as_deref().and_then(|text| Location::parse(text).ok());
+            if let Some(location) = location.filter(|_| table.full_name() != self.table.full_name()) {
+                found.push(Neighbour { name: table.full_name(), location });
+            }
+        }
+        Ok(known.get_or_init(|| found))
+    }
+
     /// Fails where removing the directory would touch what is not this partition's.
-    fn check_own(&self, values: &[String], location: &Location, shared: &Shared) -> Result<()> {
+    fn check_own(
+        &self,
+        values: &[String],
+        location: &Location,
+        shared: &Shared,
+        neighbours: &[Neighbour],
+    ) -> Result<()> {
         let why = if !self.is_inside(location) {
             format!("lies outside of the table's own directory {}", self.home)
         } else if shared.holds(location) {
             "is another partition's too, or holds one, or lies in one".to_owned()
+        } else if let Some(other) = neighbours.iter().find(|other| other.meets(location)) {
+            format!("is shared with table {}, which lies in {}", other.name, other.location)
         } else {
             return Ok(());
         };
@@ -227,6 +256,7 @@ impl Registered<'_> {
         &self,
         registered: &BTreeMap<Vec<String>, Location>,
         shared: &Shared,
+        neighbours: &OnceCell<Vec<Neighbour>>,
         old: &dyn Fn(&[String]) -> Option<LoadDate>,
     ) -> Result<Vec<OldPartition>> {
         let mut found = Vec::new();
@@ -242,7 +272,9 @@ impl Registered<'_> {
             let marker = self.home.join(&entry.name);
             let (None, Some(load_date)) = (registered.get(&values), old(&values)) else { continue };
             let Some(location) = read_marker(&marker)? else { continue };
-            if self.is_inside(&location) && !shared.holds(&location) && !shared.names(&location) {
+            let others = self.neighbours(neighbours)?;
+            let free = !shared.holds(&location) && !shared.names(&location);
+            if self.is_inside(&location) && free && !others.iter().any(|other| other.meets(&location)) {
                 let way = Way::Finish { dir: self.place(&location), marker };
                 found.push(OldPartition { load_date, location, remains: Remains::Files, way });
             }
@@ -257,6 +289,19 @@ fn location_of(table: &Table, partition: &Partition) -> Result<Location> {
     let location =
         location.ok_or_else(|| Fault::data(format!("the metastore has no location for {}", whose())))?;
     Location::parse(location).map_err(|fault| fault.within(format!("failed to find {}", whose())))
+}
+
+/// Another table.
+struct Neighbour {
+    name: String,
+    location: Location,
+}
+
+impl Neighbour {
+    /// Whether it lies in the directory, or the directory in it.
+    fn meets(&self, location: &Location) -> bool {
+        self.location.is_within(location) || location.is_within(&self.location)
+    }
 }
 
 /// The directories of all partitions of a table.

@@ -1,6 +1,8 @@
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Date32Type;
@@ -9,7 +11,7 @@ use arrow_schema::{DataType, Schema, SchemaRef};
 use arrow_select::filter::filter_record_batch;
 use hivecast_contract::LoadDate;
 use hivecast_run::{Fault, Result};
-use hivecast_storage::Location;
+use hivecast_storage::{Location, Scheme};
 
 use crate::input::TableInput;
 use crate::rows::{RowReader, Rows, Wanted, has_row_groups};
@@ -18,22 +20,34 @@ use crate::rows::{RowReader, Rows, Wanted, has_row_groups};
 /// parts of one file are spread evenly.
 const PART_DECODED_BYTES: u64 = 32 << 20;
 
+/// Bytes of a file of another machine up to which it is read together with others: that it is opened takes
+/// longer than reading it.
+const SMALL_FILE_BYTES: u64 = 64 << 10;
+/// Small files that are read together at most.
+const SMALL_FILES: usize = 64;
+/// Files of another machine that are opened while another is read.
+const OPENED_AHEAD: usize = 8;
+
 /// A piece of a table's partition that can be read apart from the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// The file, as an index into [`TableInput::files`].
-    pub file: usize,
-    /// The row groups of a Parquet file, the stripes of an ORC file; empty for others, which are read
-    /// whole.
+    /// The file, as an index into [`TableInput::files`]; or several small ones, which are read whole.
+    pub files: Range<usize>,
+    /// The row groups of the one Parquet file, the stripes of the one ORC file; empty for others, which are
+    /// read whole.
     pub row_groups: Range<usize>,
-    /// Rows, where the file's footer says; before rows of other load_dates are filtered out.
+    /// Rows, where the files' footers say; before rows of other load_dates are filtered out.
     pub rows: Option<u64>,
+    /// Estimated bytes of the rows as arrays, where the files' footers say.
+    pub decoded_bytes: u64,
 }
 
 /// A table's rows, batch by batch, in the projected schema. Ends after the first error.
 pub struct Scan {
     plan: Arc<Plan>,
     pieces: VecDeque<Piece>,
+    /// The pieces before those, in their order, that threads of their own open.
+    opening: VecDeque<JoinHandle<Result<Rows>>>,
     rows: Option<Rows>,
     partition: Option<StringViewArray>,
     failed: bool,
@@ -77,7 +91,7 @@ impl TableInput {
         let mut parts = Vec::new();
         for (at, file) in self.files.iter().enumerate() {
             if !has_row_groups(self.format) {
-                parts.push(Part { file: at, row_groups: 0..0, rows: None });
+                parts.push(Part { files: at..at + 1, row_groups: 0..0, rows: None, decoded_bytes: 0 });
                 continue;
             }
             let (mut start, mut bytes, mut rows) = (0, 0, 0);
@@ -85,22 +99,35 @@ impl TableInput {
                 bytes += facts.decoded_bytes;
                 rows += facts.rows;
                 if bytes >= PART_DECODED_BYTES || group + 1 == file.row_groups.len() {
-                    parts.push(Part { file: at, row_groups: start..group + 1, rows: Some(rows) });
+                    parts.push(Part {
+                        files: at..at + 1,
+                        row_groups: start..group + 1,
+                        rows: Some(rows),
+                        decoded_bytes: bytes,
+                    });
                     (start, bytes, rows) = (group + 1, 0, 0);
                 }
             }
         }
-        parts
+        let is_small = |file: usize| {
+            self.files.get(file).is_some_and(|file| {
+                let decoded = file.row_groups.iter().map(|group| group.decoded_bytes).sum::<u64>();
+                is_far(&file.path) && file.size <= SMALL_FILE_BYTES && decoded < PART_DECODED_BYTES
+            })
+        };
+        join_small(parts, is_small)
     }
 
     /// Reads one part as [`TableInput::scan`] reads all.
     pub fn scan_part(&self, part: &Part, columns: &[usize], batch_rows: usize) -> Result<Scan> {
-        let file = self.files.get(part.file).ok_or_else(|| {
-            Fault::bug(format!("table {} has no file {} to read a part of", self.table, part.file))
+        let files = self.files.get(part.files.clone()).ok_or_else(|| {
+            Fault::bug(format!("table {} has no files {:?} to read a part of", self.table, part.files))
         })?;
-        let row_groups = has_row_groups(self.format).then(|| part.row_groups.clone());
-        let piece = Piece { path: file.path.clone(), row_groups };
-        Ok(Scan::new(self.plan(columns, batch_rows)?, VecDeque::from([piece])))
+        let whole = files.len() > 1 || !has_row_groups(self.format);
+        let row_groups = (!whole).then(|| part.row_groups.clone());
+        let pieces =
+            files.iter().map(|file| Piece { path: file.path.clone(), row_groups: row_groups.clone() });
+        Ok(Scan::new(self.plan(columns, batch_rows)?, pieces.collect()))
     }
 
     fn plan(&self, columns: &[usize], batch_rows: usize) -> Result<Arc<Plan>> {
@@ -160,7 +187,7 @@ fn want(wanted: &mut Vec<Wanted>, name: &str, data_type: &DataType) -> usize {
 
 impl Scan {
     fn new(plan: Arc<Plan>, pieces: VecDeque<Piece>) -> Scan {
-        Scan { plan, pieces, rows: None, partition: None, failed: false }
+        Scan { plan, pieces, opening: VecDeque::new(), rows: None, partition: None, failed: false }
     }
 
     /// The schema of every batch.
@@ -172,9 +199,9 @@ impl Scan {
         loop {
             let batch = match &mut self.rows {
                 Some(rows) => rows.next().transpose()?,
-                None => match self.pieces.pop_front() {
-                    Some(piece) => {
-                        self.rows = Some(self.plan.reader.open(&piece.path, piece.row_groups)?);
+                None => match self.open_next()? {
+                    Some(rows) => {
+                        self.rows = Some(rows);
                         continue;
                     }
                     None => return Ok(None),
@@ -189,6 +216,22 @@ impl Scan {
                 return self.put_together(&batch).map(Some);
             }
         }
+    }
+
+    /// Opens the next piece, and has the ones behind it opened meanwhile where that is a way to another
+    /// machine and back.
+    fn open_next(&mut self) -> Result<Option<Rows>> {
+        let next = match self.opening.pop_front() {
+            Some(opening) => Some(opening.join().unwrap_or_else(|panic| resume_unwind(panic))?),
+            None => self.pieces.pop_front().map(|piece| self.plan.open(piece)).transpose()?,
+        };
+        while self.opening.len() < OPENED_AHEAD
+            && let Some(piece) = self.pieces.pop_front_if(|piece| is_far(&piece.path))
+        {
+            let plan = Arc::clone(&self.plan);
+            self.opening.push_back(thread::spawn(move || plan.open(piece)));
+        }
+        Ok(next)
     }
 
     fn put_together(&mut self, batch: &RecordBatch) -> Result<RecordBatch> {
@@ -234,7 +277,40 @@ impl Iterator for Scan {
     }
 }
 
+/// Whether it lies on another machine.
+fn is_far(path: &Location) -> bool {
+    path.scheme() != Scheme::File
+}
+
+/// The parts with small files that follow each other as one.
+fn join_small(parts: Vec<Part>, is_small: impl Fn(usize) -> bool) -> Vec<Part> {
+    let mut joined: Vec<Part> = Vec::with_capacity(parts.len());
+    for part in parts {
+        let small = part.files.clone().all(&is_small);
+        match joined.last_mut() {
+            Some(last)
+                if small
+                    && last.files.end == part.files.start
+                    && last.files.len() < SMALL_FILES
+                    && last.decoded_bytes + part.decoded_bytes <= PART_DECODED_BYTES
+                    && last.files.clone().all(&is_small) =>
+            {
+                last.files.end = part.files.end;
+                last.row_groups = 0..0;
+                last.rows = last.rows.zip(part.rows).map(|(rows, more)| rows + more);
+                last.decoded_bytes += part.decoded_bytes;
+            }
+            _ => joined.push(part),
+        }
+    }
+    joined
+}
+
 impl Plan {
+    fn open(&self, piece: Piece) -> Result<Rows> {
+        self.reader.open(&piece.path, piece.row_groups)
+    }
+
     /// Leaves out rows of other load_dates.
     fn filter(&self, batch: RecordBatch) -> Result<RecordBatch> {
         let Some(at) = self.date_column else { return Ok(batch) };
@@ -263,5 +339,33 @@ impl Plan {
             }
         };
         Ok(values.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_files_are_read_together_in_their_order() {
+        let part = |file: usize, rows, decoded_bytes| Part {
+            files: file..file + 1,
+            row_groups: 0..1,
+            rows: Some(rows),
+            decoded_bytes,
+        };
+        let parts = vec![part(0, 1, 10), part(1, 2, 20), part(2, 3, 30), part(3, 4, 40), part(4, 5, 50)];
+        let joined = join_small(parts.clone(), |file| file != 2);
+        let files: Vec<_> = joined.iter().map(|part| part.files.clone()).collect();
+        assert_eq!(files, [0..2, 2..3, 3..5]);
+        assert_eq!((joined[0].rows, joined[0].decoded_bytes), (Some(3), 30));
+        assert_eq!(joined[1], parts[2]);
+        assert_eq!(join_small(parts.clone(), |_| false), parts);
+
+        let many: Vec<Part> = (0..SMALL_FILES + 1).map(|file| part(file, 1, 1)).collect();
+        let joined = join_small(many, |_| true);
+        assert_eq!(joined.iter().map(|part| part.files.len()).collect::<Vec<_>>(), [SMALL_FILES, 1]);
+        let large = vec![part(0, 1, PART_DECODED_BYTES - 1), part(1, 1, 2)];
+        assert_eq!(join_small(large.clone(), |_| true), large);
     }
 }

@@ -7,6 +7,8 @@ use hivecast_feed::{ColumnType, type_name};
 use hivecast_run::{Fault, Result};
 use hivecast_storage::Location;
 
+use crate::layout::Listed;
+
 /// The columns of one file, and the file's estimated bytes for each.
 pub(crate) struct FileColumns {
     pub(crate) path: Location,
@@ -14,6 +16,12 @@ pub(crate) struct FileColumns {
     pub(crate) modified_ns: i64,
     /// Names in lower case, types as [`canonical`] gives them.
     pub(crate) columns: Vec<(Field, u64)>,
+}
+
+impl FileColumns {
+    pub(crate) fn of(file: &Listed, columns: Vec<(Field, u64)>) -> FileColumns {
+        FileColumns { path: file.path.clone(), modified_ns: file.modified_ns, columns }
+    }
 }
 
 /// The type that rows have in this room for a type that a file has.
@@ -91,7 +99,7 @@ pub(crate) fn data_type_of(declared: &ColumnType) -> DataType {
         ColumnType::Float => DataType::Float32,
         ColumnType::Double => DataType::Float64,
         ColumnType::Decimal(precision, scale) => DataType::Decimal128(*precision, *scale),
-        ColumnType::String | ColumnType::Char => DataType::Utf8View,
+        ColumnType::String | ColumnType::Varchar(_) | ColumnType::Char(_) => DataType::Utf8View,
         ColumnType::Date => DataType::Date32,
         ColumnType::Timestamp => WALL_CLOCK,
         ColumnType::TimestampLocal => instant(),
@@ -101,6 +109,8 @@ pub(crate) fn data_type_of(declared: &ColumnType) -> DataType {
         ColumnType::Struct(fields) => DataType::Struct(
             fields.iter().map(|(name, of)| Field::new(name, data_type_of(of), true)).collect(),
         ),
+        // Never a field of a table: its name and reason are in the schema's metadata.
+        ColumnType::Unreadable(_) => DataType::Null,
     }
 }
 
@@ -127,6 +137,20 @@ pub(crate) fn accepts(table: &DataType, file: &DataType) -> bool {
             found.is_none_or(|found| accepts(field.data_type(), found.data_type()))
         }),
         _ => widen(file, table).as_ref() == Some(table),
+    }
+}
+
+/// Whether text of a partition's own type becomes the table's as in Hive, exactly or with an error: what
+/// [`accepts`] takes, any single value that is text, and whole numbers and days that become text.
+pub(crate) fn becomes(own: &DataType, table: &DataType) -> bool {
+    match (own, table) {
+        (DataType::Utf8View, DataType::List(_) | DataType::Map(..) | DataType::Struct(_)) => false,
+        (DataType::Utf8View, _) => true,
+        (
+            DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 | DataType::Date32,
+            DataType::Utf8View,
+        ) => true,
+        _ => accepts(table, own),
     }
 }
 

@@ -8,14 +8,14 @@ use hivecast_contract::LoadDate;
 use hivecast_feed::{Feed, FileFormat, Layout};
 use hivecast_run::{Context, Fault, Result, Silent};
 
-use crate::catalog::{CatalogTable, Partition, no_partition};
+use crate::catalog::{CatalogTable, Partition, Telling, no_partition, partition_of};
 use crate::describe::{DateSource, describe};
 use crate::disk::open_file;
 use crate::freeze::{dates_in_column, while_written};
 use crate::layout::list_files;
 use crate::place::Place;
 use crate::problem::Problem;
-use crate::ready::Candidate;
+use crate::ready::{Candidate, Counted};
 use crate::warehouse::{Warehouse, Wish, wishes};
 
 /// What a warehouse has of one table.
@@ -171,7 +171,7 @@ impl Warehouse {
             return Ok(Some(whole.place));
         }
         let Some(&newest) = table.dates()?.known.last() else { return Ok(None) };
-        Ok(table.partition(newest).ok().map(|partition| partition.place))
+        Ok(table.partition(newest).ok().flatten().map(|partition| partition.place))
     }
 }
 
@@ -217,7 +217,7 @@ impl TableSurvey {
         let Some(day) = date.or(dates.known.last().copied()) else {
             return Err(no_partition(wish.name, &table.home(), &dates, "has no partition that is a date"));
         };
-        let partition = table.partition(day).map_err(Problem::into_fault)?;
+        let partition = partition_of(table, wish, day, Telling::Newest).map_err(Problem::into_fault)?;
         self.look_at(wish, table, (&partition, DateSource::Path), Some(day), context)
     }
 
@@ -251,18 +251,18 @@ impl TableSurvey {
             Ok(described) => described,
             Err(fault) => return day.note(Err(while_written(fault, newest, context))),
         };
-        if source == DateSource::Path {
-            day.note(candidate.check_rows(described.rows, context))?;
-        }
         day.format = Some(described.format);
         day.rows = described.rows.or(day.rows);
-        if source == DateSource::Column {
-            let dates = dates_in_column(wish, &partition.place, &described)?;
-            self.load_dates = LoadDates::of(&dates.keys().copied().collect());
-            day.load_date = date.or(dates.keys().next_back().copied());
-            day.rows = day.load_date.map_or(day.rows, |date| Some(dates.get(&date).copied().unwrap_or(0)));
+        if source == DateSource::Path {
+            return day.note(candidate.check_rows(Counted::Whole(described.rows), context));
         }
-        Ok(())
+        let dates = dates_in_column(wish, &partition.place, &described)?;
+        self.load_dates = LoadDates::of(&dates.keys().copied().collect());
+        day.load_date = date.or(dates.keys().next_back().copied());
+        let Some(date) = day.load_date else { return Ok(()) };
+        day.rows = Some(dates.get(&date).copied().unwrap_or(0));
+        let candidate = Candidate { date, ..candidate };
+        day.note(candidate.check_rows(Counted::ByDate(&dates), context))
     }
 }
 

@@ -9,12 +9,13 @@ use hivecast_feed::{Header, TextDialect, TextLayout, type_name};
 use hivecast_run::{Fault, Result};
 
 use crate::compressed::open_lines;
-use crate::convert::Trim;
+use crate::convert::{TextRule, convert};
 use crate::data_file::DataFile;
 use crate::hive_text::{HiveRecords, TextValues};
-use crate::reading::{finish, put_together, wanted};
+use crate::reading::{Declared, finish, not_held, put_together, wanted};
 use crate::records::{Broken, Record, RecordSource, Records};
-use crate::rows::RowReader;
+use crate::rows::{RowReader, Wanted};
+use crate::schema::data_type_of;
 use crate::values::{Misfit, Values};
 
 /// Bytes of values after which a batch ends, however few rows it has.
@@ -39,7 +40,7 @@ pub(crate) struct TextRows {
 struct Slot {
     /// Its place in the file and its values; none where the file lacks it.
     values: Option<(usize, Values)>,
-    trim: Option<Trim>,
+    rule: Option<TextRule>,
 }
 
 /// Records, of which the last are held back.
@@ -109,17 +110,17 @@ pub(crate) fn open(reader: &RowReader, file: DataFile) -> Result<TextRows> {
     let mut source = open_records(&file, &declared.text)?;
     let columns = match declared.text.header {
         Header::Present => next_header(&file, &mut *source)?,
-        Header::Absent => reader.file_columns.clone(),
+        Header::Absent => declared.names_by_position().unwrap_or_else(|| reader.file_columns.clone()),
     };
     let slots = reader.wanted.iter().map(|column| {
         let values = match columns.iter().position(|name| *name == column.name) {
             Some(place) => {
-                let values = Values::new(&column.data_type);
+                let values = Values::new(&read_as(declared, column));
                 Some((place, values.ok_or_else(|| unreadable(&reader.table, &column.data_type))?))
             }
             None => None,
         };
-        Ok(Slot { values, trim: declared.trim_of(&column.name) })
+        Ok(Slot { values, rule: declared.text_rule_of(&column.name) })
     });
     let slots = slots.collect::<Result<_>>()?;
     Ok(TextRows {
@@ -136,6 +137,16 @@ pub(crate) fn open(reader: &RowReader, file: DataFile) -> Result<TextRows> {
         batch_rows: reader.batch_rows.max(1),
         file,
     })
+}
+
+/// The type that a column's text is read as, before it becomes the table's: that of the partition's own
+/// column. What is text there becomes anything else straight away.
+fn read_as(declared: &Declared, column: &Wanted) -> DataType {
+    let own = declared.own.as_ref().and_then(|_| declared.own_of(&column.name));
+    match own.map(|(_, own)| data_type_of(own)) {
+        Some(own) if own != DataType::Utf8View && declared.text.dialect == TextDialect::Hive => own,
+        _ => column.data_type.clone(),
+    }
 }
 
 /// A type that no table of text can have: describing one refuses it.
@@ -161,11 +172,13 @@ impl TextRows {
             let Some((_, values)) = &mut slot.values else {
                 return Ok(new_null_array(field.data_type(), rows));
             };
-            let column = values.finish().and_then(|column| finish(&column, slot.trim.as_ref()));
             // What arrays refuse of values that fit their types is a map's key that is null.
-            column.map_err(|error| {
+            let column = values.finish().map_err(|error| {
                 self.file.fault(format!("has a map in column {} that is none", field.name())).because(error)
-            })
+            })?;
+            let column = convert(&column, field.data_type(), self.values.zone)
+                .map_err(|error| not_held(&self.file, field.name(), error))?;
+            finish(&self.file, field.name(), &column, slot.rule.as_ref())
         });
         let columns = columns.collect::<Result<Vec<ArrayRef>>>()?;
         put_together(&self.file, &Arc::clone(&self.wanted), columns, rows).map(Some)

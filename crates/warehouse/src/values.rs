@@ -15,7 +15,9 @@ use arrow_buffer::{NullBuffer, NullBufferBuilder, OffsetBuffer};
 use arrow_schema::{ArrowError, DataType, Field, Fields, TimeUnit};
 use chrono_tz::Tz;
 
-use crate::parse::{parse_base64, parse_boolean, parse_date, parse_decimal, parse_instant, parse_timestamp};
+use crate::parse::{
+    parse_base64, parse_boolean, parse_date, parse_decimal, parse_float, parse_instant, parse_timestamp,
+};
 use crate::schema::map_entry;
 
 /// Values of one column, built up row by row.
@@ -223,8 +225,8 @@ impl Values {
             Values::Int16(builder) => push_number(builder, text)?,
             Values::Int32(builder) => push_number(builder, text)?,
             Values::Int64(builder) => push_number(builder, text)?,
-            Values::Float32(builder) => push_number(builder, text)?,
-            Values::Float64(builder) => push_number(builder, text)?,
+            Values::Float32(builder) => builder.append_value(fits(parse_float(text))?),
+            Values::Float64(builder) => builder.append_value(fits(parse_float(text))?),
             Values::Decimal(builder, precision, scale) => {
                 builder.append_value(fits(parse_decimal(text, *precision, *scale))?);
             }

@@ -4,6 +4,7 @@ use hivecast_contract::LoadDate;
 use hivecast_feed::{Feed, Ready, Source};
 use hivecast_run::{Context, Result};
 
+use crate::catalog::Telling;
 use crate::input::{InputFile, Inputs};
 use crate::warehouse::{Blocked, Warehouse};
 
@@ -33,7 +34,7 @@ impl Warehouse {
         let mut settled: Option<Inputs> = None;
         let mut waited = false;
         loop {
-            let pause = match self.try_freeze(feed, date, context)? {
+            let pause = match self.try_freeze(feed, date, Telling::OnlyTheDay, context)? {
                 Ok(inputs) if !waited || marked_as_whole(feed) => return Ok(inputs),
                 Ok(inputs) if settled.as_ref().is_some_and(|before| same_files(before, &inputs)) => {
                     return Ok(inputs);
@@ -48,7 +49,9 @@ impl Warehouse {
                     SETTLING_PAUSE
                 }
                 Err(blocked) if !blocked.is_pending() || patience.left.is_zero() => {
-                    return Err(given_up(blocked, waited.then_some(wait)));
+                    // Once more, to tell which days there are instead.
+                    let last = self.try_freeze(feed, date, Telling::Newest, context)?;
+                    return last.map_err(|blocked| given_up(blocked, waited.then_some(wait)));
                 }
                 Err(blocked) => {
                     settled = None;

@@ -10,7 +10,7 @@ use hivecast_metastore::Metastore;
 use hivecast_run::{Context, Fault, Result};
 use hivecast_storage::{Kind, Location, Stores};
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Telling};
 use crate::directory::Directory;
 use crate::freeze::{freeze_table, table_dates, table_schema};
 use crate::hive::Hive;
@@ -92,7 +92,8 @@ pub struct Found {
 impl Found {
     /// All columns, or every problem in one fault.
     pub fn into_result(self, feed: &str) -> Result<BTreeMap<String, SchemaRef>> {
-        let problems = self.problems.into_values().map(Problem::Lasting).collect();
+        let of_table = |(name, fault): (String, Fault)| Problem::Lasting(fault).of_table(&name);
+        let problems = self.problems.into_iter().map(of_table).collect();
         match combine(problems, &format!("feed {feed}")) {
             Some(fault) => Err(fault),
             None => Ok(self.columns),
@@ -175,7 +176,7 @@ impl Warehouse {
     /// every table's problem at once: `Class::Data` for what is missing, empty or corrupt,
     /// `Class::Infrastructure` for what is not whole yet.
     pub fn freeze(&self, feed: &Feed, date: LoadDate, context: Context<'_>) -> Result<Inputs> {
-        self.try_freeze(feed, date, context)?.map_err(Blocked::into_fault)
+        self.try_freeze(feed, date, Telling::Newest, context)?.map_err(Blocked::into_fault)
     }
 
     /// As [`Warehouse::freeze`], with what blocks it kept apart from a cancelled run.
@@ -183,14 +184,15 @@ impl Warehouse {
         &self,
         feed: &Feed,
         date: LoadDate,
+        telling: Telling,
         context: Context<'_>,
     ) -> Result<Result<Inputs, Blocked>> {
         let (mut tables, mut problems) = (Vec::new(), Vec::new());
         for wish in wishes(feed) {
             context.check_cancelled()?;
-            match freeze_table(&*self.catalog, &wish, date, context) {
+            match freeze_table(&self.catalog, &wish, (date, telling), context) {
                 Ok(table) => tables.push(table),
-                Err(problem) => problems.push(problem),
+                Err(problem) => problems.push(problem.of_table(wish.name)),
             }
         }
         if !problems.is_empty() {
@@ -209,7 +211,7 @@ pub(crate) fn each_table<T>(feed: &Feed, ask: impl Fn(&Wish<'_>) -> Result<T>) -
     for wish in wishes(feed) {
         match ask(&wish) {
             Ok(answer) => answers.push((wish.name.to_owned(), answer)),
-            Err(fault) => problems.push(Problem::Lasting(fault)),
+            Err(fault) => problems.push(Problem::Lasting(fault).of_table(wish.name)),
         }
     }
     match combine(problems, &format!("feed {}", feed.name)) {

@@ -6,7 +6,6 @@ use hivecast_feed::{ColumnType, FileFormat, TextDialect, TextLayout};
 use hivecast_metastore::{Column, Partition, Storage, Table};
 use hivecast_run::{Fault, Result};
 
-use crate::detect::format_name;
 use crate::reading::{Authority, Columns, Declared, Matching};
 use crate::warehouse::Wish;
 
@@ -36,25 +35,31 @@ pub(crate) fn written(wish: &Wish<'_>, table: &Table, partition: Option<&Partiti
     let format = told.format()?;
     if let Some(other) = wish.layout.format.filter(|other| *other != format) {
         return Err(told
-            .refuse(format!(
-                "is {}, says the metastore, and {}, says the feed",
-                format_name(format),
-                format_name(other)
-            ))
+            .refuse(format!("is {format}, says the metastore, and {other}, says the feed"))
             .advise("take `format` out of the table in the feed"));
     }
     let columns = match format == FileFormat::Avro && told.has_avro_schema() {
         // Files of a table that was made from an Avro schema say what its columns are.
         true => None,
-        false => Some(Columns { by: Authority::Metastore, columns: told.columns()? }),
+        false => Some(Columns { by: Authority::Metastore, columns: typed(&table.columns) }),
     };
     Ok(Declared {
         format: Some(format),
         text: told.text(format)?,
         columns,
+        own: told.own_columns(format),
         matching: told.matching(format),
         zone: wish.zone,
     })
+}
+
+/// Names and types; a type that is not read keeps its column from being used, and no other.
+fn typed(columns: &[Column]) -> Vec<(String, ColumnType)> {
+    let typed = |column: &Column| {
+        let found = ColumnType::parse(&column.type_text).unwrap_or_else(ColumnType::Unreadable);
+        (column.name.clone(), found)
+    };
+    columns.iter().map(typed).collect()
 }
 
 /// What the metastore says, and of what.
@@ -131,12 +136,14 @@ impl Told<'_> {
         schema("avro.schema.literal") || schema("avro.schema.url")
     }
 
-    fn columns(&self) -> Result<Vec<(String, ColumnType)>> {
-        let typed = |column: &Column| match ColumnType::parse(&column.type_text) {
-            Ok(found) => Ok((column.name.clone(), found)),
-            Err(error) => Err(self.refuse(format!("can't be read: column {} {error}", column.name))),
-        };
-        self.table.columns.iter().map(typed).collect()
+    /// The partition's own columns, where files are read by them as Hive does, and they are not the table's.
+    /// Files that say what is in them are read by the table's columns.
+    fn own_columns(&self, format: FileFormat) -> Option<Vec<(String, ColumnType)>> {
+        if !matches!(format, FileFormat::Text | FileFormat::Json) {
+            return None;
+        }
+        let own = &self.partition?.columns;
+        Some(typed(own)).filter(|found| !found.is_empty() && *found != typed(&self.table.columns))
     }
 
     fn matching(&self, format: FileFormat) -> Matching {
@@ -243,3 +250,6 @@ impl Told<'_> {
 fn first_of(bytes: [Option<u8>; 2]) -> Option<u8> {
     bytes.into_iter().flatten().next()
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,6 +53,14 @@ ROWS = [
     [True, 1, 1, 1, 1, 1.0, 1.0, D("1.00"), D("1.0000"), D("1"), "old", "old", "old", day("0001-01-01"),
      at("1500-02-28 12:00:00"), b"c", [1], {"a": "b"}, {"x": 1, "y": ["z"]}, []],
 ]
+# Wall clocks that zones make hard: of before the zone had an offset of whole minutes, of a time that was
+# skipped, of one that came twice, and of the second before 1970 in UTC.
+HARD_CLOCKS = ["1883-11-18 12:03:58.5", "1890-06-01 12:00:00", "1893-03-31 23:59:59", "1900-01-01 00:00:00",
+               "1969-12-31 23:59:59.5", "1970-01-01 00:59:59.5", "2026-03-29 02:00:00", "2026-03-29 02:59:59.999999",
+               "2026-10-25 02:30:00"]
+HARD_ROWS = [[True, 1, 1, 1, 1, 1.0, 1.0, D("1.00"), D("1.0000"), D("1"), f"hard {n}", "hard", "hard",
+              at(text).date(), at(text), b"c", [1], {"a": "b"}, {"x": 1, "y": ["z"]}, []]
+             for n, text in enumerate(HARD_CLOCKS)]
 
 
 def pick(names, rows=None):

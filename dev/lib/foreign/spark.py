@@ -1,4 +1,5 @@
 """What Spark writes, and Hive's own writers through it, where the clocks show a zone's time."""
+import datetime
 import pathlib
 import sys
 import tempfile
@@ -6,7 +7,7 @@ import zoneinfo
 
 from pyspark.sql import SparkSession
 
-from rows import ALL, Table, as_instants, by_java_orc, many_integers, parts, pick
+from rows import ALL, HARD_ROWS, ROWS, Table, as_instants, at, by_java_orc, many_integers, parts, pick
 
 ROOT, ZONE = pathlib.Path(sys.argv[1]), sys.argv[2]
 UTC = ZONE == "UTC"
@@ -31,6 +32,8 @@ SPARK = (
 )
 SPARK.sparkContext.setLogLevel("ERROR")
 ZONE_INFO = zoneinfo.ZoneInfo(ZONE)
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+WRITTEN = ROWS if UTC else ROWS + HARD_ROWS
 
 
 def text(value):
@@ -82,6 +85,22 @@ def frame(columns, rows, stamps="timestamp"):
     return made.coalesce(1)
 
 
+def as_spark_reads(read, columns, rows):
+    """The rows with the times that Spark itself reads of what it wrote, where the clocks show a zone's time:
+    a wall clock that was skipped is moved on, and what else a zone does is for Spark to say and not for us."""
+    place = [name for name, _ in columns].index("ts")
+    if UTC:
+        return rows
+    is_instant = columns[place][1] != "timestamp"
+    asked = "unix_micros(ts)" if is_instant else "cast(ts as string)"
+    found = read.selectExpr("s", f"{asked} as ts").collect()
+    if [row.s for row in found] != [row[[name for name, _ in columns].index("s")] for row in rows]:
+        sys.exit(f"Spark reads other rows than were written: {found}")
+    times = [row.ts if row.ts is None else
+             EPOCH + datetime.timedelta(microseconds=row.ts) if is_instant else at(row.ts) for row in found]
+    return [[*row[:place], time, *row[place + 1:]] for row, time in zip(rows, times)]
+
+
 def save(name, data, kind, expected, **options):
     place = Table(ROOT, f"spark-{ZONE.replace('/', '-')}-{name}".lower())
     out = HOME / place.home.name
@@ -89,8 +108,10 @@ def save(name, data, kind, expected, **options):
     for key, value in options.items():
         writer = writer.option(key, value)
     writer.format(kind).save(str(out))
-    place.take(out)
     columns, rows, how = expected
+    if "ts" in dict(columns):
+        rows = as_spark_reads(SPARK.read.format(kind).load(str(out)), columns, rows)
+    place.take(out)
     place.expect(columns, rows, **how)
 
 
@@ -100,13 +121,8 @@ def settings(**pairs):
 
 
 def parquet():
-    columns, rows = pick(ALL)
+    columns, rows = pick(ALL, WRITTEN)
     instants = as_instants(columns, rows, ZONE_INFO)
-    if not UTC:
-        # A wall clock that was skipped is no instant, and is moved on by what was skipped.
-        kept = [row for row in rows if row[10] != "gap"]
-        columns, rows = columns, kept
-        instants = as_instants(columns, rows, ZONE_INFO)
     data = frame(columns, rows)
     for stamps in ["INT96", "TIMESTAMP_MICROS"]:
         settings(parquet__outputTimestampType=stamps)
@@ -126,11 +142,7 @@ def parquet():
 
 
 def orc():
-    columns, rows = pick(ALL)
-    if not UTC:
-        # Java's old classes, by which ORC writes, take other offsets for times before 1900.
-        rows = [row for row in rows if row[10] not in ("gap", "old", " a ") and row[13] is not None
-                and row[13].year > 1900]
+    columns, rows = pick(ALL, WRITTEN)
     data = frame(columns, rows)
     codecs = ["none", "zlib", "snappy", "zstd", "lz4"] if UTC else ["zlib"]
     for codec in codecs:
@@ -145,10 +157,7 @@ def orc():
 
 def hive():
     """Hive 2.3's writers, as `insert` into its tables runs them."""
-    columns, rows = pick(ALL)
-    if not UTC:
-        rows = [row for row in rows if row[10] not in ("gap", "old", " a ") and row[13] is not None
-                and row[13].year > 1900]
+    columns, rows = pick(ALL, WRITTEN)
     rows = [row for row in rows if row[10] is None or "\n" not in row[10]]
     stored = {
         "textfile": dict(format="text", hive=True),
@@ -173,21 +182,40 @@ def hive():
     # It counts days as Java's old classes do, and does not say so.
     values = [row for row in values if "old" not in row]
     shown = as_instants(columns, values, ZONE_INFO)
-    table("hive-avro", columns, values, "stored as avro", {}, shown[1], shown[0])
+    table("hive-avro", columns, values, "stored as avro", {}, shown[1], shown[0], by_javas_old_offsets)
     texts, values = pick(["s", "v"], rows)
     table("hive-opencsv", texts, values, "row format serde 'org.apache.hadoop.hive.serde2.OpenCSVSerde'",
           dict(format="text", csv=True, escape="\\"), [["" if v is None else v for v in row] for row in values])
 
 
-def table(name, columns, rows, clause, how, shown, shown_columns=None):
+def by_javas_old_offsets(columns, rows):
+    """The instants that Java's old classes make of wall clocks: before 1900 they know no offset of the zone
+    but the standard one of today. Spark, as Hive, shows the wall clock all the same, since it takes the same
+    classes to read with; who takes the file's instants for what they are is off by the difference."""
+    place = [name for name, _ in columns].index("ts")
+    today = at("2026-01-01 00:00:00").replace(tzinfo=ZONE_INFO).utcoffset()
+    begin = datetime.datetime(1900, 1, 1, tzinfo=datetime.timezone.utc)
+
+    def moved(time):
+        if UTC or time is None or time >= begin:
+            return time
+        return time.astimezone(ZONE_INFO).replace(tzinfo=datetime.timezone.utc) - today
+
+    return [[*row[:place], moved(row[place]), *row[place + 1:]] for row in rows]
+
+
+def table(name, columns, rows, clause, how, shown, shown_columns=None, in_file=lambda _, rows: rows):
     name = f"{name}-{ZONE.replace('/', '-')}".lower()
     place = Table(ROOT, name)
     inner = name.replace("-", "_")
     listed = ", ".join(f"`{column}` {of}" for column, of in columns)
     SPARK.sql(f"create table {inner} ({listed}) {clause}")
     frame(columns, rows).write.mode("append").insertInto(inner)
+    columns = shown_columns or columns
+    if "ts" in dict(columns):
+        shown = in_file(columns, as_spark_reads(SPARK.table(inner), columns, shown))
     place.take(HOME / "warehouse" / inner)
-    place.expect(shown_columns or columns, shown, **how)
+    place.expect(columns, shown, **how)
 
 
 parquet()

@@ -54,7 +54,7 @@ fn everything_that_is_wrong_is_told_at_once() {
                                    help: name a directory as `store` in the project file
     FAILED   contracts: feed       1 mistake in the feed or in what it needs of the environment
                                    help: `hivecast check --feed contracts` shows each with its place
-    FAILED   contracts: warehouse  no table `mdm.parties` in the warehouse
+    FAILED   contracts: warehouse  table parties: no table `mdm.parties` in the warehouse
                                    help: looked for [dir]/warehouse/mdm.db/parties, [dir]/warehouse/mdm/parties, [dir]/warehouse/parties; name the table in `source` as `database.table`, or correct the environment's `warehouse`
     ok       contracts: files      the newest of accounts, addresses can be read on this machine
     FAILED   contracts: target     [dir]/topics is no directory

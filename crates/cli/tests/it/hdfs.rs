@@ -4,17 +4,12 @@
 
 use std::fs;
 
-use hivecast_metastore::{Address, Column, Database, Metastore, Table, TableKind, Timeouts, User};
+use hivecast_metastore::{Column, Database, Table, TableKind};
 use hivecast_storage::{Existing, Location, Settings, Stores};
 use serde_json::Value;
 
+use crate::cluster::{host, metastore, says, variable};
 use crate::support::{DAYS, Ran, Scratch};
-
-fn variable(name: &str) -> String {
-    let name = format!("HIVECAST_TEST_{name}");
-    std::env::var(&name)
-        .unwrap_or_else(|_| panic!("{name} is not set: run the tests with `dev/with-services`"))
-}
 
 /// A project with two environments: `disk`, a directory, and `cluster`, all of it real.
 struct OnCluster {
@@ -122,17 +117,15 @@ fn what_is_wrong_on_the_cluster_is_told_with_table_partition_file_and_host() {
     fs::write(&half, whole.read_at(0..whole.len() / 2).unwrap()).unwrap();
     hdfs.put(&half, &at, Existing::Replace).unwrap();
     let said = publish(DAYS[0]).failed(20);
-    assert!(said.contains("table parties") && said.contains(&at.to_string()), "{said}");
+    let hdfs_address = variable("HDFS");
+    says(&said, &["table parties", DAYS[0], &at.to_string(), host(&hdfs_address)]);
 
     // A location that the metastore speaks of and that is not there.
     let dir = on.partition("accounts", DAYS[1]);
     hdfs.remove(&dir).unwrap();
     let said = publish(DAYS[1]).failed(20);
-    let metastore = variable("METASTORE_4");
-    let host = metastore.trim_start_matches("thrift://");
-    for part in ["table accounts", DAYS[1], &dir.to_string(), host] {
-        assert!(said.contains(part), "{part}: {said}");
-    }
+    let metastore_address = variable("METASTORE_4");
+    says(&said, &["table accounts", DAYS[1], &dir.to_string(), host(&metastore_address)]);
 
     // A partition that nobody exported lists those that there are.
     let said = publish("2026-12-24").failed(20);
@@ -153,11 +146,6 @@ fn a_dead_name_node_and_a_dead_metastore_are_infrastructure_and_named() {
     );
     let said = on.hivecast("cluster", &["build", "--load-date", DAYS[0]]).failed(10);
     assert!(said.contains("127.0.0.1:9"), "{said}");
-}
-
-fn metastore(server: &str) -> Metastore {
-    let hosts = Address::parse_list(&variable(&format!("METASTORE_{server}"))).unwrap();
-    Metastore::new(&hosts, Timeouts::default(), User::current()).unwrap()
 }
 
 #[test]

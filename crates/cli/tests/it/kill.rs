@@ -14,9 +14,10 @@ const CHUNK: &str = "chunks: { records: 100 }\n\nenvelope:\n";
 const ACCOUNTS: u64 = 2200;
 
 /// Every crash point of a publish to a directory, with visits that differ in what they leave.
-const CRASH_POINTS: [&str; 26] = [
+const CRASH_POINTS: [&str; 27] = [
     "build.planned",
     "edition.shard_written",
+    "engine.read",
     "engine.before_finish",
     "edition.before_json",
     "edition.before_rename",

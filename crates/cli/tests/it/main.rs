@@ -2,6 +2,8 @@
 
 mod bad_input;
 mod broker;
+mod changing;
+mod cluster;
 mod command_line;
 mod doctor;
 mod end_to_end;
@@ -9,11 +11,23 @@ mod exports;
 mod feed_mistakes;
 mod gates;
 mod hdfs;
+mod hdfs_faults;
 mod kafka;
 mod kill;
 mod memory;
 mod metastore;
+mod metastore_faults;
+mod metastore_tables;
 mod pairs;
+mod prune_cluster;
+#[path = "../../../metastore/tests/it/raw.rs"]
+#[allow(dead_code)]
+mod raw;
+mod s3_warehouse;
+// Of the storage's own tests.
+#[allow(dead_code, reason = "both use the most of it")]
+#[path = "../../../storage/tests/it/servers.rs"]
+mod servers;
 mod shared_store;
 mod signals;
 mod support;

@@ -4,6 +4,7 @@
 
 use std::fs;
 
+use hivecast_metastore::{Address, Metastore, Timeouts, User};
 use serde_json::Value;
 
 use crate::support::{DAYS, Ran, Scratch};
@@ -12,13 +13,14 @@ const FORMATS: [&str; 5] = ["parquet", "orc", "avro", "json", "text"];
 const TABLES: [&str; 3] = ["accounts", "parties", "party_address"];
 
 /// A project whose environment `hive` has tables in a database that no other test has.
-struct OnMetastore {
-    scratch: Scratch,
-    database: String,
+pub(crate) struct OnMetastore {
+    pub(crate) scratch: Scratch,
+    pub(crate) database: String,
+    pub(crate) address: Address,
 }
 
 impl OnMetastore {
-    fn new(server: &str, test: &str) -> Self {
+    pub(crate) fn new(server: &str, test: &str) -> Self {
         let name = format!("HIVECAST_TEST_METASTORE_{server}");
         let address = std::env::var(&name)
             .unwrap_or_else(|_| panic!("{name} is not set: run the tests with `dev/with-services`"));
@@ -32,15 +34,21 @@ impl OnMetastore {
              target: {{ dir: ./topics-hive }}\n    mask_key: \"${{file:mask_key}}\"\n"
         );
         scratch.write("hivecast.yaml", project + &environment);
-        OnMetastore { scratch, database }
+        let address = address.parse().unwrap();
+        OnMetastore { scratch, database, address }
     }
 
-    fn hivecast(&self, args: &[&str]) -> Ran {
+    pub(crate) fn metastore(&self) -> Metastore {
+        let hosts = std::slice::from_ref(&self.address);
+        Metastore::new(hosts, Timeouts::default(), User::named("tester")).unwrap()
+    }
+
+    pub(crate) fn hivecast(&self, args: &[&str]) -> Ran {
         self.scratch.hivecast(["--env", "hive"].into_iter().chain(args.iter().copied()))
     }
 
     /// Three days of 60 accounts, below `lake`.
-    fn sample(&self, format: &str, more: &[&str]) -> Ran {
+    pub(crate) fn sample(&self, format: &str, more: &[&str]) -> Ran {
         let line = [
             "sample",
             "--accounts",
@@ -61,7 +69,7 @@ impl OnMetastore {
         self.hivecast(&[&line, more].concat())
     }
 
-    fn home(&self, table: &str) -> String {
+    pub(crate) fn home(&self, table: &str) -> String {
         format!("lake/{}.db/{table}", self.database)
     }
 
@@ -140,6 +148,25 @@ fn a_sample_is_refused_kept_or_replaced() {
     let report = on.hivecast(&["tables", "--feed", "contracts", "--json"]).succeeded().json();
     assert_eq!(report["tables"][0]["day"]["format"], "text", "{report}");
     assert_eq!(on.registered(0), 3);
+}
+
+#[test]
+fn a_sample_goes_to_a_metastore_that_the_environment_does_not_name() {
+    let on = OnMetastore::new("4", "named");
+    let address = std::env::var("HIVECAST_TEST_METASTORE_4").unwrap();
+    let sample = |metastore: &str| {
+        let line = ["sample", "--accounts", "20", "--days", "2", "--load-date", DAYS[2], "--format", "orc"];
+        let to = ["--metastore", metastore, "--database", &on.database, "--location", "lake"];
+        on.scratch.hivecast([&line[..], &to].concat())
+    };
+    let told = sample(&address).succeeded().stdout;
+    assert!(told.contains(&format!("in the metastore {address}")), "{told}");
+    assert_eq!(on.registered(0), 2);
+    assert!(!on.scratch.join("warehouse").exists(), "nothing is written to the environment's own");
+    let said = sample("http://somewhere").failed(2);
+    assert!(said.contains("http://somewhere"), "{said}");
+    let said = sample("thrift://127.0.0.1:1").failed(10);
+    assert!(said.contains("127.0.0.1:1"), "{said}");
 }
 
 #[test]

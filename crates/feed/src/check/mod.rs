@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use arrow_schema::{DataType, Fields, SchemaRef};
 
 use crate::binder::{BindError, Binder};
+use crate::column_type::UNREADABLE;
 use crate::diagnostic::{Diagnostics, Mistakes};
 use crate::document::node_fields;
 use crate::model::{Feed, Span, Sql};
@@ -200,6 +201,10 @@ impl Check<'_> {
         // As in Hive, case does not matter.
         if let Some(found) = columns.fields().iter().find(|field| field.name().eq_ignore_ascii_case(column)) {
             return Some(found.data_type().clone());
+        }
+        if let Some(why) = columns.metadata().get(&format!("{UNREADABLE}{}", column.to_lowercase())) {
+            self.mistakes.add(place, format!("column `{column}` of table `{table}` {why}"));
+            return None;
         }
         let help = did_you_mean(column, columns.fields().iter().map(|field| field.name().as_str()));
         let message = format!("no column `{column}` in table `{table}`");

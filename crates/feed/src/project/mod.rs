@@ -1,6 +1,7 @@
 //! The project file: environments, read whole, and resolved one at a time, so that only the chosen
 //! one must have its variables set.
 
+mod metastore;
 mod read;
 mod secret;
 pub(crate) mod settings;
@@ -11,8 +12,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use metastore::{MetastorePatience, MetastoreSettings};
 pub use secret::{Secret, Secrets};
-pub use stores::StoreSettings;
+pub use stores::{Kerberos, StoreSettings, StoreTimeouts};
 
 use crate::diagnostic::{Diagnostics, Mistakes};
 use crate::model::Span;
@@ -61,8 +63,8 @@ pub struct Environment {
 pub enum Warehouse {
     /// A directory in Hive layout, relative to the project file, or a URL of one.
     Directory(String),
-    /// Hive Metastores, `thrift://host:port`, tried in turn.
-    Metastore(Vec<String>),
+    /// A Hive Metastore that says where.
+    Metastore(MetastoreSettings),
 }
 
 /// What builds editions.

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::metastore::MetastoreDraft;
 use super::secret::{Secret, Secrets, is_secret_property};
 use super::settings::{ENVIRONMENT, PROJECT, TARGET, WAREHOUSE};
 use super::stores::StoresDraft;
@@ -19,8 +20,6 @@ use crate::tree::{self, Data, Entry, Node};
 
 /// The scheme of a Spark Connect endpoint.
 const SPARK_SCHEME: &str = "sc://";
-/// The scheme of a Hive Metastore.
-const METASTORE_SCHEME: &str = "thrift://";
 /// The engine in this process.
 const EMBEDDED: &str = "embedded";
 /// A property that is derived from feed, target and writer: fencing rests on it.
@@ -44,7 +43,7 @@ pub(super) struct EnvironmentDraft {
 #[derive(Clone)]
 enum WarehouseDraft {
     Directory(Template),
-    Metastore(Vec<Template>),
+    Metastore(MetastoreDraft),
 }
 
 #[derive(Clone)]
@@ -239,12 +238,11 @@ impl Reading<'_> {
             return self.template(node, "`warehouse`", Privacy::Open).map(WarehouseDraft::Directory);
         }
         let section = Section::open(node, &WAREHOUSE, self.mistakes)?;
-        let node = section.get("metastore")?;
-        self.templates(node, "`metastore`", Privacy::Open).map(WarehouseDraft::Metastore)
+        MetastoreDraft::read(&section, self).map(WarehouseDraft::Metastore)
     }
 
     /// One text, or a list of them.
-    fn templates(&mut self, node: &Node, what: &str, privacy: Privacy) -> Option<Vec<Template>> {
+    pub(super) fn templates(&mut self, node: &Node, what: &str, privacy: Privacy) -> Option<Vec<Template>> {
         if let Data::Sequence(_) = node.data {
             let items = section::sequence(node, what, self.mistakes)?;
             return Some(items.iter().filter_map(|item| self.template(item, what, privacy)).collect());
@@ -310,7 +308,7 @@ impl EnvironmentDraft {
         let template = match setting {
             Setting::Warehouse => match &self.warehouse {
                 WarehouseDraft::Directory(template) => Some(template),
-                WarehouseDraft::Metastore(templates) => templates.first(),
+                WarehouseDraft::Metastore(metastore) => return metastore.place().cloned(),
             },
             Setting::Engine => self.engine.as_ref(),
             Setting::Store => Some(&self.store),
@@ -382,25 +380,14 @@ fn resolve_engine(template: &Template, secrets: &dyn Secrets, mistakes: &mut Mis
 
 impl WarehouseDraft {
     fn resolve(&self, secrets: &dyn Secrets, mistakes: &mut Mistakes) -> Option<Warehouse> {
-        let templates = match self {
+        match self {
             WarehouseDraft::Directory(template) => {
-                return resolve_text(template, "warehouse", secrets, mistakes).map(Warehouse::Directory);
+                resolve_text(template, "warehouse", secrets, mistakes).map(Warehouse::Directory)
             }
-            WarehouseDraft::Metastore(templates) => templates,
-        };
-        let mut addresses = Vec::new();
-        for template in templates {
-            let text = resolve_text(template, "metastore", secrets, mistakes)?;
-            for address in text.split(',').map(str::trim) {
-                if address.strip_prefix(METASTORE_SCHEME).is_none_or(str::is_empty) {
-                    let message =
-                        format!("`metastore` must be `{METASTORE_SCHEME}host:port`, and is `{address}`");
-                    mistakes.add(&template.span, message);
-                }
-                addresses.push(address.to_owned());
+            WarehouseDraft::Metastore(metastore) => {
+                metastore.resolve(secrets, mistakes).map(Warehouse::Metastore)
             }
         }
-        Some(Warehouse::Metastore(addresses))
     }
 }
 

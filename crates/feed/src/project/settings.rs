@@ -1,6 +1,9 @@
 //! Every setting of a project file.
 
-use crate::settings::{Group, Kind, optional, required};
+use crate::settings::{Group, Kind, Setting, optional, required};
+
+/// More would wait longer than any operation may take.
+pub(super) const MAX_ROUNDS: u64 = 100;
 
 pub(crate) static PROJECT: Group = Group {
     id: "project",
@@ -51,9 +54,45 @@ pub(crate) static HADOOP: Group = Group {
     settings: &[
         optional("conf_dir", Kind::Text, "The directory of `core-site.xml` and `hdfs-site.xml`."),
         optional("properties", Kind::MapOf(&Kind::Text), "Hadoop's own properties, over those of the files."),
+        optional(
+            "user",
+            Kind::Text,
+            "Who HDFS and the metastore take hivecast for; `HADOOP_USER_NAME` by default. With Kerberos, whom the principal stands in for on HDFS.",
+        ),
+        optional(
+            "kerberos",
+            Kind::Group(&KERBEROS),
+            "Who logs in where `hadoop.security.authentication` is `kerberos`; the ticket of `kinit` by default.",
+        ),
+        CONNECT_TIMEOUT,
+        CALL_TIMEOUT,
     ],
     exactly_one: &[],
 };
+
+pub(crate) static KERBEROS: Group = Group {
+    id: "kerberos",
+    title: "`kerberos`",
+    settings: &[
+        required("principal", Kind::Text, "Who logs in, as `name@REALM`."),
+        optional("keytab", Kind::Text, "The file that holds the principal's keys."),
+        optional(
+            "cache",
+            Kind::Text,
+            "The ticket cache, as `FILE:/path`; `KRB5CCNAME` by default, and with a keytab one in memory.",
+        ),
+    ],
+    exactly_one: &[],
+};
+
+/// Of HDFS and of S3-compatible stores.
+const CONNECT_TIMEOUT: Setting =
+    optional("connect_timeout", Kind::Duration, "How long a connection may take; 10s by default.");
+const CALL_TIMEOUT: Setting = optional(
+    "call_timeout",
+    Kind::Duration,
+    "How long one call, such as a list or 8 MiB of a file, may take; 60s by default.",
+);
 
 pub(crate) static S3: Group = Group {
     id: "s3",
@@ -63,6 +102,8 @@ pub(crate) static S3: Group = Group {
         optional("region", Kind::Text, "The region."),
         optional("access_key_id", Kind::Text, "The access key's name."),
         optional("secret_access_key", Kind::Text, "The access key: `${NAME}` or `${file:path}`."),
+        CONNECT_TIMEOUT,
+        CALL_TIMEOUT,
     ],
     exactly_one: &[],
 };
@@ -70,11 +111,26 @@ pub(crate) static S3: Group = Group {
 pub(crate) static WAREHOUSE: Group = Group {
     id: "warehouse",
     title: "`warehouse`",
-    settings: &[required(
-        "metastore",
-        Kind::AnyOf(&[Kind::Text, Kind::ListOf(&Kind::Text)]),
-        "`thrift://host:port`, or several of them, tried in turn.",
-    )],
+    settings: &[
+        required(
+            "metastore",
+            Kind::AnyOf(&[Kind::Text, Kind::ListOf(&Kind::Text)]),
+            "`thrift://host:port`, or several of them, tried in turn.",
+        ),
+        optional("connect_timeout", Kind::Duration, "How long a connection may take; 10s by default."),
+        optional("answer_timeout", Kind::Duration, "How long a host may be silent; 60s by default."),
+        optional(
+            "operation_timeout",
+            Kind::Duration,
+            "How long one question may take with all its calls, to whatever host; 3m by default.",
+        ),
+        optional(
+            "rounds",
+            Kind::Integer { min: 1, max: MAX_ROUNDS },
+            "How often all hosts are tried; 3 by default.",
+        ),
+        optional("pause", Kind::Duration, "Before they are tried again; 2s by default."),
+    ],
     exactly_one: &[],
 };
 

@@ -1,12 +1,14 @@
 //! How HDFS and S3-compatible stores are reached, as a project file says it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::read::{Privacy, Reading, resolve_text};
 use super::secret::{Secret, Secrets};
-use super::settings::{HADOOP, S3};
+use super::settings::{HADOOP, KERBEROS, S3};
 use super::template::Template;
 use crate::diagnostic::Mistakes;
+use crate::scalars;
 use crate::section::{self, Section};
 use crate::tree::{Data, Node};
 
@@ -18,6 +20,12 @@ pub struct StoreSettings {
     pub hadoop_conf_dir: Option<String>,
     /// `hadoop.properties`: Hadoop's own properties, over those of the files.
     pub hadoop: BTreeMap<String, String>,
+    /// `hadoop.user`: who HDFS and the metastore take us for.
+    pub hadoop_user: Option<String>,
+    /// `hadoop.kerberos`.
+    pub kerberos: Option<Kerberos>,
+    /// `hadoop.connect_timeout` and `hadoop.call_timeout`.
+    pub hadoop_timeouts: StoreTimeouts,
     /// `s3.endpoint`.
     pub s3_endpoint: Option<String>,
     /// `s3.region`.
@@ -26,6 +34,35 @@ pub struct StoreSettings {
     pub s3_access_key_id: Option<Secret>,
     /// `s3.secret_access_key`.
     pub s3_secret_access_key: Option<Secret>,
+    /// `s3.connect_timeout` and `s3.call_timeout`.
+    pub s3_timeouts: StoreTimeouts,
+}
+
+/// Who logs in to HDFS with Kerberos.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kerberos {
+    /// `principal`.
+    pub principal: String,
+    /// `keytab`: a file, relative to the project file.
+    pub keytab: Option<String>,
+    /// `cache`: the ticket cache, as Kerberos names it.
+    pub cache: Option<String>,
+}
+
+/// How long stores may take. What is none is the client's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreTimeouts {
+    /// `connect_timeout`: for a connection.
+    pub connect: Option<Duration>,
+    /// `call_timeout`: for one call.
+    pub call: Option<Duration>,
+}
+
+impl StoreTimeouts {
+    fn read(section: &Section<'_>, mistakes: &mut Mistakes) -> StoreTimeouts {
+        let mut time = |name: &str| section.parsed(name, scalars::duration, mistakes);
+        StoreTimeouts { connect: time("connect_timeout"), call: time("call_timeout") }
+    }
 }
 
 /// As written.
@@ -33,10 +70,21 @@ pub struct StoreSettings {
 pub(super) struct StoresDraft {
     conf_dir: Option<Template>,
     properties: BTreeMap<String, Template>,
+    user: Option<Template>,
+    kerberos: Option<KerberosDraft>,
+    hadoop_timeouts: StoreTimeouts,
     endpoint: Option<Template>,
     region: Option<Template>,
     access_key_id: Option<Template>,
     secret_access_key: Option<Template>,
+    s3_timeouts: StoreTimeouts,
+}
+
+#[derive(Clone)]
+struct KerberosDraft {
+    principal: Template,
+    keytab: Option<Template>,
+    cache: Option<Template>,
 }
 
 impl StoresDraft {
@@ -49,6 +97,9 @@ impl StoresDraft {
             draft.conf_dir = reading.setting(&hadoop, "conf_dir", Privacy::Open);
             draft.properties =
                 hadoop.get("properties").map(|node| properties(node, reading)).unwrap_or_default();
+            draft.user = reading.setting(&hadoop, "user", Privacy::Open);
+            draft.kerberos = hadoop.get("kerberos").and_then(|node| KerberosDraft::read(node, reading));
+            draft.hadoop_timeouts = StoreTimeouts::read(&hadoop, reading.mistakes);
         }
         let s3 = environment.get("s3").and_then(|node| Section::open(node, &S3, reading.mistakes));
         if let Some(s3) = s3 {
@@ -56,6 +107,7 @@ impl StoresDraft {
             draft.region = reading.setting(&s3, "region", Privacy::Open);
             draft.access_key_id = reading.setting(&s3, "access_key_id", Privacy::Open);
             draft.secret_access_key = reading.setting(&s3, "secret_access_key", Privacy::Secret);
+            draft.s3_timeouts = StoreTimeouts::read(&s3, reading.mistakes);
         }
         draft
     }
@@ -67,16 +119,37 @@ impl StoresDraft {
         };
         StoreSettings {
             hadoop_conf_dir: text(&self.conf_dir, "conf_dir"),
+            hadoop_user: text(&self.user, "user"),
+            hadoop_timeouts: self.hadoop_timeouts,
+            s3_timeouts: self.s3_timeouts,
             s3_endpoint: text(&self.endpoint, "endpoint"),
             s3_region: text(&self.region, "region"),
             s3_access_key_id: text(&self.access_key_id, "access_key_id").map(Secret::new),
             s3_secret_access_key: text(&self.secret_access_key, "secret_access_key").map(Secret::new),
+            kerberos: self.kerberos.as_ref().and_then(|kerberos| kerberos.resolve(secrets, mistakes)),
             hadoop: self
                 .properties
                 .iter()
                 .filter_map(|(name, template)| Some((name.clone(), template.resolve(secrets, mistakes)?)))
                 .collect(),
         }
+    }
+}
+
+impl KerberosDraft {
+    fn read(node: &Node, reading: &mut Reading<'_>) -> Option<KerberosDraft> {
+        let section = Section::open(node, &KERBEROS, reading.mistakes)?;
+        let keytab = reading.setting(&section, "keytab", Privacy::Open);
+        let cache = reading.setting(&section, "cache", Privacy::Open);
+        let principal = reading.setting(&section, "principal", Privacy::Open)?;
+        Some(KerberosDraft { principal, keytab, cache })
+    }
+
+    fn resolve(&self, secrets: &dyn Secrets, mistakes: &mut Mistakes) -> Option<Kerberos> {
+        let mut text = |template: &Template, name: &str| resolve_text(template, name, secrets, mistakes);
+        let keytab = self.keytab.as_ref().and_then(|template| text(template, "keytab"));
+        let cache = self.cache.as_ref().and_then(|template| text(template, "cache"));
+        Some(Kerberos { principal: text(&self.principal, "principal")?, keytab, cache })
     }
 }
 

@@ -104,7 +104,7 @@ fn a_tables_layout_is_read() {
     let columns = [
         ("x".to_owned(), ColumnType::Int),
         ("y".to_owned(), ColumnType::Decimal(10, 2)),
-        ("z".to_owned(), ColumnType::String),
+        ("z".to_owned(), ColumnType::Varchar(20)),
         ("n".to_owned(), ColumnType::parse("array<map<string,char(3)>>").unwrap()),
     ];
     assert_eq!(layout.columns.as_deref(), Some(columns.as_slice()));

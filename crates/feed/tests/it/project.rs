@@ -2,7 +2,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hivecast_feed::{Color, Engine, Environment, Property, Target, Warehouse, parse_project};
+use hivecast_feed::{
+    Color, Engine, Environment, MetastorePatience, MetastoreSettings, Property, StoreTimeouts, Target,
+    Warehouse, parse_project,
+};
 use insta::assert_snapshot;
 
 use crate::support::FixedSecrets;
@@ -30,8 +33,24 @@ environments:
     warehouse: hdfs://lab/warehouse
     store: s3://lab/editions
     target: { dir: ./topics }
-    hadoop: { conf_dir: /etc/hadoop/conf, properties: { dfs.client.use.datanode.hostname: true } }
-    s3: { endpoint: "http://${HOST}:9000", region: eu-west-1, access_key_id: "${USER}", secret_access_key: "${PASSWORD}" }
+    hadoop:
+      conf_dir: /etc/hadoop/conf
+      properties: { dfs.client.use.datanode.hostname: true }
+      user: "${USER}"
+      kerberos: { principal: "${USER}@EXAMPLE.COM", keytab: etl.keytab, cache: "FILE:/run/${USER}" }
+      connect_timeout: 2s
+      call_timeout: 5m
+    s3:
+      endpoint: "http://${HOST}:9000"
+      region: eu-west-1
+      access_key_id: "${USER}"
+      secret_access_key: "${PASSWORD}"
+      connect_timeout: 3s
+      call_timeout: 1500ms
+  slow:
+    warehouse: { metastore: thrift://one:9083, connect_timeout: 4s, answer_timeout: 2m, operation_timeout: 1h, rounds: 5, pause: 20s }
+    store: ./editions
+    target: { dir: ./topics }
 "#;
 
 fn secrets() -> FixedSecrets {
@@ -68,7 +87,7 @@ fn local_needs_no_variable() {
 fn every_setting_is_read() {
     let qa = environment("qa", &secrets());
     let addresses = vec!["thrift://one:9083".to_owned(), "thrift://two:9083".to_owned()];
-    assert_eq!(qa.warehouse, Warehouse::Metastore(addresses));
+    assert_eq!(qa.warehouse, Warehouse::Metastore(MetastoreSettings { addresses, ..Default::default() }));
     assert!(matches!(&qa.engine, Engine::Spark(endpoint) if endpoint.expose() == "sc://spark:15002"));
     assert_eq!(qa.mask_key.as_ref().unwrap().expose(), "topsecret");
     let Target::Kafka(kafka) = &qa.target else { panic!("{:?}", qa.target) };
@@ -161,7 +180,7 @@ fn an_environment_that_does_not_exist() {
     3 | environments:
       | ^^^^^^^^^^^^
       |
-      = help: there are `lab`, `local`, `qa`
+      = help: there are `lab`, `local`, `qa`, `slow`
 
     1 mistake in hivecast.yaml
     ");
@@ -405,7 +424,73 @@ fn how_stores_are_reached_and_their_key_is_a_secret() {
     assert_eq!(stores.s3_endpoint.as_deref(), Some("http://two:9000"));
     assert_eq!(stores.s3_secret_access_key.as_ref().map(|key| key.expose()), Some("hunter2"));
     assert!(!format!("{stores:?}").contains("hunter2"));
+    assert_eq!(stores.s3_timeouts, times(3_000, 1_500));
     let told = mistakes(&with_qa("target: { dir: t }, s3: { secret_access_key: hunter2, endpont: x }"));
     assert!(told.contains("is a secret, and stands in the file") && told.contains("endpoint"), "{told}");
     assert!(!told.contains("hunter2"), "{told}");
+}
+
+fn times(connect: u64, call: u64) -> StoreTimeouts {
+    StoreTimeouts { connect: Some(Duration::from_millis(connect)), call: Some(Duration::from_millis(call)) }
+}
+
+#[test]
+fn who_logs_in_to_hdfs_and_how_long_it_may_take() {
+    let stores = environment("lab", &secrets()).stores;
+    assert_eq!(stores.hadoop_user.as_deref(), Some("ann"));
+    let kerberos = stores.kerberos.unwrap();
+    assert_eq!(kerberos.principal, "ann@EXAMPLE.COM");
+    assert_eq!(kerberos.keytab.as_deref(), Some("etl.keytab"));
+    assert_eq!(kerberos.cache.as_deref(), Some("FILE:/run/ann"));
+    assert_eq!(stores.hadoop_timeouts, times(2_000, 300_000));
+    let stores = environment("local", &secrets()).stores;
+    assert_eq!((stores.hadoop_user, stores.kerberos), (None, None));
+    assert_eq!((stores.hadoop_timeouts, stores.s3_timeouts), Default::default());
+}
+
+#[test]
+fn how_long_a_metastore_is_waited_for() {
+    let Warehouse::Metastore(settings) = environment("slow", &secrets()).warehouse else { panic!() };
+    let seconds = |count| Some(Duration::from_secs(count));
+    let (connect, answer, operation, pause) = (seconds(4), seconds(120), seconds(3_600), seconds(20));
+    assert_eq!(settings.patience, MetastorePatience { connect, answer, operation, pause, rounds: Some(5) });
+}
+
+#[test]
+fn mistakes_in_what_is_waited_for_and_who_logs_in() {
+    let of = |hadoop: &str| mistakes(&with_qa(&format!("target: {{ dir: t }}, hadoop: {{ {hadoop} }}")));
+    let told = of("usr: etl");
+    assert!(told.contains("unknown setting `usr` in `hadoop`") && told.contains("`user`"), "{told}");
+    let told = of("call_timeout: 60");
+    assert!(told.contains("`call_timeout` must be a time such as 500ms, 30s or 5m, and is `60`"), "{told}");
+    assert!(of("connect_timeout: 0s").contains("must be a time"));
+    let told = of("kerberos: { keytab: k, principle: ann@X }");
+    assert!(told.contains("did you mean `principal`") || told.contains("`principal`?"), "{told}");
+    let told = of("kerberos: { keytab: k }");
+    assert!(told.contains("`kerberos` needs `principal`"), "{told}");
+    // A keytab is a file, whose path is no secret; what a file holds is not to be written here.
+    assert!(
+        parse_project(
+            "f",
+            &with_qa("target: { dir: t }, hadoop: { kerberos: { principal: a@X, keytab: k } }")
+        )
+        .is_ok()
+    );
+
+    let warehouse = |settings: &str| {
+        let warehouse = format!("warehouse: {{ metastore: thrift://m, {settings} }}");
+        mistakes(&format!(
+            "feeds: f\nenvironments:\n  qa: {{ {warehouse}, store: s, target: {{ dir: t }} }}\n"
+        ))
+    };
+    let told = warehouse("answer_timout: 1s");
+    assert!(told.contains("unknown setting `answer_timout`") && told.contains("`answer_timeout`"), "{told}");
+    assert!(warehouse("rounds: 0").contains("`rounds` must be a whole number from 1 to 100, and is `0`"));
+
+    // What variables hold is told where it is empty.
+    let text = with_qa("target: { dir: t }, hadoop: { user: '${U}', kerberos: { principal: '${P}' } }");
+    let empty = FixedSecrets { variables: BTreeMap::from([("U", " ")]), ..FixedSecrets::default() };
+    let told = parse_project("f", &text).unwrap().environment("qa", &empty).unwrap_err().to_string();
+    assert!(told.contains("`user` is empty once its variables are looked up"), "{told}");
+    assert!(told.contains("the environment variable `P` is not set"), "{told}");
 }

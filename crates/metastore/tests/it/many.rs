@@ -1,7 +1,7 @@
 //! Tables of many partitions: what is looked up by value must not cost what listing all does.
 
 use crate::support::{Proxy, Server, at, database, on_both, table, values};
-use hivecast_metastore::{Metastore, Partition, Table, Wanted};
+use hivecast_metastore::{Metastore, Partition, Range, Table, Wanted};
 use std::time::Instant;
 
 on_both!(seven_of_five_thousand, more_than_a_filter_may_pick);
@@ -53,6 +53,18 @@ fn seven_of_five_thousand(server: Server) {
         let newest =
             measure(&proxy, "newest seven", || metastore.newest_values(&table, "load_date", SOME).unwrap());
         assert!(newest.0.iter().eq(days.iter().rev().take(SOME)), "{:?}", newest.0);
+        let few =
+            measure(&proxy, "first names", || metastore.first_partition_names(&table, 200).unwrap().len());
+        assert!(few.0 == 200 && few.1 < 10_000, "{few:?}");
+        let least = days[days.len() - SOME].clone();
+        let range = Range { from: least, before: Some(days[days.len() - 1].clone()) };
+        let (found, bytes) =
+            measure(&proxy, "a range", || metastore.values_in_range(&table, "load_date", &range).unwrap());
+        assert_eq!(found.as_deref(), Some(&days[days.len() - SOME..days.len() - 1]), "{server:?} {kind}");
+        assert!(bytes < 1_000, "{bytes} bytes were received for a range");
+        let all = Range { from: days[0].clone(), before: None };
+        let all = metastore.values_in_range(&table, "load_date", &all).unwrap();
+        assert_eq!(all.map(|all| all.len()), Some(count).filter(|count| *count < 1_000), "{server:?} {kind}");
         // As it is asked while an export is waited for.
         let missing = if kind == "int" { "20991231" } else { "2099-12-31" };
         let (found, _) = measure(&proxy, "not there", || {

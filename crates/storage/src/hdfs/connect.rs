@@ -5,6 +5,7 @@
 //! all at once, and those that answer come first.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::PathBuf;
@@ -34,6 +35,10 @@ const SHARE_OF_DATA_NODE: u32 = 3;
 /// How long a data node may be silent, milliseconds.
 const SOCKET_TIMEOUT: &str = "dfs.client.socket-timeout";
 
+/// How HDFS's users prove who they are.
+const AUTHENTICATION: &str = "hadoop.security.authentication";
+const KERBEROS: &str = "kerberos";
+
 /// What knocking at a node gave; none where it took too long.
 type Answer = Option<io::Result<()>>;
 
@@ -55,7 +60,8 @@ impl Connection {
     /// `Class::Usage` for a word that is neither a name service nor a host that can be found.
     pub(super) fn new(location: &Location, hadoop: &Hadoop, settings: &Settings) -> Result<Connection> {
         let nodes = hadoop.name_nodes(location.authority())?;
-        let timeouts = settings.timeouts;
+        let timeouts = settings.hdfs_timeouts;
+        settings.hdfs.check(hadoop)?;
         refuse_unknown(location, hadoop, timeouts.connect)?;
         let mut properties = hadoop.all();
         let silence = (timeouts.call / SHARE_OF_DATA_NODE).as_millis().max(1);
@@ -83,6 +89,20 @@ impl Connection {
     /// The name nodes, as people read it.
     pub(super) fn shown(&self) -> String {
         self.nodes.shown()
+    }
+
+    /// Who logs in with Kerberos, and with what, as it goes on in a sentence about the name nodes.
+    pub(super) fn shown_login(&self) -> String {
+        let HdfsLogin { kerberos_principal, kerberos_keytab, kerberos_cache, .. } = &self.login;
+        let Some(principal) = kerberos_principal else {
+            return ", with the ticket of kinit".to_owned();
+        };
+        let with = match (kerberos_keytab, kerberos_cache) {
+            (Some(keytab), _) => format!("the keytab {}", keytab.display()),
+            (None, Some(cache)) => format!("the ticket cache {cache}"),
+            (None, None) => "the ticket of kinit".to_owned(),
+        };
+        format!(", as {principal} with {with}")
     }
 
     /// How long no data node may send anything before a read is given up.
@@ -170,6 +190,25 @@ impl Connection {
 }
 
 impl HdfsLogin {
+    /// Who names a principal means Kerberos: without it any name is believed, and the principal ignored.
+    fn check(&self, hadoop: &Hadoop) -> Result<()> {
+        let Some(principal) = &self.kerberos_principal else { return Ok(()) };
+        if hadoop.get(AUTHENTICATION).as_deref() != Some(KERBEROS) {
+            return Err(Fault::usage(format!(
+                "{principal} is to log in to HDFS with Kerberos, which Hadoop's configuration does not ask for"
+            ))
+            .advise(format!("set {AUTHENTICATION} to {KERBEROS}, in core-site.xml or among Hadoop's properties")));
+        }
+        let Some(keytab) = &self.kerberos_keytab else { return Ok(()) };
+        // The library's own word for it names no file.
+        match File::open(keytab) {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                Err(Fault::usage(format!("failed to open the keytab {}", keytab.display())).because(error))
+            }
+        }
+    }
+
     fn apply(&self, mut builder: ClientBuilder) -> ClientBuilder {
         if let Some(user) = &self.user {
             builder = builder.with_user(user);

@@ -14,7 +14,8 @@ const MAX_TEXT: usize = 400;
 /// The error with its kind, host and path.
 pub(super) fn io_error(at: &Location, connection: &Connection, error: &HdfsError) -> io::Error {
     let (kind, text) = told(error);
-    failed(kind, at, format!("{text} ({})", connection.shown()))
+    let who = if is_login(error) { connection.shown_login() } else { String::new() };
+    failed(kind, at, format!("{text} ({}{who})", connection.shown()))
 }
 
 fn told(error: &HdfsError) -> (ErrorKind, String) {
@@ -24,9 +25,14 @@ fn told(error: &HdfsError) -> (ErrorKind, String) {
         HdfsError::FileNotFound(_) => (ErrorKind::NotFound, "there is no such file or directory".to_owned()),
         HdfsError::AlreadyExists(_) => (ErrorKind::AlreadyExists, "it is there already".to_owned()),
         HdfsError::IsADirectoryError(_) => (ErrorKind::IsADirectory, "it is a directory".to_owned()),
-        HdfsError::SASLError(_) | HdfsError::GSSAPIError(..) | HdfsError::NoSASLMechanism => {
+        error if is_login(error) => {
             (ErrorKind::PermissionDenied, format!("the login failed: {}", first_line(&error.to_string())))
         }
+        HdfsError::OperationFailed(text) if text.contains("libgssapi") => (
+            ErrorKind::Other,
+            "Kerberos needs MIT's libgssapi_krb5.so.2 (Debian: libgssapi-krb5-2), which can't be loaded"
+                .to_owned(),
+        ),
         HdfsError::BlocksNotFound(_) => (ErrorKind::Other, "no data node has some of its blocks".to_owned()),
         HdfsError::DataTransferError(text) if text.contains("All DataNodes failed") => {
             let nodes = data_nodes(text);
@@ -39,6 +45,10 @@ fn told(error: &HdfsError) -> (ErrorKind, String) {
         HdfsError::UnsupportedFeature(text) => (ErrorKind::Unsupported, first_line(text)),
         other => (ErrorKind::Other, first_line(&other.to_string())),
     }
+}
+
+fn is_login(error: &HdfsError) -> bool {
+    matches!(error, HdfsError::SASLError(_) | HdfsError::GSSAPIError(..) | HdfsError::NoSASLMechanism)
 }
 
 fn of_server(class: &str, text: &str) -> (ErrorKind, String) {
@@ -113,6 +123,15 @@ mod tests {
         }
         let (kind, _) = of("org.apache.hadoop.security.token.SecretManager$InvalidToken", "expired");
         assert_eq!(kind, ErrorKind::PermissionDenied);
+    }
+
+    #[test]
+    fn a_library_that_is_not_there_is_named_and_no_denied_login() {
+        // As the client says it.
+        let (kind, text) = told(&HdfsError::OperationFailed("Failed to load libgssapi_krb".to_owned()));
+        assert_eq!(kind, ErrorKind::Other);
+        assert!(text.contains("libgssapi_krb5.so.2"), "{text}");
+        assert_eq!(told(&HdfsError::NoSASLMechanism).0, ErrorKind::PermissionDenied);
     }
 
     #[test]

@@ -23,14 +23,14 @@ const AMAZON: &str = "https://s3.amazonaws.com";
 
 /// The client for a bucket, and its endpoint as people read it.
 pub(super) fn build(bucket: &str, settings: &Settings) -> Result<(AmazonS3, String)> {
-    let request = settings.timeouts.call / SHARE_OF_REQUEST;
+    let request = settings.s3_timeouts.call / SHARE_OF_REQUEST;
     let backoff =
         BackoffConfig { init_backoff: FIRST_PAUSE, max_backoff: LONGEST_PAUSE, ..BackoffConfig::default() };
     let mut builder = from_environment(settings)?
         .with_bucket_name(bucket)
         .with_conditional_put(S3ConditionalPut::ETagMatch)
         .with_retry(RetryConfig { max_retries: MAX_RETRIES, retry_timeout: request, backoff })
-        .with_config(Key::Client(ClientConfigKey::ConnectTimeout), duration(settings.timeouts.connect))
+        .with_config(Key::Client(ClientConfigKey::ConnectTimeout), duration(settings.s3_timeouts.connect))
         .with_config(Key::Client(ClientConfigKey::Timeout), duration(request));
     let endpoint = [Key::S3Endpoint, Key::Endpoint].iter().find_map(|key| builder.get_config_value(key));
     if let Some(endpoint) = &endpoint {

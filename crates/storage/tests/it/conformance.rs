@@ -62,6 +62,7 @@ every_store!(
     what_is_removed_is_gone_with_all_below_it,
     a_file_that_is_replaced_after_it_was_opened,
     a_put_that_fails_leaves_nothing,
+    what_bytes_are_called,
     times_are_of_now,
 );
 
@@ -302,6 +303,20 @@ fn a_put_that_fails_leaves_nothing(place: &Place) {
     let missing = place.storage.put(&place.dir.path().join("missing"), &at, Existing::Replace).unwrap_err();
     assert_eq!(missing.kind(), ErrorKind::NotFound, "{missing}");
     assert_eq!(place.names("dir"), ["there"]);
+}
+
+/// Of equal size, and within a second, which is as fine as the times of S3 are.
+fn what_bytes_are_called(place: &Place) {
+    let at = place.put("file", b"old");
+    let old = place.storage.stat(&at).unwrap();
+    assert_eq!(place.storage.list(&place.root).unwrap(), [old.clone()], "listed as it is looked at");
+    place.storage.put(&place.file(b"new"), &at, Existing::Replace).unwrap();
+    let new = place.storage.stat(&at).unwrap();
+    assert_eq!(old.size, new.size);
+    match place.root.scheme() {
+        Scheme::S3 => assert!(new.version.is_some() && new.version != old.version, "{new:?}"),
+        Scheme::File | Scheme::Hdfs => assert_eq!((old.version, new.version), (None, None)),
+    }
 }
 
 fn times_are_of_now(place: &Place) {

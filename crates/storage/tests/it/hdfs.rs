@@ -10,7 +10,8 @@ use hivecast_storage::{Existing, HdfsLogin, Location, Settings, Stores, Timeouts
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 
-use crate::support::{OwnHdfs, Place, dead_address, noise, silent_server, timed, unique, variable};
+use crate::servers::{OwnHdfs, dead_address, silent_server};
+use crate::support::{Place, noise, timed, unique, variable};
 
 /// Impatient, so that a test need not wait; what is measured is that it takes no longer.
 const IMPATIENT: Timeouts = Timeouts { connect: Duration::from_secs(1), call: Duration::from_secs(2) };
@@ -18,7 +19,7 @@ const IMPATIENT: Timeouts = Timeouts { connect: Duration::from_secs(1), call: Du
 const SOON: Duration = Duration::from_secs(20);
 
 fn impatient() -> Settings {
-    Settings { timeouts: IMPATIENT, ..Settings::default() }
+    Settings { hdfs_timeouts: IMPATIENT, ..Settings::default() }
 }
 
 fn as_user(user: &str) -> Settings {
@@ -82,7 +83,7 @@ fn safe_mode_is_named() {
 fn a_data_node_that_dies_in_the_middle_of_a_file() {
     let own = OwnHdfs::start();
     let settings = Settings {
-        timeouts: Timeouts { connect: IMPATIENT.connect, call: Duration::from_secs(8) },
+        hdfs_timeouts: Timeouts { connect: IMPATIENT.connect, call: Duration::from_secs(8) },
         ..Settings::default()
     };
     let place = own.place(settings);
@@ -218,8 +219,11 @@ fn the_second_name_node_of_a_pair_answers_for_the_first() {
     let alive = variable("HIVECAST_TEST_HDFS").replace("hdfs://", "");
     let dir = tempfile::tempdir().unwrap();
     pair(dir.path(), &dead_address(), &alive);
-    let settings =
-        Settings { hadoop_conf_dir: Some(dir.path().to_owned()), timeouts: IMPATIENT, ..Settings::default() };
+    let settings = Settings {
+        hadoop_conf_dir: Some(dir.path().to_owned()),
+        hdfs_timeouts: IMPATIENT,
+        ..Settings::default()
+    };
     let place = Place::at(&format!("hdfs://warehouse/it/{}", unique()), settings.clone());
     let at = place.put("file", b"through the second");
     assert_eq!(place.read(&at), "through the second".as_bytes());

@@ -3,5 +3,7 @@
 
 mod conformance;
 mod hdfs;
+mod kerberos;
 mod s3;
+mod servers;
 mod support;

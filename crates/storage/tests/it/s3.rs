@@ -6,9 +6,8 @@ use std::time::Duration;
 use hivecast_run::Class;
 use hivecast_storage::{Existing, Location, S3Settings, Settings, Stores, Timeouts};
 
-use crate::support::{
-    Place, cutting_proxy, dead_address, noise, s3_root, s3_settings, silent_server, timed, variable,
-};
+use crate::servers::{cutting_proxy, dead_address, silent_server};
+use crate::support::{Place, noise, s3_root, s3_settings, timed, variable};
 
 const IMPATIENT: Timeouts = Timeouts { connect: Duration::from_secs(1), call: Duration::from_secs(4) };
 /// What a call that is given up may take in a test, on a busy machine.
@@ -16,7 +15,7 @@ const SOON: Duration = Duration::from_secs(25);
 
 fn at_endpoint(address: &str) -> Place {
     let s3 = S3Settings { endpoint: Some(format!("http://{address}")), ..s3_settings() };
-    Place::at(&s3_root(), Settings { s3, timeouts: IMPATIENT, ..Settings::default() })
+    Place::at(&s3_root(), Settings { s3, s3_timeouts: IMPATIENT, ..Settings::default() })
 }
 
 #[test]

@@ -1,16 +1,15 @@
 //! The stores under test, each with a place of its own in it.
 
-use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use hivecast_storage::{Existing, Location, ReadAt, S3Settings, Settings, Storage, Stores};
-use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+
+use crate::servers::OwnHdfs;
 
 /// A variable of the services under test.
 pub(crate) fn variable(name: &str) -> String {
@@ -111,81 +110,9 @@ pub(crate) fn timed<T>(call: impl FnOnce() -> T) -> (Duration, T) {
     (started.elapsed(), done)
 }
 
-/// An address where nobody listens.
-pub(crate) fn dead_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
-}
-
-/// A server that takes connections and never says a word.
-pub(crate) fn silent_server() -> (TcpListener, String) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    (listener, address)
-}
-
-/// A server that passes on what it gets, but cuts each connection after so many bytes from the client.
-pub(crate) fn cutting_proxy(to: &str, after: u64) -> String {
-    let (listener, address) = silent_server();
-    let to = to.to_owned();
-    std::thread::spawn(move || {
-        for client in listener.incoming().map_while(Result::ok) {
-            let Ok(server) = TcpStream::connect(&to) else { return };
-            std::thread::spawn(move || pass_on(&client, &server, after));
-        }
-    });
-    address
-}
-
-fn pass_on(client: &TcpStream, server: &TcpStream, after: u64) {
-    std::thread::scope(|scope| {
-        scope.spawn(|| std::io::copy(&mut &*server, &mut &*client));
-        let _ = std::io::copy(&mut std::io::Read::take(client, after), &mut &*server);
-        for stream in [client, server] {
-            let _ = stream.shutdown(std::net::Shutdown::Both);
-        }
-    });
-}
-
-/// A name node and a data node of this test's own; gone when this is.
-pub(crate) struct OwnHdfs {
-    dir: TempDir,
-}
-
 impl OwnHdfs {
-    pub(crate) fn start() -> OwnHdfs {
-        let own = OwnHdfs { dir: tempfile::tempdir().unwrap() };
-        own.dev_hdfs("start");
-        own
-    }
-
-    pub(crate) fn dev_hdfs(&self, action: &str) {
-        let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../dev/hdfs");
-        let done = Command::new(script).arg(action).arg("--dir").arg(self.dir.path()).output().unwrap();
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    }
-
-    fn running(&self) -> serde_json::Value {
-        serde_json::from_slice(&std::fs::read(self.dir.path().join("running.json")).unwrap()).unwrap()
-    }
-
-    pub(crate) fn url(&self) -> String {
-        self.running()["env"]["HIVECAST_TEST_HDFS"].as_str().unwrap().to_owned()
-    }
-
-    pub(crate) fn signal_data_node(&self, signal: Signal) {
-        let pid = i32::try_from(self.running()["processes"]["datanode"][0].as_i64().unwrap()).unwrap();
-        kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
-    }
-
     /// With these settings, at a directory of this test's own.
     pub(crate) fn place(&self, settings: Settings) -> Place {
         Place::at(&format!("{}/it/{}", self.url(), unique()), settings)
-    }
-}
-
-impl Drop for OwnHdfs {
-    fn drop(&mut self) {
-        self.dev_hdfs("stop");
     }
 }

@@ -7,7 +7,9 @@ use arrow_array::{Date32Array, Int64Array, StringArray};
 use hivecast_run::Class;
 use insta::assert_snapshot;
 
-use crate::support::{Place, columns, day, feed, ints, rows, rows_of, set_hour, table, texts};
+use crate::support::{
+    Place, columns, day, feed, ints, ready_by_success, rows, rows_of, set_hour, table, texts,
+};
 
 const DIR: &str = "mdm.db/accounts/load_date=2026-11-22";
 
@@ -46,9 +48,36 @@ fn recheck_names_what_was_changed_removed_and_added() {
     place.parquet(&format!("{DIR}/d"), vec![("n", ints(&[1]))]);
     let fault = inputs.recheck().unwrap_err();
     assert_snapshot!(place.text(&fault), @r"
-    the files of load_date 2026-11-22 changed while they were read: ROOT/mdm.db/accounts/load_date=2026-11-22/a was changed, ROOT/mdm.db/accounts/load_date=2026-11-22/b was removed, ROOT/mdm.db/accounts/load_date=2026-11-22/d was added (Infrastructure)
+    load_date 2026-11-22 was changed while it was read: ROOT/mdm.db/accounts/load_date=2026-11-22/a was changed, ROOT/mdm.db/accounts/load_date=2026-11-22/b was removed, ROOT/mdm.db/accounts/load_date=2026-11-22/d was added (Infrastructure)
     advice: run again once the export has ended; `ready: success_file` in the feed, with --wait, waits for it
     ");
+}
+
+#[test]
+fn recheck_notices_a_mark_or_a_partition_that_is_gone() {
+    let place = Place::new();
+    place.parquet(&format!("{DIR}/a"), vec![("n", ints(&[1]))]);
+    place.write(&format!("{DIR}/_SUCCESS"), "");
+    let inputs = place.freeze(&feed([ready_by_success("accounts")])).unwrap();
+    inputs.recheck().unwrap();
+    fs::remove_file(place.path(&format!("{DIR}/_SUCCESS"))).unwrap();
+    let fault = inputs.recheck().unwrap_err();
+    assert_eq!(fault.class(), Class::Infrastructure);
+    assert!(
+        fault.chain().contains("table accounts") && fault.chain().contains("no _SUCCESS in"),
+        "{}",
+        fault.chain()
+    );
+
+    place.parquet("mdm.db/accounts/load_date=2026-11-21/a", vec![("n", ints(&[1]))]);
+    fs::remove_dir_all(place.path(DIR)).unwrap();
+    let fault = inputs.recheck().unwrap_err();
+    assert_eq!(fault.class(), Class::Infrastructure);
+    assert!(fault.chain().contains("has no partition load_date=2026-11-22"), "{}", fault.chain());
+    fs::remove_dir_all(place.path("mdm.db/accounts")).unwrap();
+    let fault = inputs.recheck().unwrap_err();
+    assert_eq!(fault.class(), Class::Infrastructure);
+    assert!(fault.chain().contains("no table `mdm.accounts`"), "{}", fault.chain());
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn a_missing_table_is_told_with_the_places_and_near_names() {
     place.parquet(&format!("mdm.db/accounts/{DAY}/a.parquet"), vec![("n", ints(&[1]))]);
     let fault = place.table(table("acounts")).unwrap_err();
     assert_snapshot!(place.text(&fault), @r"
-    no table `mdm.acounts` in the warehouse (Usage)
+    table acounts: no table `mdm.acounts` in the warehouse (Usage)
     advice: did you mean `mdm.accounts`?
     ");
 }
@@ -138,12 +138,12 @@ fn directories_inside_a_partition_are_refused_rather_than_left_out() {
     place.parquet(&format!("mdm.db/parties/{DAY}/country=CA/b.parquet"), vec![("n", ints(&[1]))]);
     let nested = place.table(table("accounts")).unwrap_err();
     assert_snapshot!(place.text(&nested), @r"
-    ROOT/mdm.db/accounts/load_date=2026-11-22 holds a directory delta_0001, where only files are read (Data)
+    table accounts: ROOT/mdm.db/accounts/load_date=2026-11-22 holds a directory delta_0001, where only files are read (Data)
     advice: export the table with one directory of files a load_date
     ");
     let further = place.table(table("parties")).unwrap_err();
     assert_snapshot!(place.text(&further), @r"
-    ROOT/mdm.db/parties/load_date=2026-11-22 is partitioned further, by country, which is not read (Data)
+    table parties: ROOT/mdm.db/parties/load_date=2026-11-22 is partitioned further, by country, which is not read (Data)
     advice: export the table with one directory of files a load_date
     ");
 }
@@ -169,7 +169,7 @@ fn every_tables_problem_is_told_at_once_under_the_worst_class() {
     let fault =
         place.freeze(&feed([ready_by_success("accounts"), table("parties"), table("adresses")])).unwrap_err();
     assert_snapshot!(place.text(&fault), @r"
-    3 tables can't be read for load_date 2026-11-22: table accounts: load_date 2026-11-22 is not whole yet: no _SUCCESS in ROOT/mdm.db/accounts/load_date=2026-11-22; table parties: ROOT/mdm.db/parties/load_date=2026-11-22/a.parquet is empty (0 bytes), which no Parquet file is; no table `mdm.adresses` in the warehouse (Usage)
+    3 tables can't be read for load_date 2026-11-22: table accounts: load_date 2026-11-22 is not whole yet: no _SUCCESS in ROOT/mdm.db/accounts/load_date=2026-11-22; table parties: ROOT/mdm.db/parties/load_date=2026-11-22/a.parquet is empty (0 bytes), which no Parquet file is; table adresses: no table `mdm.adresses` in the warehouse (Usage)
     advice: wait for the export with --wait 2h; the export broke off, or is still being written: export the partition again; looked for ROOT/mdm.db/adresses, ROOT/mdm/adresses, ROOT/adresses; name the table in `source` as `database.table`, or correct the environment's `warehouse`
     ");
 }

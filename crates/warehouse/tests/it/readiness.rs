@@ -6,7 +6,7 @@ use hivecast_feed::{ColumnType, Ready, Table};
 use hivecast_run::Class;
 use insta::assert_snapshot;
 
-use crate::support::{Place, feed, ints, table, text_table};
+use crate::support::{Place, feed, ints, table, text_table, texts};
 
 const DIR: &str = "mdm.db/accounts/load_date=2026-11-22";
 
@@ -75,6 +75,85 @@ fn the_first_day_has_nothing_to_be_held_against_and_says_so() {
     assert!(place.table(ready(Ready::RowsWithin(0.2))).is_ok());
     let told = place.told.0.lock().unwrap().join("\n");
     assert!(told.contains("no load_date before 2026-11-22 to hold its 5 rows against"), "{told}");
+}
+
+/// An older day that can't be counted is named, and the others count.
+#[test]
+fn an_older_day_that_is_broken_is_left_out_of_the_band() {
+    const OLD: &str = "mdm.db/accounts/load_date=2026-11-20";
+    type Damage = fn(&Place);
+    let damages: [(Damage, &str); 3] = [
+        (|place| std::fs::remove_file(place.path(&format!("{OLD}/a.parquet"))).unwrap(), "no files in"),
+        (|place| place.write(&format!("{OLD}/a.parquet"), ""), "a.parquet"),
+        (|place| place.write(&format!("{OLD}/a.parquet"), "PAR1 no more than that PAR1"), "a.parquet"),
+    ];
+    for (damage, reason) in damages {
+        for (rows, fits) in [(100, true), (150, false)] {
+            let place = days(&[(19, 100), (20, 100), (21, 100), (22, rows)]);
+            damage(&place);
+            let frozen = place.table(ready(Ready::RowsWithin(0.2)));
+            let told = match frozen {
+                Ok(_) => place.told.0.lock().unwrap().join("\n"),
+                Err(ref fault) => {
+                    assert_eq!(fault.class(), Class::Infrastructure);
+                    assert!(
+                        fault.chain().contains("where the 2 load_dates before it have 100"),
+                        "{}",
+                        fault.chain()
+                    );
+                    fault.chain()
+                }
+            };
+            assert_eq!(frozen.is_ok(), fits, "{reason}: {told}");
+            assert!(told.contains("table accounts") && told.contains("2026-11-20"), "{told}");
+            assert!(told.contains(reason), "{reason}: {told}");
+        }
+    }
+}
+
+#[test]
+fn with_no_older_day_left_the_day_passes_with_warnings() {
+    let place = days(&[(21, 100), (22, 5)]);
+    place.write("mdm.db/accounts/load_date=2026-11-21/a.parquet", "PAR1 broken");
+    assert!(place.table(ready(Ready::RowsWithin(0.2))).is_ok());
+    let told = place.told.0.lock().unwrap().clone();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(
+        told[0].contains("load_date 2026-11-21 is not among those that the rows of 2026-11-22"),
+        "{told:?}"
+    );
+    assert!(told[1].contains("no load_date before 2026-11-22"), "{told:?}");
+}
+
+/// The load_date as a column: each day's rows are counted.
+#[test]
+fn rows_of_a_date_column_are_held_against_the_days_before() {
+    for (rows, fits) in [(100, true), (120, true), (79, false), (300, false)] {
+        let place = Place::new();
+        let days = [
+            ("2026-11-12", 900),
+            ("2026-11-20", 90),
+            ("2026-11-21", 110),
+            ("2026-11-22", rows),
+            ("2026-11-23", 7),
+        ];
+        let mut dates: Vec<&str> = Vec::new();
+        // The eighth day before is no matter, as it is none for partitions.
+        for day in ["2026-11-15", "2026-11-16", "2026-11-17", "2026-11-18", "2026-11-19"] {
+            dates.extend([day; 100]);
+        }
+        for (day, rows) in days {
+            dates.extend(std::iter::repeat_n(day, rows));
+        }
+        place.parquet("mdm.db/accounts/a.parquet", vec![("load_date", texts(&dates))]);
+        let frozen = place.table(ready(Ready::RowsWithin(0.2)));
+        assert_eq!(frozen.is_ok(), fits, "{rows}");
+        if let Err(fault) = frozen {
+            assert_eq!(fault.class(), Class::Infrastructure);
+            let told = format!("it has {rows} rows, where the 7 load_dates before it have 100 on average");
+            assert!(fault.chain().contains(&told), "{}", fault.chain());
+        }
+    }
 }
 
 #[test]

@@ -95,7 +95,7 @@ fn waits_until_the_success_file_is_there_and_says_what_for() {
     let told =
         place.told.0.lock().unwrap().join("\n").replace(&place.dir.path().display().to_string(), "ROOT");
     assert_snapshot!(told, @r"
-    waiting up to 1h for load_date 2026-11-22: table accounts: ROOT/mdm.db/accounts has no partition load_date=2026-11-22: these exist: 2026-11-21
+    waiting up to 1h for load_date 2026-11-22: table accounts: ROOT/mdm.db/accounts has no partition load_date=2026-11-22
     waiting up to 57m 59s for load_date 2026-11-22: table accounts: load_date 2026-11-22 is not whole yet: no _SUCCESS in ROOT/mdm.db/accounts/load_date=2026-11-22
     ");
 }
