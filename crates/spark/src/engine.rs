@@ -121,7 +121,7 @@ pub(crate) fn refuse(why: Refused) -> Fault {
 }
 
 /// What a session must have so that it computes what the embedded engine does.
-const SETTINGS: &[(&str, &str)] = &[
+pub(crate) const SETTINGS: &[(&str, &str)] = &[
     ("spark.sql.ansi.enabled", "true"),
     ("spark.sql.session.timeZone", "UTC"),
     ("spark.sql.caseSensitive", "false"),

@@ -33,7 +33,7 @@ impl Expression {
     pub(crate) fn bind(context: &SessionContext, sql: &str, columns: &SchemaRef) -> Result<Self, BindError> {
         let schema = DFSchema::try_from(Arc::clone(columns)).map_err(|error| bind_error(sql, &error))?;
         let logical = context.parse_sql_expr(sql, &schema).map_err(|error| bind_error(sql, &error))?;
-        dialect::allow_expression(&logical)?;
+        dialect::allow_expression(&logical, &schema)?;
         let (typed, simplified) = simplify(context, logical, &schema).map_err(|error| bind_error(sql, &error))?;
         let physical =
             context.create_physical_expr(simplified, &schema).map_err(|error| bind_error(sql, &error))?;

@@ -4,7 +4,7 @@ use arrow_schema::DataType;
 use datafusion::logical_expr::Expr;
 
 use super::casts::{self, OnFailure};
-use super::print::{Printer, comparable, is_null_literal, literal_integer, literal_text};
+use super::print::{Printer, comparable, is_null_literal, literal_integer, literal_text, no_zero};
 use super::types::{is_list, is_text, is_utc, item_type, named, value_type};
 use super::{arrays, numbers, quoted, text, texts};
 
@@ -191,7 +191,7 @@ pub(super) fn write(call: &Call<'_>) -> Result<String, String> {
     let Ok(at) = RULES.binary_search_by_key(&name, |(known, _)| known) else {
         return Err(format!("function `{name}` is not known to give the same in Spark"));
     };
-    let same = |theirs: &str| Ok(format!("{theirs}({})", call.all()?.join(", ")));
+    let same = |theirs: &str| -> Result<String, String> { Ok(format!("{theirs}({})", call.all()?.join(", "))) };
     let written = match &RULES[at].1 {
         Rule::Same => same(name),
         Rule::Named(theirs) => same(theirs),
@@ -209,6 +209,11 @@ fn extreme(call: &Call<'_>) -> Result<String, String> {
     for kind in call.kinds()? {
         comparable(&[kind.clone(), kind])?;
     }
+    // One number that may be -0.0 is told from none.
+    let mut zeros = call.args.iter().filter(|argument| no_zero(&call.result, argument).is_err());
+    if let (Some(_), Some(other)) = (zeros.next(), zeros.next()) {
+        no_zero(&call.result, other)?;
+    }
     match call.args {
         // Spark asks for two.
         [only] => call.printer.print(only),
@@ -218,6 +223,7 @@ fn extreme(call: &Call<'_>) -> Result<String, String> {
 
 fn nullif(call: &Call<'_>) -> Result<String, String> {
     comparable(&[call.kind(0)?, call.kind(1)?])?;
+    no_zero(&call.kind(0)?, call.argument(1)?)?;
     Ok(format!("nullif({}, {})", call.sql(0)?, call.sql(1)?))
 }
 
@@ -340,5 +346,27 @@ pub(super) fn no_lists(call: &Call<'_>) -> Result<(), String> {
     match call.kinds()?.iter().any(is_list) {
         false => Ok(()),
         true => Err(format!("{} of an array is not written for Spark", call.name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{session, shared_functions};
+
+    #[test]
+    fn rules_are_sorted_and_single() {
+        assert!(RULES.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    }
+
+    #[test]
+    fn each_function_that_a_feed_may_use_has_a_rule() {
+        let state = session(1, Arc::default()).state();
+        for name in shared_functions() {
+            let first = state.scalar_functions()[*name].name().to_owned();
+            assert!(RULES.iter().any(|(known, _)| *known == first), "{name}, which is {first}");
+        }
     }
 }

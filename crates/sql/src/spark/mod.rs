@@ -59,3 +59,44 @@ impl Expression {
 fn by_name(column: &Column) -> Result<String, String> {
     Ok(quoted(&column.name))
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow_schema::{DataType, Field, Schema};
+
+    use crate::SqlBinder;
+
+    #[test]
+    fn expressions_are_written_with_their_types() {
+        let columns = [
+            ("id", DataType::Int32),
+            ("name", DataType::Utf8View),
+            ("price", DataType::Decimal128(10, 2)),
+            ("rate", DataType::Float64),
+            ("day", DataType::Date32),
+        ];
+        let columns = columns.map(|(name, kind)| Field::new(name, kind, true));
+        let columns = std::sync::Arc::new(Schema::new(columns.to_vec()));
+        for (sql, written) in [
+            ("id + 1", "cast((cast(`id` as bigint) + 1L) as bigint)"),
+            ("id / 2", "cast(cast((cast(`id` as bigint) div 2L) as bigint) as bigint)"),
+            ("name || 'it''s \\'", r"cast((`name` || 'it\'s \\') as string)"),
+            ("concat(name, 'x')", "cast(concat(coalesce(`name`, ''), 'x') as string)"),
+            ("rate * 1.5", "cast((`rate` * cast('1.5' as double)) as double)"),
+            ("day - interval '1 month'", "cast(add_months(`day`, -1) as date)"),
+            ("substr(name, 0, 2)", "cast(substr(`name`, 1, greatest(0 + 2 - 1, 0)) as string)"),
+            ("strpos(name, 'a')", "cast(cast(instr(`name`, 'a') as int) as int)"),
+        ] {
+            let bound = SqlBinder::default().expression(sql, &columns).unwrap();
+            assert_eq!(bound.to_spark().unwrap(), written, "{sql}");
+        }
+        for (sql, reason) in [
+            ("price / 3", "decimal(10,2) / decimal(20,0) is cut in DataFusion and rounded in Spark: cast one side to double"),
+            ("cast(rate as string)", "a cast of double to string is written another way in Spark (1.0E300 for 1e300): leave it a number, or cast it to a decimal first"),
+            ("ln(rate)", "ln: Spark's result differs in the last digit"),
+        ] {
+            let bound = SqlBinder::default().expression(sql, &columns).unwrap();
+            assert_eq!(bound.to_spark().unwrap_err(), reason, "{sql}");
+        }
+    }
+}

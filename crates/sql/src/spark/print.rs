@@ -10,7 +10,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Like, Operator};
 
 use super::casts::{self, OnFailure};
 use super::functions::{self, Call};
-use super::types::{is_list, is_plain, is_text, is_utc, named, value_type};
+use super::types::{is_plain, is_text, is_utc, named, value_type};
 use super::{literals, patterns, text};
 
 /// How a column is called in the text.
@@ -161,8 +161,10 @@ impl Printer<'_> {
     fn case(&self, case: &Case) -> Result<String, String> {
         let mut written = "(case".to_owned();
         if let Some(operand) = &case.expr {
+            let kind = self.type_of(operand)?;
             for (when, _) in &case.when_then_expr {
-                comparable(&[self.type_of(operand)?, self.type_of(when)?])?;
+                comparable(&[kind.clone(), self.type_of(when)?])?;
+                no_zero(&kind, when)?;
             }
             written.push_str(&format!(" {}", self.print(operand)?));
         }
@@ -184,6 +186,7 @@ impl Printer<'_> {
         let kind = self.type_of(&list.expr)?;
         for value in &list.list {
             comparable(&[kind.clone(), self.type_of(value)?])?;
+            no_zero(&kind, value)?;
         }
         let not = if list.negated { "not " } else { "" };
         let values = list.list.iter().map(|value| self.print(value)).collect::<Result<Vec<_>, _>>()?;
@@ -199,6 +202,19 @@ pub(super) fn comparable(kinds: &[DataType; 2]) -> Result<(), String> {
             let [a, b] = kinds.each_ref().map(named);
             Err(format!("{a} and {b} are compared otherwise in Spark"))
         }
+    }
+}
+
+/// Fails where a double may be 0: whether `-0.0` is the same is answered otherwise in Spark, but by `=` and
+/// its like.
+pub(super) fn no_zero(kind: &DataType, value: &Expr) -> Result<(), String> {
+    let is_number = match value {
+        Expr::Literal(value, _) => is_nonzero(value) || value.is_null(),
+        _ => false,
+    };
+    match kind.is_floating() && !is_number {
+        true => Err("-0.0 and 0.0 are told apart here, and not in Spark: compare with `=`, `<` or `>`".to_owned()),
+        false => Ok(()),
     }
 }
 
@@ -367,20 +383,12 @@ pub(super) fn literal_integer(expression: &Expr) -> Option<i64> {
     }
 }
 
-/// A literal list's or scalar's absence: whether an expression is a literal null.
+/// Whether an expression is a literal null.
 pub(super) fn is_null_literal(expression: &Expr) -> bool {
     match expression {
         Expr::Literal(value, _) => value.is_null(),
         Expr::Cast(cast) => is_null_literal(&cast.expr),
         Expr::Alias(alias) => is_null_literal(&alias.expr),
         _ => false,
-    }
-}
-
-/// Fails where a list is among the types: DataFusion writes it as text.
-pub(super) fn no_lists(kinds: &[DataType], name: &str) -> Result<(), String> {
-    match kinds.iter().any(is_list) {
-        false => Ok(()),
-        true => Err(format!("{name} of an array is not written for Spark")),
     }
 }

@@ -485,3 +485,32 @@ fn ranking(call: &WindowFunction) -> Result<&'static str, String> {
         (false, _) => Err(format!("{name} of arguments is not written for Spark")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow_schema::{Field, Schema};
+
+    use super::*;
+
+    #[test]
+    fn each_step_is_a_select_whose_columns_have_names_of_their_own() {
+        let columns = vec![Field::new("id", DataType::Int32, true), Field::new("name", DataType::Utf8View, true)];
+        let tables = BTreeMap::from([("people".to_owned(), Arc::new(Schema::new(columns)))]);
+        let sql = "select name, count(*) as n from people where id > 1 group by name";
+        let written = query_to_spark(sql, &tables, &|name| format!("`x`.`{name}`")).unwrap();
+        assert_eq!(
+            written,
+            "select cast(c6 as string) as `name`, cast(c7 as bigint) as `n` from (
+select c4 as c6, c5 as c7 from (
+select c3 as c4, cast(count(1L) as bigint) as c5 from (
+select *, c2 as c3 from (
+select * from (
+select `id` as c1, `name` as c2 from `x`.`people`
+) t1 where (cast(c1 as bigint) > 1L)
+) t2
+) t3 group by c3
+) t4
+) t5"
+        );
+    }
+}
