@@ -2,7 +2,7 @@
 
 use arrow_schema::{DataType, TimeUnit};
 use hivecast_engine::nested::{Nesting, RowRule};
-use hivecast_feed::{Checked, FileFormat, Rule, Severity, Source};
+use hivecast_feed::{Checked, FileFormat, Rule, Severity};
 use hivecast_run::{Fault, Result};
 use hivecast_sql::spark::sql_type;
 use hivecast_warehouse::Inputs;
@@ -15,12 +15,16 @@ use crate::tables::{Sources, file_schema};
 /// reasons.
 pub fn check(checked: &Checked, inputs: &Inputs) -> Result<()> {
     let mut reasons = Vec::new();
-    tables(checked, inputs, &mut reasons);
+    tables(inputs, &mut reasons);
     gates(checked, &mut reasons);
     let nesting = Nesting::of(checked)?;
-    let statement = Sources::of_feed(&nesting, checked, inputs)
-        .and_then(|sources| documents(nesting.root(), &sources, 1, ServerKind::Spark));
-    reasons.extend(statement.err());
+    match Sources::of_feed(&nesting, checked, inputs) {
+        Err(reason) => reasons.push(reason),
+        Ok(sources) => {
+            reasons.extend(documents(nesting.root(), &sources, 1, ServerKind::Spark).err());
+            reasons.extend(queries(checked, &sources));
+        }
+    }
     if reasons.is_empty() {
         return Ok(());
     }
@@ -28,13 +32,19 @@ pub fn check(checked: &Checked, inputs: &Inputs) -> Result<()> {
         .advise("build with `engine: embedded`, or write it another way"))
 }
 
-fn tables(checked: &Checked, inputs: &Inputs, reasons: &mut Vec<String>) {
-    for table in &checked.feed.tables {
-        if let Source::Query(sql) = &table.source {
-            let place = checked.source.spot(&sql.span);
-            reasons.push(format!("table {} ({place}) is a query, which Spark is not asked for yet", table.name));
+/// What Spark can't be asked in `sql` gates.
+fn queries(checked: &Checked, sources: &Sources) -> Vec<String> {
+    let query = |gate: &hivecast_feed::Gate| match &gate.rule {
+        Rule::Query { name, sql } => {
+            let why = sources.query(&sql.value, checked).err()?;
+            Some(format!("gate sql {name} ({}): {why}", checked.source.spot(&sql.span)))
         }
-    }
+        _ => None,
+    };
+    checked.feed.gates.iter().filter_map(query).collect()
+}
+
+fn tables(inputs: &Inputs, reasons: &mut Vec<String>) {
     for input in &inputs.tables {
         if !matches!(input.format, FileFormat::Parquet | FileFormat::Orc) {
             reasons.push(format!(
@@ -73,9 +83,6 @@ fn gates(checked: &Checked, reasons: &mut Vec<String>) {
     for gate in &checked.feed.gates {
         let place = checked.source.spot(&gate.span);
         match (&gate.rule, gate.severity) {
-            (Rule::Query { name, .. }, _) => {
-                reasons.push(format!("gate sql {name} ({place}): Spark is not asked for queries yet"));
-            }
             (Rule::ElementKey, Severity::Warn) => reasons.push(format!(
                 "gate element_key ({place}): with `warn` elements of one key keep the order of the files, which Spark does not tell"
             )),

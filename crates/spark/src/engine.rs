@@ -1,7 +1,7 @@
 //! The engine: what the embedded one does in one process, done by a cluster.
 
 use hivecast_edition::{Edition, Store};
-use hivecast_engine::nested::{Joined, Nesting, assemble};
+use hivecast_engine::nested::{Joined, Nesting, SqlGates, assemble};
 use hivecast_engine::{Embedded, Engine, Plan, Preview, Selection};
 use hivecast_feed::Checked;
 use hivecast_run::{Context, Event, Fault, Result, Step, Unit, crash_point};
@@ -33,6 +33,9 @@ pub struct SparkEngine {
 /// What a cluster will be asked.
 #[derive(Clone, Debug)]
 pub struct Explained {
+    /// The tables after `where`, as the feed's queries see them: a view's name, and its query. The views of
+    /// files, `hivecast_files_0` and so on, are made from lists of paths.
+    pub views: Vec<(String, String)>,
     /// The documents' rows, as one statement.
     pub statement: String,
     /// Into how many parts they are divided.
@@ -71,7 +74,7 @@ impl SparkEngine {
         context.info(format!("building with {}", session.name()));
         let explained = statement(&nesting, &sources, &plan.inputs, session.server().kind)?;
         let veiled = |fault| nesting.veil(&explained.statement, fault);
-        make_views(&session, &plan.inputs, context)?;
+        make_views(&session, &sources, &plan.inputs, context)?;
         let counter = Counter {
             session: &session,
             sources: &sources,
@@ -80,6 +83,10 @@ impl SparkEngine {
             context,
         };
         let levels = counter.count(&nesting).map_err(veiled)?;
+        let queried = SqlGates::judge(plan, &nesting, &|what, sql, each| {
+            let sql = sources.query(sql, &plan.checked).map_err(refuse)?;
+            session.query(&format!("run {what}"), &sql, context, each)
+        })?;
         let scratch = store.scratch(&plan.checked.feed.name, plan.inputs.load_date)?;
         let at = scratch.location().join(ROWS);
         session.write("join the tables", &explained.statement, &path(&at), PART, context).map_err(veiled)?;
@@ -91,7 +98,7 @@ impl SparkEngine {
             engine: session.server().name(),
             parts: &parts,
             levels,
-            gates: Vec::new(),
+            queried,
             set_aside: &|quarantine| fetcher.fetch(quarantine),
         };
         assemble(plan, &nesting, store, &joined, context)
@@ -111,7 +118,8 @@ fn statement(nesting: &Nesting<'_>, sources: &Sources, inputs: &Inputs, server: 
     let bytes: u64 = inputs.tables.iter().map(|table| table.decoded_bytes()).sum();
     let parts = bytes.div_ceil(PART_BYTES).clamp(1, PARTS_MAX) as u32;
     let statement = documents(nesting.root(), sources, parts, server).map_err(refuse)?;
-    Ok(Explained { statement, parts })
+    let views = sources.views().iter().map(|view| (view.name.clone(), view.sql.clone())).collect();
+    Ok(Explained { views, statement, parts })
 }
 
 /// What can't be asked of Spark is the feed's matter, and was told by `check`.
@@ -121,7 +129,7 @@ pub(crate) fn refuse(why: Refused) -> Fault {
 }
 
 /// What a session must have so that it computes what the embedded engine does.
-const SETTINGS: &[(&str, &str)] = &[
+pub(crate) const SETTINGS: &[(&str, &str)] = &[
     ("spark.sql.ansi.enabled", "true"),
     ("spark.sql.session.timeZone", "UTC"),
     ("spark.sql.caseSensitive", "false"),

@@ -16,6 +16,8 @@ mod protocol;
 mod session;
 mod statement;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 pub use check::check;
 pub use endpoint::Endpoint;

@@ -2,17 +2,19 @@
 //! the queries of `sql:` tables over them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow_schema::{DataType, Schema};
 use hivecast_engine::nested::{LevelPlan, Nesting, RowCheck, RowRule};
-use hivecast_feed::{Checked, FileFormat, Severity};
+use hivecast_feed::Source::Query;
+use hivecast_feed::{Checked, FileFormat, Severity, Table};
 use hivecast_run::{Context, Result};
 use hivecast_sql::SqlBinder;
-use hivecast_sql::spark::{quoted, text};
+use hivecast_sql::spark::{query_to_spark, quoted, text};
 use hivecast_storage::{Location, Scheme};
 use hivecast_warehouse::{Inputs, TableInput};
 
-use crate::protocol::{DataSource, Read, Relation, RelationKind};
+use crate::protocol::{DataSource, Read, Relation, RelationKind, Sql};
 use crate::session::Session;
 use crate::statement::{Refused, ddl};
 
@@ -20,6 +22,17 @@ use crate::statement::{Refused, ddl};
 #[derive(Debug)]
 pub(crate) struct Sources {
     tables: BTreeMap<String, Source>,
+    /// The tables' names in the feed, one for each view.
+    names: Vec<String>,
+    /// The tables' rows after `where`, as the feed's queries see them, each after those that it reads.
+    views: Vec<View>,
+}
+
+/// A view of a query.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    pub(crate) name: String,
+    pub(crate) sql: String,
 }
 
 /// One table's rows.
@@ -34,24 +47,65 @@ pub(crate) struct Source {
 }
 
 impl Sources {
-    /// Of a feed whose files lie in these views.
-    pub(crate) fn of_feed(nesting: &Nesting<'_>, checked: &Checked, inputs: &Inputs) -> std::result::Result<Sources, Refused> {
-        let mut tables = BTreeMap::new();
+    /// Of a feed whose files lie in views.
+    pub(crate) fn of_feed(
+        nesting: &Nesting<'_>,
+        checked: &Checked,
+        inputs: &Inputs,
+    ) -> std::result::Result<Sources, Refused> {
+        let mut sources = Sources { tables: BTreeMap::new(), names: Vec::new(), views: Vec::new() };
         for (number, input) in inputs.tables.iter().enumerate() {
-            let filter = filter(checked, &input.table)?;
-            let source = Source {
-                raw: format!("({}) {}", raw(input, number), alias(number)),
-                filter,
-                checks: nesting.row_checks(&input.table),
-            };
-            tables.insert(input.table.clone(), source);
+            sources.add(&input.table, raw(input, number), nesting, checked)?;
         }
-        Ok(Sources { tables })
+        for name in &checked.queries {
+            let Some(Table { source: Query(sql), .. }) = checked.feed.tables.iter().find(|table| table.name == *name)
+            else {
+                continue;
+            };
+            let written = sources.query(&sql.value, checked);
+            let place = checked.source.spot(&sql.span);
+            let written = written.map_err(|why| format!("the query of table {name} ({place}): {why}"))?;
+            sources.add(name, written, nesting, checked)?;
+        }
+        Ok(sources)
+    }
+
+    fn add(
+        &mut self,
+        table: &str,
+        rows: String,
+        nesting: &Nesting<'_>,
+        checked: &Checked,
+    ) -> std::result::Result<(), Refused> {
+        let filter = filter(checked, table)?;
+        let raw = format!("({rows}) table_{}", self.tables.len());
+        let source = Source { raw, filter, checks: nesting.row_checks(table) };
+        let name = format!("hivecast_rows_{}", self.views.len());
+        self.views.push(View { name, sql: format!("select * from {}", source.filtered()) });
+        self.tables.insert(table.to_owned(), source);
+        self.names.push(table.to_owned());
+        Ok(())
+    }
+
+    /// A query of the feed over its tables.
+    pub(crate) fn query(&self, sql: &str, checked: &Checked) -> std::result::Result<String, Refused> {
+        let known = checked.schemas.iter().filter(|(table, _)| self.names.contains(table));
+        let schemas = known.map(|(table, schema)| (table.clone(), Arc::clone(schema))).collect();
+        let view = |table: &str| {
+            let at = self.names.iter().position(|name| name == table);
+            at.map_or_else(|| quoted(table), |at| self.views[at].name.clone())
+        };
+        query_to_spark(sql, &schemas, &view)
+    }
+
+    /// The views that queries are over.
+    pub(crate) fn views(&self) -> &[View] {
+        &self.views
     }
 
     /// The rows of a table by its name in the feed.
     pub(crate) fn of(&self, table: &str) -> std::result::Result<&Source, Refused> {
-        self.tables.get(table).ok_or_else(|| format!("table {table} is a query, which is not built with Spark yet"))
+        self.tables.get(table).ok_or_else(|| format!("table {table} has no rows to read from"))
     }
 }
 
@@ -61,22 +115,24 @@ impl Source {
         &self.raw
     }
 
+    /// Rows after `where`.
+    fn filtered(&self) -> String {
+        let filter = self.filter.as_ref().map(|filter| format!(" where {filter}")).unwrap_or_default();
+        format!("{}{filter}", self.raw)
+    }
+
     /// Rows after `where`, as what follows `from`; for each check a column `b0`, `b1`, …, that says whether
     /// the row breaches it.
     pub(crate) fn judged(&self) -> String {
         let breaches = self.checks.iter().enumerate().map(|(at, check)| format!(", {} as b{at}", breach(check)));
-        let filter = self.filter.as_ref().map(|filter| format!(" where {filter}")).unwrap_or_default();
-        format!("(select *{} from {}{filter}) judged", breaches.collect::<String>(), self.raw)
+        format!("(select *{} from {}) judged", breaches.collect::<String>(), self.filtered())
     }
 
     /// Rows after `where`, without those that gates take out of this level.
     pub(crate) fn kept(&self, level: LevelPlan<'_>) -> String {
         match self.taken_out(level) {
             Some(taken_out) => format!("{} where not ({taken_out})", self.judged()),
-            None => match &self.filter {
-                Some(filter) => format!("{} where {filter}", self.raw),
-                None => self.raw.clone(),
-            },
+            None => self.filtered(),
         }
     }
 
@@ -140,11 +196,20 @@ fn breach(check: &RowCheck) -> String {
     }
 }
 
-/// Makes the frozen files known.
-pub(crate) fn make_views(session: &Session, inputs: &Inputs, context: &Context<'_>) -> Result<()> {
+/// Makes the frozen files known, and the tables as the feed's queries see them.
+pub(crate) fn make_views(
+    session: &Session,
+    sources: &Sources,
+    inputs: &Inputs,
+    context: &Context<'_>,
+) -> Result<()> {
     for (number, input) in inputs.tables.iter().enumerate() {
         let what = format!("read the files of table {}", input.table);
         session.make_view(&what, &view(number), files(input), context)?;
+    }
+    for (view, table) in sources.views.iter().zip(&sources.names) {
+        let query = Relation { kind: Some(RelationKind::Sql(Sql { query: view.sql.clone() })) };
+        session.make_view(&format!("prepare table {table}"), &view.name, query, context)?;
     }
     Ok(())
 }
@@ -152,10 +217,6 @@ pub(crate) fn make_views(session: &Session, inputs: &Inputs, context: &Context<'
 /// The view of a table's files.
 fn view(number: usize) -> String {
     format!("hivecast_files_{number}")
-}
-
-fn alias(number: usize) -> String {
-    format!("table_{number}")
 }
 
 /// A table's rows of the load_date: with the column that its path holds, without rows of other days.

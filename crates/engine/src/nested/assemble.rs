@@ -64,7 +64,8 @@ fn build(
     let findings = into_findings(job);
     plan.inputs.recheck()?;
     crash_point("engine.before_finish");
-    let gates = joined.gates.clone();
+    joined.queried.0.exclude(&writer)?;
+    let gates = joined.queried.0.results.clone();
     writer.finish(description(plan, &nesting.root, findings, &repeated, gates, &joined.engine, context))
 }
 

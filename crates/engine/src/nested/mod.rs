@@ -16,13 +16,15 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef};
 use hivecast_feed::Checked;
-use hivecast_edition::GateResult;
 use hivecast_run::{Fault, Result};
 use hivecast_sql::{Expression, normal_type};
 
 use crate::masked::Masked;
 use crate::nodes::{Arity, ChildPlan, NodePlan};
+use crate::plan::Plan;
+use crate::query_gates::{self, QueryFindings};
 
+pub use crate::query_gates::AskSql;
 pub use assemble::assemble;
 pub use quarantine::Quarantine;
 pub use row_check::{RowCheck, RowRule};
@@ -72,6 +74,21 @@ impl<'a> Nesting<'a> {
     /// An error that may quote values, without those that consumers don't see.
     pub fn veil(&self, sql: &str, fault: Fault) -> Fault {
         self.masked.veil(&self.checked.feed, sql, fault)
+    }
+}
+
+/// What the queries of `sql` gates found.
+#[derive(Debug)]
+pub struct SqlGates(pub(crate) QueryFindings);
+
+impl SqlGates {
+    /// Asks them all. `ask` runs a query of the feed, in the feed's own words, and names it in errors by its
+    /// first argument. Keys of documents that a gate sets aside wait in the plan's spill directory.
+    pub fn judge(plan: &Plan, nesting: &Nesting<'_>, ask: &AskSql<'_>) -> Result<SqlGates> {
+        std::fs::create_dir_all(&plan.spill).map_err(|error| {
+            Fault::io(format!("failed to make the directory {} for spill files", plan.spill.display()), error)
+        })?;
+        query_gates::judge_elsewhere(&plan.checked, &nesting.masked, &plan.spill, ask).map(SqlGates)
     }
 }
 
@@ -202,8 +219,8 @@ pub struct Joined<'a> {
     pub parts: &'a dyn Parts,
     /// One for each level.
     pub levels: Vec<LevelCounts>,
-    /// The verdicts of `sql` gates.
-    pub gates: Vec<GateResult>,
+    /// What the queries of `sql` gates found.
+    pub queried: SqlGates,
     /// Hands over the rows that gates took out and the documents that they name.
     pub set_aside: &'a dyn Fn(&Quarantine<'_>) -> Result<()>,
 }

@@ -36,18 +36,47 @@ fn the_example_feed_is_built_alike() {
     }
 }
 
+const GATES: &str = "
+gates:
+  null_rate: { of: parties, column: relation_type, max: 100%, severity: warn }
+  allowed:
+    - { of: accounts, column: branch_code, values: ['1', '2', '3'], severity: quarantine }
+    - { of: parties, column: relation_type, values: [OWNER], severity: quarantine }
+  unique: { of: addresses, columns: [city, postal_code], severity: warn }
+  orphans:
+    - { of: parties, max: 0.1%, severity: quarantine }
+    - { of: addresses, max: 100%, severity: warn }
+  sql:
+    - { name: branches, query: \"select branch_code, count(*) from accounts group by branch_code having count(*) > 10\", severity: warn }
+    - { name: foreign, query: \"select account_id from accounts where country <> 'Canada'\", severity: quarantine }
+";
+
 #[test]
 fn gates_find_and_set_aside_the_same() {
-    let gates = "
-  - { null_rate: { of: parties, column: relation_type, max: 100% }, severity: warn }
-  - { allowed: { of: accounts, column: branch_code, values: ['1', '2', '3'] }, severity: quarantine }
-  - { allowed: { of: parties, column: relation_type, values: [OWNER] }, severity: quarantine }
-  - { unique: { of: addresses, columns: [city, address_postal_code] }, severity: warn }
-  - { orphans: { of: parties, max: 0.1% }, severity: quarantine }
-  - { orphans: { of: addresses, max: 100% }, severity: warn }
-";
     let (feed, _) = CONTRACTS.split_once("\ngates:\n").unwrap();
-    let feed = format!("{feed}\ngates:{gates}").replace("address_postal_code]", "postal_code]");
+    let feed = format!("{feed}\n{GATES}");
+    let root = tempfile::tempdir().unwrap();
+    export(root.path(), 1_000, FileFormat::Parquet);
+    let plan = plan(&feed, root.path(), DATE.parse().unwrap());
+    for server in Server::ALL {
+        assert_same(&plan, server, root.path());
+    }
+}
+
+#[test]
+fn queries_are_tables_of_the_same_rows() {
+    let tables = "
+  owners: { sql: \"select account_id, count(*) as owners, min(relation_start_date) as since from parties where relation_type is not null group by account_id\", where: owners > 1 }
+";
+    let fields = "
+    owners:
+      one: owners
+      on: account_id
+      fields: { count: owners, since: since }
+";
+    let feed = CONTRACTS
+        .replacen("\ndocument:", &format!("{tables}\ndocument:"), 1)
+        .replacen("\nenvelope:", &format!("{fields}\nenvelope:"), 1);
     let root = tempfile::tempdir().unwrap();
     export(root.path(), 1_000, FileFormat::Parquet);
     let plan = plan(&feed, root.path(), DATE.parse().unwrap());
@@ -76,9 +105,9 @@ fn what_spark_would_build_otherwise_is_refused_with_the_reason() {
 }
 
 #[test]
-fn text_is_refused_by_its_tables_name() {
+fn other_formats_are_refused_by_their_tables_name() {
     let root = tempfile::tempdir().unwrap();
-    export(root.path(), 10, FileFormat::Json);
+    export(root.path(), 10, FileFormat::Avro);
     let feed = CONTRACTS.to_owned();
     let plan = plan(&feed, root.path(), DATE.parse().unwrap());
     let fault = hivecast_spark::check(&plan.checked, &plan.inputs).unwrap_err();

@@ -2,6 +2,8 @@
 
 use arrow_schema::{DataType, TimeUnit};
 
+use crate::normal_type;
+
 /// How Spark SQL writes a type, in DDL and in casts; none for what it does not have.
 ///
 /// An unsigned 64-bit integer becomes `decimal(20,0)`, the least that holds it; a timestamp without a zone is
@@ -49,15 +51,70 @@ pub fn sql_type(found: &DataType) -> Option<String> {
     })
 }
 
+/// The type of a value within an expression. DataFusion computes with times in nanoseconds there, and Spark
+/// in microseconds, which is what both give in the end.
+pub(super) fn value_type(found: &DataType) -> Result<String, String> {
+    sql_type(&normal_type(found)).ok_or_else(|| format!("Spark has no type for {}", named(found)))
+}
+
+/// A type as a feed's author knows it.
+pub(super) fn named(found: &DataType) -> String {
+    match normal_type(found) {
+        DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => "an unsigned integer".to_owned(),
+        DataType::Interval(_) | DataType::Duration(_) => "an interval".to_owned(),
+        DataType::Timestamp(..) => "timestamp".to_owned(),
+        other => sql_type(&other).unwrap_or_else(|| other.to_string()),
+    }
+}
+
+pub(super) fn is_text(found: &DataType) -> bool {
+    matches!(found, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+}
+
+pub(super) fn is_binary(found: &DataType) -> bool {
+    matches!(
+        found,
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_)
+    )
+}
+
+pub(super) fn is_list(found: &DataType) -> bool {
+    matches!(found, DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..))
+}
+
+/// What a list holds.
+pub(super) fn item_type(found: &DataType) -> Option<&DataType> {
+    match found {
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => Some(item.data_type()),
+        _ => None,
+    }
+}
+
+/// Whether its wall clock is UTC's: that of times without a zone, as both compute them.
+pub(super) fn is_utc(zone: Option<&str>) -> bool {
+    matches!(zone, None | Some("UTC" | "Etc/UTC" | "+00:00" | "Z"))
+}
+
+/// Whether values of it are told apart as Spark tells them: it holds no lists, structs or maps, whose order
+/// and equality follow other rules, and no times of a zone's own.
+pub(super) fn is_plain(found: &DataType) -> bool {
+    match found {
+        DataType::Dictionary(_, value) => is_plain(value),
+        DataType::Timestamp(..) | DataType::Date32 | DataType::Boolean | DataType::Null => true,
+        other => other.is_numeric() || is_text(other) || is_binary(other),
+    }
+}
+
 /// A name as Spark SQL reads it literally.
 pub fn quoted(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }
 
-/// A text as Spark SQL reads it literally, whatever its settings of escapes: a backslash and a quote are
-/// escaped.
+/// A text as Spark SQL reads it literally: a backslash and a quote are escaped, and so is the brace of
+/// `${…}`, which Spark would replace by a setting's value.
 pub fn text(value: &str) -> String {
-    format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'"))
+    let escaped = value.replace('\\', "\\\\").replace('\'', "\\'").replace("${", "$\\{");
+    format!("'{escaped}'")
 }
 
 #[cfg(test)]
@@ -79,6 +136,11 @@ mod tests {
         assert_eq!(sql_type(&DataType::Timestamp(TimeUnit::Microsecond, None)).unwrap(), "timestamp_ntz");
         assert_eq!(sql_type(&DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))).unwrap(), "timestamp");
         assert_eq!(sql_type(&DataType::Decimal128(5, -2)), None);
+    }
+
+    #[test]
+    fn texts_are_read_literally() {
         assert_eq!(text(r"it's a \ "), r"'it\'s a \\ '");
+        assert_eq!(text("${env:HOME} $x {y}"), r"'$\{env:HOME} $x {y}'");
     }
 }
