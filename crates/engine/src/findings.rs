@@ -38,17 +38,17 @@ pub(crate) struct AllFindings {
 }
 
 impl Joined {
-    /// Takes over what was counted where rows were joined elsewhere. The rows of a `many` that share a key
-    /// are found when its lists are put into order.
+    /// Takes over what was counted where rows were joined elsewhere.
     pub(crate) fn take(&mut self, counts: &LevelCounts) {
         if let Some((orphans, examples)) = &counts.orphans {
             self.orphans += orphans;
             extend(&mut self.orphan_examples, examples.clone());
         }
-        if let Some((keys, surplus, examples)) = &counts.ambiguous {
-            self.ambiguous += keys;
-            self.surplus += surplus;
-            extend(&mut self.ambiguous_examples, examples.clone());
+        if let Some(found) = &counts.ambiguous {
+            self.ambiguous += found.keys;
+            self.surplus += found.surplus;
+            self.set_aside += found.set_aside;
+            extend(&mut self.ambiguous_examples, found.examples.clone());
         }
     }
 }

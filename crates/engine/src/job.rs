@@ -232,10 +232,10 @@ impl<'a> Job<'a> {
         Ok(groups)
     }
 
-    /// Takes a child level's rows as they come in lists, one for each row of the level above: puts each
-    /// list into its order, and writes down and sets aside what the gates find.
+    /// Takes a child level's rows as they come in lists, one for each row of the level above, and puts each
+    /// list into its order. What gates say of them is counted where they were joined.
     pub(crate) fn group_listed(&self, listed: Listed<'_>) -> Result<Groups> {
-        let Listed { parent, child, parent_slots, parent_len, offsets, level } = listed;
+        let Listed { child, parent_slots, parent_len, offsets, level } = listed;
         let pick = |slots: &[ArrayRef], wanted: &[usize]| -> Vec<ArrayRef> {
             wanted.iter().map(|slot| Arc::clone(&slots[*slot])).collect()
         };
@@ -254,21 +254,10 @@ impl<'a> Job<'a> {
             numbers: None,
             arity: child.node.arity,
             orphans: Found::Counted,
-            ambiguous: match child.node.arity {
-                Arity::Many => self.found_rows(|rule| *rule == Rule::ElementKey),
-                Arity::Root | Arity::One => Found::Counted,
-            },
-            examples: MAX_EXAMPLES,
+            ambiguous: Found::Counted,
+            examples: 0,
         };
-        let (groups, mut findings) = Groups::of_lists(offsets, &grouping)?;
-        // Of a `one` all rows count, also those that no row above asks for: they are counted elsewhere.
-        if child.node.arity == Arity::Many {
-            child.hide_keys(parent, &mut [], &mut findings.ambiguous_examples);
-            let reason = "another element has the same key";
-            self.set_rows_aside(level, &findings.ambiguous_rows, "element_key", reason)?;
-            self.found().add_joined(&child.node, findings);
-        }
-        Ok(groups)
+        Groups::of_lists(offsets, &grouping)
     }
 
     /// What is done with rows that have no document key of their own.
@@ -328,8 +317,6 @@ pub(crate) struct Joining<'a> {
 
 /// What [`Job::group_listed`] takes.
 pub(crate) struct Listed<'a> {
-    /// The level above.
-    pub(crate) parent: &'a NodePlan,
     pub(crate) child: &'a ChildPlan,
     /// All slots of the level above.
     pub(crate) parent_slots: &'a [ArrayRef],

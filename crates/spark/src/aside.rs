@@ -4,11 +4,11 @@ use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_cast::cast;
 use arrow_schema::DataType;
-use hivecast_engine::nested::{LevelPlan, Names, Nesting, Quarantine};
+use hivecast_engine::nested::{LevelPlan, Names, Nesting, Quarantine, Rows};
 use hivecast_feed::{Checked, Rule, Severity};
 use hivecast_run::{Context, Fault, Result};
 
-use crate::counts::without_parent;
+use crate::counts::{ambiguous_elements, without_parent};
 use crate::engine::refuse;
 use crate::session::Session;
 use crate::statement::{nested, slots};
@@ -32,7 +32,7 @@ impl Fetcher<'_> {
             let is_first = levels[..at].iter().all(|before| before.table() != level.table());
             self.rows(*level, is_first, quarantine)?;
         }
-        self.orphans(self.nesting.root(), quarantine)
+        self.joined(self.nesting.root(), quarantine)
     }
 
     fn rows(&self, level: LevelPlan<'_>, is_first: bool, quarantine: &Quarantine<'_>) -> Result<()> {
@@ -57,7 +57,8 @@ impl Fetcher<'_> {
         Ok(())
     }
 
-    fn orphans(&self, parent: LevelPlan<'_>, quarantine: &Quarantine<'_>) -> Result<()> {
+    /// Rows that joining sets aside: those without a row above, and elements without a key of their own.
+    fn joined(&self, parent: LevelPlan<'_>, quarantine: &Quarantine<'_>) -> Result<()> {
         for (level, parent_slots) in parent.children() {
             if self.sets_orphans_aside(level) {
                 let rows = nested(level, self.sources).map_err(refuse)?;
@@ -66,7 +67,13 @@ impl Fetcher<'_> {
                 let sql = format!("select below.* from {orphans}");
                 self.session.query(&what, &sql, self.context, &mut |rows| quarantine.orphans(level, rows))?;
             }
-            self.orphans(level, quarantine)?;
+            if self.sources.sets_elements_aside && level.rows() == Rows::Many {
+                let elements = ambiguous_elements(self.sources, level, parent, parent_slots).map_err(refuse)?;
+                let what = format!("fetch the rows of {} that share a key", level.title());
+                let sql = format!("select below.* from {elements}");
+                self.session.query(&what, &sql, self.context, &mut |rows| quarantine.elements(level, rows))?;
+            }
+            self.joined(level, quarantine)?;
         }
         Ok(())
     }

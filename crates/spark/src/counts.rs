@@ -5,7 +5,7 @@ use arrow_array::types::Int64Type;
 use arrow_array::{Array, RecordBatch};
 use arrow_cast::cast;
 use arrow_schema::DataType;
-use hivecast_engine::nested::{LevelCounts, LevelPlan, Names, Nesting, Rows};
+use hivecast_engine::nested::{Ambiguous, LevelCounts, LevelPlan, Names, Nesting, Rows};
 use hivecast_feed::{Checked, Rule};
 use hivecast_run::{Context, Fault, Result};
 use hivecast_sql::spark::quoted;
@@ -13,10 +13,11 @@ use hivecast_warehouse::Inputs;
 
 use crate::engine::refuse;
 use crate::session::Session;
-use crate::statement::{Refused, rows, slots};
+use crate::statement::{Refused, counted, is_ambiguous, nested, rows, slots};
 use crate::tables::{Source, Sources};
 
-/// The rows of a level's query that no row of the level above joins with, as what follows `from`.
+/// The rows of a level's query that no row of the level above joins with, whether `where` leaves that out or
+/// not; as what follows `from`.
 pub(crate) fn without_parent(
     sources: &Sources,
     rows: &str,
@@ -25,11 +26,37 @@ pub(crate) fn without_parent(
     parent_slots: &[usize],
 ) -> std::result::Result<String, Refused> {
     let parents = format!("select {} from {}", slots(parent)?, sources.of(parent.table())?.all_kept(parent));
+    Ok(format!("({rows}) below left anti join ({parents}) above on {}", pairs(level, parent_slots)))
+}
+
+/// The rows of a level's query that a row of the level above joins with; as what follows `from`.
+fn with_parent(
+    sources: &Sources,
+    rows: &str,
+    level: LevelPlan<'_>,
+    parent: LevelPlan<'_>,
+    parent_slots: &[usize],
+) -> std::result::Result<String, Refused> {
+    let parents = crate::statement::rows(parent, sources)?;
+    Ok(format!("({rows}) below left semi join ({parents}) above on {}", pairs(level, parent_slots)))
+}
+
+/// The elements of a level that have no key of their own, with all that is below them; as what follows `from`.
+pub(crate) fn ambiguous_elements(
+    sources: &Sources,
+    level: LevelPlan<'_>,
+    parent: LevelPlan<'_>,
+    parent_slots: &[usize],
+) -> std::result::Result<String, Refused> {
+    let counted = counted(level, &nested(level, sources)?);
+    let rows = format!("select * from {counted} where {}", is_ambiguous(level));
+    with_parent(sources, &rows, level, parent, parent_slots)
+}
+
+fn pairs(level: LevelPlan<'_>, parent_slots: &[usize]) -> String {
     let pairs = level.on().iter().zip(parent_slots);
-    let on: Vec<String> = pairs
-        .map(|(child, parent)| format!("below.{} = above.{}", Names::slot(*child), Names::slot(*parent)))
-        .collect();
-    Ok(format!("({rows}) below left anti join ({parents}) above on {}", on.join(" and ")))
+    let pairs = pairs.map(|(child, parent)| format!("below.{} = above.{}", Names::slot(*child), Names::slot(*parent)));
+    pairs.collect::<Vec<_>>().join(" and ")
 }
 
 /// How many offending keys a gate names.
@@ -65,9 +92,7 @@ impl Counter<'_> {
             if self.judges_orphans(level) {
                 found.orphans = Some(self.orphans(level, parent, parent_slots)?);
             }
-            if level.rows() == Rows::One {
-                found.ambiguous = Some(self.ambiguous(level)?);
-            }
+            found.ambiguous = Some(self.ambiguous(level, parent, parent_slots)?);
         }
         counts.push(found);
         level.children().try_for_each(|(child, slots)| self.level(child, Some((level, slots)), counts))
@@ -133,27 +158,51 @@ impl Counter<'_> {
         Ok((count, examples.into_iter().map(|key| key.join(", ")).collect()))
     }
 
-    /// Join keys of a level of one row that several rows have, and the rows beyond each first.
-    fn ambiguous(&self, level: LevelPlan<'_>) -> Result<(u64, u64, Vec<String>)> {
-        let keys: Vec<String> = level.on().iter().map(|slot| Names::slot(*slot)).collect();
-        let present: Vec<String> = keys.iter().map(|key| format!("{key} is not null")).collect();
-        let keys = keys.join(", ");
-        let several = format!(
-            "(select {keys}, count(*) as n from ({}) below where {} group by {keys} having count(*) > 1) several",
-            rows(level, self.sources).map_err(refuse)?,
-            present.join(" and ")
-        );
+    /// Rows of a level that can't be told apart: those of one join key where one row is allowed, those of one
+    /// element's key within a join key where there are many, and rows without that.
+    fn ambiguous(
+        &self,
+        level: LevelPlan<'_>,
+        parent: LevelPlan<'_>,
+        parent_slots: &[usize],
+    ) -> Result<Ambiguous> {
         let what = format!("count the rows of {} that share a key", level.title());
-        let numbers = self.numbers(&what, &format!("select count(*), coalesce(sum(n - 1), 0) from {several}"))?;
-        let mut columns: Vec<String> = level.on().iter().map(|slot| Names::slot(*slot)).collect();
-        columns.push("n - 1".to_owned());
-        let examples = if numbers[0] == 0 { Vec::new() } else { self.texts(&what, &columns, &several)? };
+        let rows = rows(level, self.sources).map_err(refuse)?;
+        let rows = match level.rows() {
+            // Which row of a key would be taken must not hang on tomorrow's rows above.
+            Rows::One => format!("({rows}) below"),
+            Rows::Many => with_parent(self.sources, &rows, level, parent, parent_slots).map_err(refuse)?,
+        };
+        let on: Vec<String> = level.on().iter().map(|slot| format!("below.{}", Names::slot(*slot))).collect();
+        let present: Vec<String> = on.iter().map(|key| format!("{key} is not null")).collect();
+        let single = match (level.rows(), level.key()) {
+            (Rows::Many, Some(key)) => format!("count(distinct below.{})", Names::slot(key)),
+            _ => "1".to_owned(),
+        };
+        let keys: Vec<String> = on.iter().enumerate().map(|(at, key)| format!("{key} as k{at}")).collect();
+        let several = format!(
+            "(select {}, count(*) - {single} as surplus from {rows} where {} group by {} having count(*) > {single}) several",
+            keys.join(", "),
+            present.join(" and "),
+            on.join(", ")
+        );
+        let numbers = self.numbers(&what, &format!("select count(*), coalesce(sum(surplus), 0) from {several}"))?;
+        let mut found = Ambiguous { keys: numbers[0], surplus: numbers[1], ..Ambiguous::default() };
+        if found.keys == 0 {
+            return Ok(found);
+        }
+        let columns = (0..on.len()).map(|at| format!("k{at}")).chain(["surplus".to_owned()]).collect::<Vec<_>>();
         let shown = |mut key: Vec<String>| {
             let surplus = key.pop().unwrap_or_default();
             let rows = if surplus == "1" { "row" } else { "rows" };
             format!("{} ({surplus} {rows} too many)", key.join(", "))
         };
-        Ok((numbers[0], numbers[1], examples.into_iter().map(shown).collect()))
+        found.examples = self.texts(&what, &columns, &several)?.into_iter().map(shown).collect();
+        if self.sources.sets_elements_aside && level.rows() == Rows::Many {
+            let elements = ambiguous_elements(self.sources, level, parent, parent_slots).map_err(refuse)?;
+            found.set_aside = self.numbers(&what, &format!("select count(*) from {elements}"))?[0];
+        }
+        Ok(found)
     }
 
     /// The numbers of a query's only row.

@@ -53,6 +53,12 @@ const MEANINGS: &[(&str, Class, &str)] = &[
     ("DIVIDE_BY_ZERO", Class::Data, DATA_ADVICE),
     ("NUMERIC_VALUE_OUT_OF_RANGE", Class::Data, DATA_ADVICE),
     ("CANNOT_PARSE", Class::Data, DATA_ADVICE),
+    ("USER_RAISED_EXCEPTION", Class::Data, DATA_ADVICE),
+    // As Sail says it.
+    ("Cast error", Class::Data, DATA_ADVICE),
+    ("Cannot cast", Class::Data, DATA_ADVICE),
+    ("Divide by zero", Class::Data, DATA_ADVICE),
+    ("Arithmetic overflow", Class::Data, DATA_ADVICE),
     ("UNRESOLVED_", Class::Bug, BUG_ADVICE),
     ("PARSE_SYNTAX_ERROR", Class::Bug, BUG_ADVICE),
     ("DATATYPE_MISMATCH", Class::Bug, BUG_ADVICE),

@@ -1,12 +1,13 @@
 //! What Spark wrote: Parquet files, in a directory for each part.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use hivecast_engine::nested::Parts;
 use hivecast_run::{Fault, Result};
-use hivecast_storage::{Kind, Location, Storage};
+use hivecast_storage::{Entry, Kind, Location, Storage};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::statement::PART;
@@ -95,6 +96,11 @@ fn reader(storage: &dyn Storage, location: &Location) -> Result<ParquetRecordBat
         .map_err(|error| Fault::infrastructure(failed()).because(error))
 }
 
-fn list(storage: &dyn Storage, dir: &Location) -> Result<Vec<hivecast_storage::Entry>> {
-    storage.list(dir).map_err(|error| Fault::io(format!("failed to list {dir}, where Spark wrote"), error))
+/// Empty where nothing was written: Sail makes no directory for no rows. That rows are missing is seen where
+/// they are counted.
+fn list(storage: &dyn Storage, dir: &Location) -> Result<Vec<Entry>> {
+    match storage.list(dir) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        listed => listed.map_err(|error| Fault::io(format!("failed to list {dir}, where Spark wrote"), error)),
+    }
 }

@@ -5,7 +5,7 @@
 //! CRC-32. Nothing is put into an order: that is done where the edition is written.
 
 use arrow_schema::DataType;
-use hivecast_engine::nested::{LevelPlan, Names};
+use hivecast_engine::nested::{LevelPlan, Names, Rows};
 use hivecast_sql::spark::{quoted, sql_type};
 
 use crate::session::ServerKind;
@@ -76,7 +76,10 @@ pub(crate) fn nested(level: LevelPlan<'_>, sources: &Sources) -> Result<String, 
 
 /// A level's rows in lists, one for each set of join columns.
 fn grouped(level: LevelPlan<'_>, sources: &Sources) -> Result<String, Refused> {
-    let rows = nested(level, sources)?;
+    let mut rows = nested(level, sources)?;
+    if sources.sets_elements_aside && level.rows() == Rows::Many {
+        rows = format!("select * from {} where not ({})", counted(level, &rows), is_ambiguous(level));
+    }
     let slots = (0..level.slots().len()).map(Names::slot);
     let children = level.children().enumerate().map(|(index, _)| Names::child(index));
     let fields: Vec<String> = slots.chain(children).map(|name| format!("'{name}', {name}")).collect();
@@ -91,6 +94,19 @@ fn grouped(level: LevelPlan<'_>, sources: &Sources) -> Result<String, Refused> {
         present.join(" and "),
         on.join(", ")
     ))
+}
+
+/// A level's rows, as what follows `from`, with how many have the join columns and the element's key of each.
+pub(crate) fn counted(level: LevelPlan<'_>, rows: &str) -> String {
+    let columns = level.on().iter().copied().chain(level.key()).map(Names::slot);
+    let columns = columns.collect::<Vec<_>>().join(", ");
+    format!("(select *, count(*) over (partition by {columns}) as alike from (\n{rows}\n) rows) counted")
+}
+
+/// Whether a row of [`counted`] has no element's key of its own.
+pub(crate) fn is_ambiguous(level: LevelPlan<'_>) -> String {
+    let null = level.key().map(|key| format!(" or {} is null", Names::slot(key))).unwrap_or_default();
+    format!("alike > 1{null}")
 }
 
 /// A level's slots of the rows that its table has after `where` and without those that gates took out.

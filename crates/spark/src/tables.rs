@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Schema};
 use hivecast_engine::nested::{LevelPlan, Nesting, RowCheck, RowRule};
 use hivecast_feed::Source::Query;
-use hivecast_feed::{Checked, FileFormat, Severity, Table};
+use hivecast_feed::{Checked, FileFormat, Gate, Rule, Severity, Table};
 use hivecast_run::{Context, Result};
 use hivecast_sql::SqlBinder;
 use hivecast_sql::spark::{query_to_spark, quoted, text};
@@ -22,6 +22,8 @@ use crate::statement::{Refused, ddl};
 #[derive(Debug)]
 pub(crate) struct Sources {
     tables: BTreeMap<String, Source>,
+    /// Whether elements without a key of their own are set aside.
+    pub(crate) sets_elements_aside: bool,
     /// The tables' names in the feed, one for each view.
     names: Vec<String>,
     /// The tables' rows after `where`, as the feed's queries see them, each after those that it reads.
@@ -53,7 +55,13 @@ impl Sources {
         checked: &Checked,
         inputs: &Inputs,
     ) -> std::result::Result<Sources, Refused> {
-        let mut sources = Sources { tables: BTreeMap::new(), names: Vec::new(), views: Vec::new() };
+        let is_such = |gate: &Gate| gate.rule == Rule::ElementKey && gate.severity == Severity::Quarantine;
+        let mut sources = Sources {
+            tables: BTreeMap::new(),
+            sets_elements_aside: checked.feed.gates.iter().any(is_such),
+            names: Vec::new(),
+            views: Vec::new(),
+        };
         for (number, input) in inputs.tables.iter().enumerate() {
             sources.add(&input.table, raw(input, number), nesting, checked)?;
         }

@@ -16,6 +16,7 @@ use crate::job::Job;
 use crate::memory::SHARD_DOCUMENTS;
 use crate::nested::level::level_of;
 use crate::nested::{Joined, LevelCounts, Nesting, Parts, Quarantine};
+use crate::nodes::NodePlan;
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::row_gates::{Repeated, RowGate};
@@ -76,11 +77,25 @@ fn take_counts(job: &Job<'_>, levels: &[LevelCounts]) -> Result<()> {
         let counts = levels.iter().find(|counts| counts.path == node.path).ok_or_else(|| {
             Fault::bug(format!("the cluster counted no rows of {}", node.title()))
         })?;
+        let mut counts = counts.clone();
+        hide_examples(job.root, node, &mut counts);
         let mut gates = RowGate::of(job.feed, &node.table, job.repeated);
         gates.iter_mut().for_each(|gate| gate.hide(job.masked));
-        found.take_counts(node, counts, &gates);
+        found.take_counts(node, &counts, &gates);
     }
     Ok(())
+}
+
+/// Takes keys out of examples that consumers do not see.
+fn hide_examples(root: &NodePlan, node: &NodePlan, counts: &mut LevelCounts) {
+    let above = root.walk().into_iter().find_map(|parent| {
+        let child = parent.children.iter().find(|child| child.node.path == node.path)?;
+        Some((parent, child))
+    });
+    let Some((parent, child)) = above else { return };
+    let orphans = counts.orphans.as_mut().map_or(&mut [][..], |(_, examples)| examples);
+    let ambiguous = counts.ambiguous.as_mut().map_or(&mut [][..], |found| &mut found.examples);
+    child.hide_keys(parent, orphans, ambiguous);
 }
 
 /// Writes the shards, each from adjacent parts, and sees that no row is missing.
@@ -156,7 +171,7 @@ fn check_range(order: &Order, part: u32, parts: u32) -> Result<()> {
 }
 
 impl AllFindings {
-    fn take_counts(&mut self, node: &crate::nodes::NodePlan, counts: &LevelCounts, gates: &[RowGate]) {
+    fn take_counts(&mut self, node: &NodePlan, counts: &LevelCounts, gates: &[RowGate]) {
         let level = self.level(node);
         level.tally.take(counts, gates);
         level.joined.take(counts);

@@ -48,7 +48,6 @@ fn level<'a>(job: &Job<'_>, node: &'a NodePlan, mut columns: Vec<ArrayRef>, len:
         let below_len = below.len();
         let below = level(job, &child.node, below.as_struct().columns().to_vec(), below_len)?;
         let groups = job.group_listed(Listed {
-            parent: node,
             child,
             parent_slots: &columns,
             parent_len: len,

@@ -206,9 +206,22 @@ pub struct LevelCounts {
     pub breaches: Vec<(u64, Vec<Vec<String>>)>,
     /// Where a gate asks for it: rows without a row above, `where` aside, and some of their join keys.
     pub orphans: Option<(u64, Vec<String>)>,
-    /// Of a level of [`Rows::One`]: join keys that more than one row has, the rows beyond each first, and
-    /// some of the keys.
-    pub ambiguous: Option<(u64, u64, Vec<String>)>,
+    /// Of a level below another: rows that can't be told apart.
+    pub ambiguous: Option<Ambiguous>,
+}
+
+/// Rows of a level that can't be told apart by its join columns ([`Rows::One`]), or by those and the element's
+/// key ([`Rows::Many`], of rows that have one above).
+#[derive(Clone, Debug, Default)]
+pub struct Ambiguous {
+    /// Join keys with such rows.
+    pub keys: u64,
+    /// Rows beyond the first of each, and all without an element's key.
+    pub surplus: u64,
+    /// All such rows, where the feed sets them aside.
+    pub set_aside: u64,
+    /// Some of the keys, with their surplus.
+    pub examples: Vec<String>,
 }
 
 /// All that a cluster gives.

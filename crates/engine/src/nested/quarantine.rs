@@ -32,9 +32,18 @@ impl Quarantine<'_> {
 
     /// Rows of a level that no row above has the key of, with the columns of [`LevelPlan::row_schema`].
     pub fn orphans(&self, level: LevelPlan<'_>, rows: RecordBatch) -> Result<()> {
-        let orphans = level_of(self.job, level.0, vec![rows])?;
-        let all = UInt32Array::from_iter_values(0..orphans.len as u32);
-        self.job.set_rows_aside(&orphans, all.values(), "orphans", "no row above has its key")
+        self.whole_rows(level, rows, "orphans", "no row above has its key")
+    }
+
+    /// Elements of a level that have no key of their own, with the columns of [`LevelPlan::row_schema`].
+    pub fn elements(&self, level: LevelPlan<'_>, rows: RecordBatch) -> Result<()> {
+        self.whole_rows(level, rows, "element_key", "another element has the same key")
+    }
+
+    fn whole_rows(&self, level: LevelPlan<'_>, rows: RecordBatch, gate: &str, reason: &str) -> Result<()> {
+        let rows = level_of(self.job, level.0, vec![rows])?;
+        let all = UInt32Array::from_iter_values(0..rows.len as u32);
+        self.job.set_rows_aside(&rows, all.values(), gate, reason)
     }
 
     /// The rows in the types that reading gives them, so that they are written the same way.

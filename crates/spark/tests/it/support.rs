@@ -68,15 +68,27 @@ pub(crate) fn build(engine: &dyn Engine, plan: &Plan, root: &Path) -> Result<Edi
     with_context(|context| engine.build(plan, &Store::open(&store)?, context))
 }
 
+/// What Sail 0.7 says where its own optimizer fails over conditions that contradict each other.
+const SAIL_FAILS: &str = "Interval's lower bound";
+
 /// Builds with the embedded engine and with a server, and fails unless both give one edition.
 pub(crate) fn assert_same(plan: &Plan, server: Server, root: &Path) {
+    assert!(is_same(plan, server, root), "{server:?} can't run it");
+}
+
+/// As [`assert_same`]; false where Sail fails of itself.
+pub(crate) fn is_same(plan: &Plan, server: Server, root: &Path) -> bool {
     let embedded = build(&Embedded, plan, root).unwrap_or_else(|fault| panic!("{}", fault.chain()));
-    let spark = build(&server.engine(), plan, root)
-        .unwrap_or_else(|fault| panic!("{server:?}: {} ({:?})", fault.chain(), fault.advice()));
+    let spark = match build(&server.engine(), plan, root) {
+        Ok(edition) => edition,
+        Err(fault) if server == Server::Sail && fault.chain().contains(SAIL_FAILS) => return false,
+        Err(fault) => panic!("{server:?}: {} ({:?})", fault.chain(), fault.advice()),
+    };
     if let Some(difference) = difference(&plan.checked.feed, &embedded, &spark) {
         let asked = hivecast_spark::explain(&plan.checked, &plan.inputs).unwrap().statement;
         panic!("{server:?}: {difference}\n{asked}");
     }
+    true
 }
 
 /// How two editions differ; none where they don't.
@@ -102,7 +114,22 @@ pub(crate) fn difference(feed: &Feed, embedded: &Edition, spark: &Edition) -> Op
     if expected.tables != actual.tables {
         return Some(format!("tables are {:?}, not {:?}", actual.tables, expected.tables));
     }
-    let (expected_documents, actual_documents) = (documents(feed, embedded), documents(feed, spark));
+    let named = |edition: &Edition| -> Vec<String> {
+        edition.named().unwrap().map(|named| named.map(|named| named.key).unwrap_or_default()).collect()
+    };
+    if named(embedded) != named(spark) {
+        return Some(format!("named documents are {:?}, not {:?}", named(spark), named(embedded)));
+    }
+    let (mut expected_documents, mut actual_documents) = (documents(feed, embedded), documents(feed, spark));
+    // Of several rows of one key one stays, as the document that is set aside: which, hangs on their order.
+    let mut is_ambiguous = false;
+    for named in embedded.named().unwrap().map(|named| named.unwrap()) {
+        if named.reason.contains("rows have this document key") {
+            expected_documents.remove(&named.key);
+            actual_documents.remove(&named.key);
+            is_ambiguous = true;
+        }
+    }
     for (key, document) in &expected_documents {
         match actual_documents.get(key) {
             Some(other) if other == document => {}
@@ -112,15 +139,10 @@ pub(crate) fn difference(feed: &Feed, embedded: &Edition, spark: &Edition) -> Op
     if expected_documents.len() != actual_documents.len() {
         return Some(format!("{} documents, not {}", actual_documents.len(), expected_documents.len()));
     }
-    let named = |edition: &Edition| -> Vec<String> {
-        edition.named().unwrap().map(|named| named.map(|named| named.key).unwrap_or_default()).collect()
-    };
-    if named(embedded) != named(spark) {
-        return Some(format!("named documents are {:?}, not {:?}", named(spark), named(embedded)));
-    }
     let facts = |edition: &Edition| {
         let description = &edition.description;
-        (description.checksum.clone(), description.schema.clone(), description.id.clone(), description.time_ms)
+        let checksum = if is_ambiguous { String::new() } else { description.checksum.clone() };
+        (checksum, description.schema.clone(), description.id.clone(), description.time_ms)
     };
     (facts(embedded) != facts(spark)).then(|| format!("{:?}, not {:?}", facts(spark), facts(embedded)))
 }
