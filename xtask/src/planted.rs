@@ -14,10 +14,10 @@ struct Bug {
     wrong: &'static str,
 }
 
-const BUGS: [Bug; 6] = [
+const BUGS: [Bug; 11] = [
     Bug {
         name: "skip-the-ledger-record",
-        file: "crates/publish/src/run.rs",
+        file: "crates/publish/src/send.rs",
         right: "Ok(records.into_iter().flatten().collect())",
         wrong: "Ok(records.into_iter().flatten().skip(1).collect())",
     },
@@ -41,9 +41,39 @@ const BUGS: [Bug; 6] = [
     },
     Bug {
         name: "drop-the-last-chunk",
-        file: "crates/publish/src/run.rs",
+        file: "crates/publish/src/send.rs",
         right: "if !meter.admits(bytes) {\n                break false;",
         wrong: "if !meter.admits(bytes) {\n                break true;",
+    },
+    Bug {
+        name: "open-a-set-without-a-fence",
+        file: "crates/publish/src/set.rs",
+        right: "self.target.fence(self.job.topic, slot, self.context).map_err(Stop::of_target)?;",
+        wrong: "let _ = slot;",
+    },
+    Bug {
+        name: "join-a-set-that-is-announced",
+        file: "crates/publish/src/decide.rs",
+        right: "Some(WriterSet { stage: Stage::Open | Stage::Done, .. }) => {",
+        wrong: "Some(_) => {",
+    },
+    Bug {
+        name: "count-an-earlier-sets-progress",
+        file: "crates/publish/src/decide.rs",
+        right: "number.is_some() && other.set.map(|set| set.number) == number;",
+        wrong: "number.is_some() && other.edition == begun.edition;",
+    },
+    Bug {
+        name: "begin-without-reading-the-ledger-again",
+        file: "crates/publish/src/run.rs",
+        right: "let ledger = session.ledger();\n            let verdict",
+        wrong: "let ledger = awaited.as_ref().map_or(session.ledger(), Awaited::ledger);\n            let verdict",
+    },
+    Bug {
+        name: "finish-without-reading-the-ledger-again",
+        file: "crates/publish/src/set.rs",
+        right: "let ledger = session.ledger();\n        if let Some(end)",
+        wrong: "let ledger = &ledger;\n        if let Some(end)",
     },
     Bug {
         name: "wrong-partitioner",
@@ -54,7 +84,7 @@ const BUGS: [Bug; 6] = [
 ];
 
 /// The tests that a bug's run counts: what targets must do, and what the binary does.
-const FILTER: [&str; 5] = ["conformance", "murmur2", "killed", "kafka", "partition"];
+const FILTER: [&str; 6] = ["conformance", "murmur2", "killed", "kafka", "partition", "writers"];
 
 /// Plants each bug (or those named), runs the tests, and takes it out again.
 pub(crate) fn run(names: &[String]) -> Result<(), String> {

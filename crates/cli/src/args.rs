@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use hivecast_contract::WriterId;
+use hivecast_contract::{WRITERS_MAX, WriterId};
 
 use crate::dates::DateArg;
 
@@ -223,17 +223,22 @@ pub(crate) struct PublishArgs {
     #[arg(long, conflicts_with = "replace")]
     pub(crate) backfill: bool,
 
-    /// This process's share of the work
+    /// Send one of N shares of the edition, as 2/4; the others are sent by N - 1 more processes, on this
+    /// machine or others
     #[arg(long, value_name = "I/N", default_value = "1/1", value_parser = parse_writer)]
     pub(crate) writer: WriterId,
+
+    /// How long any but writer 1 waits for writer 1, which builds and judges the edition first (90s, 30m, 2h)
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = crate::machine::parse_duration)]
+    pub(crate) writer_wait: Duration,
 }
 
 fn parse_writer(text: &str) -> Result<WriterId, String> {
     let writer: WriterId = text.parse()?;
-    if writer == WriterId::SINGLE {
+    if writer.of <= WRITERS_MAX {
         Ok(writer)
     } else {
-        Err("several writers are not offered by this version; leave --writer out or write 1/1".to_owned())
+        Err(format!("an edition has at most {WRITERS_MAX} writers"))
     }
 }
 
@@ -327,11 +332,13 @@ mod tests {
     }
 
     #[test]
-    fn more_than_one_writer_is_refused() {
+    fn a_writer_is_one_of_several() {
         let parse =
             |writer| Cli::try_parse_from(["hivecast", "publish", "--load-date", "today", "--writer", writer]);
         assert!(parse("1/1").is_ok());
-        assert!(parse("1/2").is_err());
-        assert!(parse("3/2").is_err());
+        assert!(parse("256/256").is_ok());
+        for wrong in ["3/2", "0/2", "1/0", "2", "1/257"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
     }
 }

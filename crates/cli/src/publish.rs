@@ -7,12 +7,14 @@ use std::time::Duration;
 use hivecast_contract::{EditionId, LoadDate, Manifest, WriterId};
 use hivecast_edition::{Edition, GateResult, LookUp, PruneMode, Sent, Store, gates};
 use hivecast_engine::Plan;
+use hivecast_feed::Atomicity;
 use hivecast_publish::decide::{Decision, Question, TopicState, decide, entries_sent, is_under_way};
 use hivecast_publish::encode::{EditionStamp, Encoder};
 use hivecast_publish::{
-    EditionEntries, Job, Ledger, Mode, Target, TargetLimits, TopicSpec, View, mask_key_digest,
+    Awaited, EditionEntries, Job, Ledger, Mode, PartEnd, PartSummary, Share, Slot, Target, TargetLimits,
+    TopicSpec, View, mask_key_digest,
 };
-use hivecast_report::{Outcome, PublishSummary};
+use hivecast_report::{Outcome, PartReport, PublishSummary};
 use hivecast_run::{Class, Context, Fault, Result, Step, crash_point};
 use hivecast_warehouse::Newest;
 
@@ -52,8 +54,11 @@ pub(crate) fn publish(global: &Global, args: &PublishArgs, console: &Console) ->
     let project = Project::load(global)?;
     let feed = project.feed(global.feed.as_deref())?.parse()?;
     let days = days(&project, &feed, args.build.load_date, console)?;
+    let share = Share { writer: args.writer, patience: args.writer_wait };
+    check_share(share.writer, &feed, &days)?;
     let target = project.open_target()?;
     let mode = if args.replace { Mode::Replace } else { Mode::Normal };
+    let sending = Sending { target: &*target, mode, share };
     let run = Run::new(&project, &feed, &args.build);
     Series::new("publish", &project, &feed, console)?.run(&days, &mut |day, context, findings| {
         if args.backfill
@@ -62,8 +67,42 @@ pub(crate) fn publish(global: &Global, args: &PublishArgs, console: &Console) ->
             findings.manifest = Some(manifest.clone());
             return Ok(Outcome::Skipped);
         }
-        run.publish(&*target, mode, day, context, findings)
+        run.publish(sending, day, context, findings)
     })
+}
+
+/// Where a run sends, and which part of the edition.
+#[derive(Clone, Copy)]
+struct Sending<'a> {
+    target: &'a dyn Target,
+    mode: Mode,
+    share: Share,
+}
+
+/// Refuses what several writers can't do, before anything is looked at.
+fn check_share(writer: WriterId, feed: &FeedFile, days: &Days) -> Result<()> {
+    if writer.of == 1 {
+        return Ok(());
+    }
+    if feed.feed.chunks.atomic == Atomicity::Edition {
+        return Err(Fault::usage(format!(
+            "feed {} can't be sent by {} writers: `atomic: edition` puts the edition into one transaction, and a \
+             transaction has one writer",
+            feed.name(),
+            writer.of
+        ))
+        .advise("leave --writer out, or take `atomic: edition` out of the feed"));
+    }
+    if days.dates.len() > 1 {
+        return Err(Fault::usage(format!(
+            "{} writers send one load_date at a time, and {} were asked for: writer 1 would begin the next before the \
+             others have finished the one before",
+            writer.of,
+            days.dates.len()
+        ))
+        .advise("run every writer for the first load_date, and when all have ended, for the next"));
+    }
+    Ok(())
 }
 
 /// The manifest of a load_date that needs nothing more, going by the ledger alone: it is complete, no
@@ -115,16 +154,16 @@ impl<'a> Run<'a> {
 
     fn publish(
         &self,
-        target: &dyn Target,
-        mode: Mode,
+        sending: Sending<'_>,
         day: LoadDate,
         context: &Context<'_>,
         findings: &mut Findings,
     ) -> Result<Outcome> {
+        let Sending { target, mode, share } = sending;
         let topic = self.feed.topic();
         // Before the long part: who may not write there should not have to build first.
         let limits = target.preflight(&topic, context)?;
-        target.check_free(self.feed.name())?;
+        target.check_free(self.feed.name(), Slot::Writer(share.writer.index))?;
         let plan = self.plan(day, context)?;
         let mask_key = mask_key_digest(&self.feed.feed, self.project.mask_key());
         let edition = plan.edition.clone();
@@ -133,7 +172,14 @@ impl<'a> Run<'a> {
             let foreseen = foreseen(&ledger, &topic, mode, day, &edition, &mask_key)?;
             Ok(Seen { mode, ledger, view, foreseen })
         };
-        let mut seen = look(View::Now).or_else(|fault| look_again(fault, View::Now, &look))?;
+        let job = Job { topic: &topic, chunks: plan.checked.feed.chunks, mode, mask_key: &mask_key };
+        let mut seen = match share.writer.index {
+            1 => look(View::Now).or_else(|fault| look_again(fault, View::Now, &look))?,
+            // Writer 1 builds and judges, and the others find what it built.
+            _ => {
+                Seen::of(hivecast_publish::wait_for_first(target, &job, share, &edition, day, context)?, mode)
+            }
+        };
         let mut ready = self.ready(plan, seen.reuse(), context, findings)?;
         let store = self.project.open_store()?;
         if let Err(fault) = self.pass(&mut ready, &store, &seen, limits, context, findings) {
@@ -144,12 +190,13 @@ impl<'a> Run<'a> {
         let encoder = self.encoder(&ready)?;
         let bases = |id: &EditionId| self.base(&store, &seen.ledger, mode, id, context);
         let entries = EditionEntries::new(&ready.edition, &encoder, &bases).until(context.cancel);
-        let job = Job { topic: &topic, chunks: ready.checked.feed.chunks, mode, mask_key: &mask_key };
-        let sent = hivecast_publish::publish(target, &job, &entries, context)?;
-        findings.manifest = Some(sent.manifest.clone());
-        findings.publish = Some(publish_summary(target, &topic, &sent));
-        let published = with_manifest(target.ledger(self.feed.name(), View::Now, context)?, &sent.manifest);
-        findings.verify = verify::sent(target, &sent.manifest, &entries, &published, context)?;
+        let sent = hivecast_publish::publish_part(target, &job, share, &entries, context)?;
+        findings.publish = Some(publish_summary(target, &topic, share.writer, &sent));
+        // What is not complete can't be verified, and nothing is removed before it is.
+        let PartEnd::Whole(manifest) = &sent.end else { return Ok(Outcome::PartPublished) };
+        findings.manifest = Some(manifest.clone());
+        let published = with_manifest(target.ledger(self.feed.name(), View::Now, context)?, manifest);
+        findings.verify = verify::sent(target, manifest, &entries, &published, context)?;
         self.prune(&store, &protected(&published), context)?;
         Ok(match sent.outcome {
             hivecast_publish::Outcome::AlreadyComplete => Outcome::AlreadyPublished,
@@ -168,6 +215,16 @@ struct Seen {
 }
 
 impl Seen {
+    /// What a writer found that waited for writer 1.
+    fn of(awaited: Awaited, mode: Mode) -> Seen {
+        let ledger = awaited.ledger().clone();
+        let foreseen = match awaited {
+            Awaited::Complete(manifest, _) => Some(Decision::AlreadyComplete(manifest)),
+            Awaited::Open(_) => ledger.begun().cloned().map(Decision::Join),
+        };
+        Seen { mode, ledger, view: View::Settled, foreseen }
+    }
+
     fn reuse(&self) -> Reuse {
         match self.foreseen {
             Some(Decision::AlreadyComplete(_)) => Reuse::Sent,
@@ -179,6 +236,9 @@ impl Seen {
     /// may be hidden, the edition may be sent although nothing says so: a list that is there is not
     /// written anew then.
     fn sent(&self, edition: &EditionId) -> Sent<'_> {
+        if let Some(Decision::Join(begun)) = &self.foreseen {
+            return Sent::Entries(&begun.entries);
+        }
         match (self.mode, entries_sent(&self.ledger, edition), self.view) {
             (Mode::Normal, Some(entries), _) => Sent::Entries(entries),
             (_, _, View::Now) => Sent::Entries(""),
@@ -211,6 +271,12 @@ impl Run<'_> {
             // It passed when it was sent; what came since is no matter for it.
             (Some(Decision::AlreadyComplete(manifest)), Some(results)) => {
                 warn_of_other_entries(&ready.edition, &manifest.entries, context);
+                findings.edition = Some(edition::summary(&ready.edition, &results));
+                findings.gates = results;
+                Ok(())
+            }
+            // Writer 1 has judged the very edition that is in the store.
+            (Some(Decision::Join(begun)), Some(results)) if begun.entries == ready.edition.fingerprint() => {
                 findings.edition = Some(edition::summary(&ready.edition, &results));
                 findings.gates = results;
                 Ok(())
@@ -403,16 +469,20 @@ fn with_manifest(mut ledger: Ledger, manifest: &Manifest) -> Ledger {
 /// Editions that a later run needs whatever their age: what was published last, and what is begun,
 /// with what it replaces.
 pub(crate) fn protected(ledger: &Ledger) -> Vec<EditionId> {
-    let begun =
-        ledger.progress.values().flat_map(|progress| progress.bases.iter().chain([&progress.edition]));
+    let begun = ledger.begun().into_iter().flat_map(|begun| begun.bases.iter().chain([&begun.edition]));
     ledger.latest().map(|manifest| &manifest.edition).into_iter().chain(begun).cloned().collect()
 }
 
 fn publish_summary(
     target: &dyn Target,
     topic: &TopicSpec,
-    sent: &hivecast_publish::Summary,
+    writer: WriterId,
+    sent: &PartSummary,
 ) -> PublishSummary {
+    let to_come = match &sent.end {
+        PartEnd::Whole(_) => Vec::new(),
+        PartEnd::ToCome(writers) => writers.clone(),
+    };
     PublishSummary {
         target: target.name(),
         topic: topic.topic.clone(),
@@ -420,6 +490,7 @@ fn publish_summary(
         tombstones: sent.sent.tombstones,
         bytes: sent.sent.bytes,
         chunks: sent.sent.chunks,
+        part: (writer.of > 1).then(|| PartReport { writer: writer.to_string(), to_come }),
     }
 }
 

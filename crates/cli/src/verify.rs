@@ -4,7 +4,7 @@
 use hivecast_contract::{EditionId, LoadDate, Manifest, Progress};
 use hivecast_edition::{Edition, Store};
 use hivecast_feed::{Feed, fingerprint};
-use hivecast_publish::decide::is_under_way;
+use hivecast_publish::decide;
 use hivecast_publish::encode::{EditionStamp, Encoder};
 use hivecast_publish::{EditionEntries, Entries, Ledger, Original, Target, Verified, View, mask_key_digest};
 use hivecast_report::{Outcome, VerifySummary};
@@ -68,7 +68,10 @@ fn since(ledger: &Ledger, manifest: &Manifest) -> Vec<String> {
         format!(
             "load_date {} is begun and not complete: {} records of edition {} are on the topic; `hivecast publish \
              --load-date {}` sends the rest",
-            progress.load_date, progress.position, progress.edition, progress.load_date
+            progress.load_date,
+            decide::entries_of(ledger, progress),
+            progress.edition,
+            progress.load_date
         )
     });
     over.into_iter().chain(begun).collect()
@@ -76,7 +79,7 @@ fn since(ledger: &Ledger, manifest: &Manifest) -> Vec<String> {
 
 /// What a run began and did not finish.
 pub(crate) fn unfinished(ledger: &Ledger) -> impl Iterator<Item = &Progress> {
-    ledger.progress.values().filter(|begun| is_under_way(ledger, &begun.edition, begun.load_date))
+    decide::unfinished(ledger).into_iter()
 }
 
 /// Whether the comparison came to an end, whatever it found.
@@ -165,8 +168,8 @@ fn kept(project: &Project, store: &Store, feed: &Feed, ledger: &Ledger, manifest
 
 /// What the edition was published over, as long as no later edition was begun.
 fn bases_of<'a>(ledger: &'a Ledger, manifest: &Manifest) -> Option<&'a [EditionId]> {
-    let progress = ledger.progress.values().find(|progress| progress.edition == manifest.edition)?;
-    Some(&progress.bases)
+    let begun = ledger.begun().filter(|begun| begun.edition == manifest.edition)?;
+    Some(&begun.bases)
 }
 
 fn manifest_of<'a>(ledger: &'a Ledger, feed: &str, day: LoadDate, target: &str) -> Result<&'a Manifest> {

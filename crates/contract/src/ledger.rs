@@ -5,8 +5,18 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{Checksum, LoadDate};
 
-/// The version of the ledger's record format. A reader refuses a newer one.
-pub const LEDGER_FORMAT: u32 = 1;
+/// The newest version of the ledger's record format. A reader refuses a newer one.
+///
+/// What is written is the oldest that says everything: progress is 2 where it belongs to a set of writers
+/// ([`Progress::set`]), since a reader that knows nothing of sets would take one writer's part for all;
+/// everything else is [`LEDGER_FORMAT_ONE_WRITER`], and older programs read it.
+pub const LEDGER_FORMAT: u32 = 2;
+
+/// The version of records of a feed that has never had several writers, and of every manifest.
+pub const LEDGER_FORMAT_ONE_WRITER: u32 = 1;
+
+/// Most writers that may share an edition: each is fenced by name when a set of writers is opened.
+pub const WRITERS_MAX: u32 = 256;
 
 /// Names an edition: the first 16 hexadecimal digits of a SHA-256 over the feed's fingerprint, the
 /// load_date and the frozen inputs. Equal inputs give equal ids.
@@ -33,6 +43,35 @@ pub struct WriterId {
 impl WriterId {
     /// The only writer.
     pub const SINGLE: WriterId = WriterId { index: 1, of: 1 };
+
+    /// Which keys are this writer's: an equal share of the hashes, which keys are spread over evenly.
+    pub fn range(self) -> HashRange {
+        let bound = |writers: u32| u64::from(writers) * HASHES / u64::from(self.of.max(1));
+        HashRange { start: bound(self.index.saturating_sub(1)), end: bound(self.index) }
+    }
+}
+
+/// How many hashes there are.
+const HASHES: u64 = 1 << 32;
+
+/// A range of the edition's order: the keys whose CRC-32 ([`crate::key_hash`]) lies in it. Keys of equal
+/// hashes are never divided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashRange {
+    /// The first hash.
+    pub start: u64,
+    /// One more than the last, at most 2^32.
+    pub end: u64,
+}
+
+impl HashRange {
+    /// Every key.
+    pub const WHOLE: HashRange = HashRange { start: 0, end: HASHES };
+
+    /// Whether keys of this hash are in it.
+    pub fn contains(self, hash: u32) -> bool {
+        (self.start..self.end).contains(&u64::from(hash))
+    }
 }
 
 impl fmt::Display for WriterId {
@@ -93,10 +132,44 @@ impl PartitionTotals {
         self.last_offset = later.last_offset.or(self.last_offset);
     }
 
+    /// Adds what another writer committed to the same partition, before, after or between.
+    pub fn merge(&mut self, other: &PartitionTotals) {
+        let first = [self.first_offset, other.first_offset].into_iter().flatten().min();
+        let last = self.last_offset.max(other.last_offset);
+        self.add(other);
+        (self.first_offset, self.last_offset) = (first, last);
+    }
+
     /// Documents and tombstones.
     pub fn records(&self) -> u64 {
         self.documents + self.tombstones
     }
+}
+
+/// How far a set of writers, or one of them, has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Writer 1 has said what is to be published, and by how many. Writers of earlier sets may still
+    /// send: nobody of this one does.
+    Announced,
+    /// No writer of an earlier set can send any more.
+    Open,
+    /// This writer's part is committed whole.
+    Done,
+}
+
+/// Which set of writers a progress belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WriterSet {
+    /// One more than the feed's set before: the same edition may be published twice by as many writers,
+    /// and progress of the first time is none of the second.
+    pub number: u64,
+    /// The most writers that any set of the feed has had. An earlier set's may still live, and are fenced
+    /// when a set is opened.
+    pub widest: u32,
+    /// How far it has come.
+    pub stage: Stage,
 }
 
 /// How far a writer has come with an edition: written in the same transaction as each chunk, and
@@ -133,11 +206,23 @@ pub struct Progress {
     /// The target's own identity of the topic (Kafka's topic id): another one means that the topic
     /// was deleted and made again.
     pub topic_id: String,
+    /// The set of writers; none where the feed has never had several. Writer 1's progress speaks for the
+    /// set: the others follow the edition, the bases and the number that it states.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set: Option<WriterSet>,
     /// One for each topic partition, in order.
     pub partitions: Vec<PartitionTotals>,
 }
 
-/// The last word on an edition: everything is committed. Written in the edition's last transaction.
+impl Progress {
+    /// Whether this is a part that is committed whole.
+    pub fn is_done(&self) -> bool {
+        self.set.is_some_and(|set| set.stage == Stage::Done)
+    }
+}
+
+/// The last word on an edition: everything is committed. Written in the edition's last transaction, or
+/// where several writers share it, by the one that finishes last in a transaction of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// [`LEDGER_FORMAT`].
@@ -166,6 +251,10 @@ pub struct Manifest {
     pub tombstones: u64,
     /// In how many chunks.
     pub chunks: u64,
+    /// [`WriterSet::number`] of the set that published it; none where the feed has never had several
+    /// writers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set: Option<u64>,
     /// When it was complete, in milliseconds since the epoch.
     pub completed_ms: i64,
     /// One for each topic partition, in order.
@@ -250,5 +339,47 @@ impl LedgerRecord {
             ));
         }
         Ok(record)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As version 0.1.0 wrote it, but for its names.
+    const BEFORE_SETS: &str = r#"{"record":"progress","format":1,"feed":"f","load_date":"2026-11-22","edition":"e","writer":"1/1","chunks":3,"position":9,"entries":"x","mask_key":"","bases":[],"topic_id":"t","partitions":[]}"#;
+
+    #[test]
+    fn records_of_one_writer_are_as_they_were_and_newer_ones_are_refused() {
+        let record = LedgerRecord::from_json(BEFORE_SETS.as_bytes()).unwrap();
+        assert_eq!(record.to_json(), BEFORE_SETS);
+        let LedgerRecord::Progress(progress) = record else { panic!("no progress") };
+        let set = Some(WriterSet { number: 2, widest: 4, stage: Stage::Announced });
+        let of_set = LedgerRecord::Progress(Progress { format: LEDGER_FORMAT, set, ..progress });
+        let json = of_set.to_json();
+        assert!(
+            json.contains(r#""format":2"#)
+                && json.contains(r#""set":{"number":2,"widest":4,"stage":"announced"}"#)
+        );
+        assert_eq!(LedgerRecord::from_json(json.as_bytes()), Ok(of_set));
+        let newer = json.replace(r#""format":2"#, r#""format":3"#);
+        assert!(LedgerRecord::from_json(newer.as_bytes()).is_err_and(|error| error.contains("newer")));
+    }
+
+    #[test]
+    fn writers_share_all_hashes_evenly() {
+        for of in [1, 2, 3, 4, 7, 255, WRITERS_MAX] {
+            let mut end = 0;
+            for index in 1..=of {
+                let range = WriterId { index, of }.range();
+                assert_eq!(range.start, end, "{index}/{of} begins where the one before ends");
+                let share = HASHES / u64::from(of);
+                assert!((share..=share + 1).contains(&(range.end - range.start)), "{index}/{of}");
+                end = range.end;
+            }
+            assert_eq!(end, HASHES, "{of}");
+        }
+        assert_eq!(WriterId::SINGLE.range(), HashRange::WHOLE);
+        assert!(HashRange::WHOLE.contains(u32::MAX));
     }
 }

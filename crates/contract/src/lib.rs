@@ -14,6 +14,7 @@ pub use checksum::Checksum;
 pub use headers::{HEADER_EDITION, HEADER_FEED, HEADER_LOAD_DATE, HEADER_OP, Operation};
 pub use key::{key_hash, murmur2, partition_of};
 pub use ledger::{
-    EditionId, LEDGER_FORMAT, LedgerKey, LedgerRecord, Manifest, PartitionTotals, Progress, WriterId,
+    EditionId, HashRange, LEDGER_FORMAT, LEDGER_FORMAT_ONE_WRITER, LedgerKey, LedgerRecord, Manifest,
+    PartitionTotals, Progress, Stage, WRITERS_MAX, WriterId, WriterSet,
 };
 pub use load_date::LoadDate;

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_schema::Fields;
-use hivecast_contract::{LoadDate, key_hash};
+use hivecast_contract::{HashRange, LoadDate, key_hash};
 use hivecast_run::{Cancel, Fault, Result};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::description::{Description, EDITION_FORMAT, ShardDescription};
 use crate::exclusion::{By, Excluded, Exclusion, Exclusions, Marks, Sent, Sorter};
 use crate::files::read_if_there;
-use crate::reader::{Batch, Columns, EditionReader, Source, locate};
+use crate::reader::{Batch, Columns, EditionReader, Source, locate, lower};
 use crate::schema;
 use crate::shared::Remote;
 use crate::writer::{DESCRIPTION_FILE, QUARANTINE_FILE};
@@ -68,6 +68,16 @@ impl Edition {
     /// Documents that are sent: all but the excluded ones.
     pub fn documents(&self) -> u64 {
         self.description.documents - self.exclusions.len()
+    }
+
+    /// How many of them are in a range of the order. Little of the files is read.
+    pub fn documents_in(&self, range: HashRange) -> Result<u64> {
+        if range == HashRange::WHOLE {
+            return Ok(self.documents());
+        }
+        let marks = self.exclusions.marks()?;
+        let net = |gross: u64| gross - marks.before(gross);
+        Ok(net(lower(&self.source, range.end)?) - net(lower(&self.source, range.start)?))
     }
 
     /// The document column's fields, as readers get them.
@@ -146,6 +156,26 @@ impl Edition {
         EditionReader::new(Arc::clone(&self.source), Arc::<Marks>::default(), start, columns)
     }
 
+    /// Documents of a range of the order, from its `start`th that is sent (0 is the first) to its end.
+    pub fn reader_of_part(&self, range: HashRange, start: u64, columns: Columns) -> Result<EditionReader> {
+        if range == HashRange::WHOLE {
+            return self.reader(start, columns);
+        }
+        let first = lower(&self.source, range.start)?;
+        let end = lower(&self.source, range.end)?;
+        let first = first - self.exclusions.marks()?.before(first);
+        Ok(self.reader(first + start, columns)?.until(end))
+    }
+
+    /// As [`Edition::reader_of_part`], from the range's start and with excluded documents.
+    pub(crate) fn reader_of_all_in(&self, range: HashRange, columns: Columns) -> Result<EditionReader> {
+        if range == HashRange::WHOLE {
+            return self.reader_of_all(0, columns);
+        }
+        let reader = self.reader_of_all(lower(&self.source, range.start)?, columns)?;
+        Ok(reader.until(lower(&self.source, range.end)?))
+    }
+
     /// The document with this key as a batch of one row, if the edition has it and it is not
     /// excluded. Reads one row group's keys and one page a column.
     pub fn find(&self, key: &str) -> Result<Option<Batch>> {
@@ -163,7 +193,19 @@ impl Edition {
 
     /// As [`Edition::verify_files`], for a run that may be asked to stop while it reads.
     pub fn verify_files_unless(&self, cancel: &Cancel) -> Result<()> {
-        for ShardDescription { file, bytes, file_checksum, .. } in &self.description.shards {
+        self.verify_part_unless(HashRange::WHOLE, cancel)
+    }
+
+    /// As [`Edition::verify_files_unless`], of the shards alone that hold documents of a range.
+    pub fn verify_part_unless(&self, range: HashRange, cancel: &Cancel) -> Result<()> {
+        let is_in = |shard: &&ShardDescription| match (&shard.first, &shard.last) {
+            _ if range == HashRange::WHOLE => true,
+            (Some(first), Some(last)) => u64::from(first.0) < range.end && u64::from(last.0) >= range.start,
+            _ => false,
+        };
+        for ShardDescription { file, bytes, file_checksum, .. } in
+            self.description.shards.iter().filter(is_in)
+        {
             self.verify_file(file, *bytes, file_checksum, cancel)?;
         }
         match self.description.exclusions.file() {

@@ -23,7 +23,7 @@ pub use description::{
 };
 pub use edition::Edition;
 pub use exclusion::{Excluded, Exclusion, Named, Sent};
-pub use merge::{KeyCounts, KeyMerge, MissingKeys, Presence, count_keys, missing_keys};
+pub use merge::{KeyCounts, KeyMerge, MissingKeys, Presence, count_keys, missing_keys, missing_keys_in};
 pub use reader::{Batch, Columns, EditionReader};
 pub use scratch::Scratch;
 pub use shard::ShardWriter;

@@ -4,6 +4,7 @@
 //! Excluded documents count as present on both sides: a document that was set aside still exists
 //! in the warehouse, so it must not be deleted from the topic, nor forgotten when it goes later.
 
+use hivecast_contract::HashRange;
 use hivecast_run::Result;
 
 use crate::Edition;
@@ -47,8 +48,8 @@ struct Cursor {
 }
 
 impl Cursor {
-    fn new(edition: &Edition) -> Result<Cursor> {
-        let mut reader = edition.reader_of_all(0, Columns::Keys)?;
+    fn new(edition: &Edition, range: HashRange) -> Result<Cursor> {
+        let mut reader = edition.reader_of_all_in(range, Columns::Keys)?;
         let batch = reader.next().transpose()?;
         Ok(Cursor { reader, batch, row: 0 })
     }
@@ -70,7 +71,13 @@ impl Cursor {
 impl KeyMerge {
     /// A merge of the keys that any of `bases` has with those of `current`.
     pub fn new(bases: &[Edition], current: &Edition) -> Result<KeyMerge> {
-        let cursors = bases.iter().chain([current]).map(Cursor::new).collect::<Result<_>>()?;
+        KeyMerge::within(bases, current, HashRange::WHOLE)
+    }
+
+    /// As [`KeyMerge::new`], of a range of the order.
+    pub fn within(bases: &[Edition], current: &Edition, range: HashRange) -> Result<KeyMerge> {
+        let cursor = |edition| Cursor::new(edition, range);
+        let cursors = bases.iter().chain([current]).map(cursor).collect::<Result<_>>()?;
         Ok(KeyMerge { cursors, here: Vec::new() })
     }
 
@@ -96,7 +103,12 @@ impl KeyMerge {
 /// Keys that any of `bases` has and `current` lacks, in the edition's order, each once: what a full
 /// publish sends tombstones for.
 pub fn missing_keys(bases: &[Edition], current: &Edition) -> Result<MissingKeys> {
-    Ok(MissingKeys { merge: Some(KeyMerge::new(bases, current)?) })
+    missing_keys_in(bases, current, HashRange::WHOLE)
+}
+
+/// As [`missing_keys`], of a range of the order.
+pub fn missing_keys_in(bases: &[Edition], current: &Edition, range: HashRange) -> Result<MissingKeys> {
+    Ok(MissingKeys { merge: Some(KeyMerge::within(bases, current, range)?) })
 }
 
 /// See [`missing_keys`]. After an error it ends.

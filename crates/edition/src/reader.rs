@@ -133,6 +133,8 @@ pub struct EditionReader {
     skip: u64,
     /// The ordinal of the next document, excluded ones counted.
     position: u64,
+    /// The ordinal behind the last document, excluded ones counted.
+    end: u64,
     rows: Option<ParquetRecordBatchReader>,
 }
 
@@ -151,7 +153,24 @@ impl EditionReader {
             Columns::Keys => KEY_BATCH_ROWS,
             Columns::Documents => BATCH_ROWS,
         };
-        Ok(EditionReader { source, marks, columns, batch_rows, next_shard, skip, position, rows: None })
+        Ok(EditionReader {
+            source,
+            marks,
+            columns,
+            batch_rows,
+            next_shard,
+            skip,
+            position,
+            end: u64::MAX,
+            rows: None,
+        })
+    }
+
+    /// Ends before the document with this ordinal, excluded ones counted.
+    #[must_use]
+    pub(crate) fn until(mut self, end: u64) -> Self {
+        self.end = end;
+        self
     }
 
     /// Sets how many documents a batch holds at most, at least 1. Only before the first is read.
@@ -195,6 +214,9 @@ impl EditionReader {
 
     fn read(&mut self) -> Result<Option<Batch>> {
         loop {
+            if self.position >= self.end {
+                return Ok(None);
+            }
             if self.rows.is_none() {
                 self.rows = self.open_next()?;
             }
@@ -224,6 +246,8 @@ impl EditionReader {
     /// The batch without excluded documents, if any is left.
     fn net(&mut self, batch: RecordBatch) -> Result<Option<Batch>> {
         let first = self.position;
+        let wanted = usize::try_from(self.end - first).unwrap_or(usize::MAX);
+        let batch = batch.slice(0, batch.num_rows().min(wanted));
         self.position += batch.num_rows() as u64;
         let batch = if self.marks.within(first..self.position) == 0 {
             batch
@@ -268,6 +292,58 @@ impl Iterator for EditionReader {
     }
 }
 
+/// How many documents have a lower hash than `bound`, excluded ones counted: through the shards' ranges,
+/// then the row groups' statistics, then the hashes of the row group where it lies.
+pub(crate) fn lower(source: &Source, bound: u64) -> Result<u64> {
+    let all = || source.shards.iter().map(|shard| shard.documents).sum();
+    let Ok(bound) = u32::try_from(bound) else { return Ok(all()) };
+    let mut before = 0;
+    for shard in &source.shards {
+        let Some((first, last)) = shard.first.as_ref().zip(shard.last.as_ref()) else { continue };
+        if first.0 >= bound {
+            break;
+        }
+        if last.0 >= bound {
+            return Ok(before + lower_in_shard(source, shard, bound)?);
+        }
+        before += shard.documents;
+    }
+    Ok(before)
+}
+
+fn lower_in_shard(source: &Source, shard: &ShardDescription, bound: u32) -> Result<u64> {
+    let (file, metadata) = source.open(shard)?;
+    let groups = metadata.metadata().row_groups();
+    // Without statistics a group is looked into.
+    let is_lower = |group: &RowGroupMetaData| hashes_of(group).is_some_and(|(_, last)| last < bound);
+    let passed = groups.iter().take_while(|group| is_lower(group)).count();
+    let mut lower: u64 = groups[..passed].iter().map(|group| group.num_rows() as u64).sum();
+    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone());
+    let mask = ProjectionMask::columns(builder.parquet_schema(), [HASH]);
+    let failed = |error| source.fault(&source.shard_path(shard), error);
+    let wanted = (passed..groups.len()).collect();
+    let builder = builder.with_projection(mask).with_row_groups(wanted).with_batch_size(KEY_BATCH_ROWS);
+    for batch in builder.build().map_err(failed)? {
+        let batch = batch.map_err(|error| failed(error.into()))?;
+        let hashes = batch.column(0).as_primitive::<UInt32Type>();
+        let here = hashes.values().partition_point(|hash| *hash < bound);
+        lower += here as u64;
+        if here < hashes.len() {
+            break;
+        }
+    }
+    Ok(lower)
+}
+
+/// The lowest and the highest hash of a row group, where its statistics say so.
+fn hashes_of(group: &RowGroupMetaData) -> Option<(u32, u32)> {
+    match group.column(0).statistics() {
+        // Parquet has no unsigned physical type: the bits are those of the unsigned value.
+        Some(Statistics::Int32(range)) => Some((*range.min_opt()? as u32, *range.max_opt()? as u32)),
+        _ => None,
+    }
+}
+
 /// The ordinal of a key, excluded documents counted: through the shards' ranges, then the row
 /// groups' statistics, then the keys of the row groups that may hold it.
 pub(crate) fn locate(source: &Source, hash: u32, key: &str) -> Result<Option<u64>> {
@@ -288,14 +364,8 @@ pub(crate) fn locate(source: &Source, hash: u32, key: &str) -> Result<Option<u64
 fn locate_in_shard(source: &Source, shard: &ShardDescription, hash: u32, key: &str) -> Result<Option<u64>> {
     let (file, metadata) = source.open(shard)?;
     let groups = metadata.metadata().row_groups();
-    let may_hold = |index: &usize| match groups[*index].column(0).statistics() {
-        // Parquet has no unsigned physical type: the bits are those of the unsigned value.
-        Some(Statistics::Int32(range)) => match (range.min_opt(), range.max_opt()) {
-            (Some(min), Some(max)) => (*min as u32..=*max as u32).contains(&hash),
-            _ => true,
-        },
-        _ => true,
-    };
+    let may_hold =
+        |index: &usize| hashes_of(&groups[*index]).is_none_or(|(first, last)| (first..=last).contains(&hash));
     let wanted: Vec<usize> = (0..groups.len()).filter(may_hold).collect();
     let Some(first) = wanted.first() else { return Ok(None) };
     // Row groups are in order, so those that may hold it follow each other.

@@ -19,9 +19,9 @@ use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use hivecast_contract::{LoadDate, WriterId, partition_of};
+use hivecast_contract::{LoadDate, partition_of};
 use hivecast_kafka::{KafkaTarget, Settings};
-use hivecast_publish::{Headers, Target, TopicSpec};
+use hivecast_publish::{Headers, Slot, Target, TopicSpec};
 use hivecast_run::{Cancel, Context, Silent, SystemClock};
 use rdkafka_sys as sys;
 
@@ -136,7 +136,7 @@ fn target(bootstrap: &str) -> Result<KafkaTarget> {
 fn create(bootstrap: &str, topic: &str) -> Result<()> {
     let cancel = Cancel::default();
     let context = Context { sink: &Silent, cancel: &cancel, clock: &SystemClock };
-    target(bootstrap)?.open(&spec(topic), WriterId::SINGLE, &context)?;
+    target(bootstrap)?.open(&spec(topic), Slot::FIRST, &context)?;
     Ok(())
 }
 
@@ -144,7 +144,7 @@ fn session(file: &str, bootstrap: &str, topic: &str) -> Result<Sent> {
     let target = target(bootstrap)?;
     let cancel = Cancel::default();
     let context = Context { sink: &Silent, cancel: &cancel, clock: &SystemClock };
-    let mut session = target.open(&spec(topic), WriterId::SINGLE, &context)?;
+    let mut session = target.open(&spec(topic), Slot::FIRST, &context)?;
     let load_date = LoadDate::new(2026, 11, 22).ok_or("no such day")?;
     let headers = Headers { feed: topic.to_owned(), load_date, edition: "00112233aabbccdd".to_owned() };
     let mut in_chunk = 0;

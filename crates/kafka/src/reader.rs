@@ -284,19 +284,23 @@ pub(crate) fn undecided(reader: &Reader<'_>, from: i64, end: i64, feed: &str) ->
 pub(crate) fn read_ledger(reader: &Reader<'_>, end: i64, feed: &str) -> Result<Ledger> {
     let prefixes = prefixes(feed);
     // The last record of each key decides; earlier ones need not be parsed.
-    let mut last: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+    let mut last: BTreeMap<Vec<u8>, (i64, Vec<u8>)> = BTreeMap::new();
     reader.read(LEDGER_PARTITION, 0, end, &mut |message| {
         let key = message.key().unwrap_or_default();
         if prefixes.iter().any(|prefix| key.starts_with(prefix.as_bytes())) {
             match message.payload() {
-                Some(value) => last.insert(key.to_vec(), value.to_vec()),
+                Some(value) => last.insert(key.to_vec(), (message.offset(), value.to_vec())),
                 None => last.remove(key),
             };
         }
         Ok(())
     })?;
     let mut ledger = Ledger::default();
-    for (key, value) in last {
+    // In the order of the log: keys name how many writers there were, and what writer 1 of any number said
+    // last is what counts.
+    let mut last: Vec<_> = last.into_iter().collect();
+    last.sort_by_key(|(_, (offset, _))| *offset);
+    for (key, (_, value)) in last {
         let parsed = LedgerRecord::from_json(&value).map_err(|reason| {
             Fault::new(
                 Class::Conflict,

@@ -1,5 +1,5 @@
-use hivecast_contract::{HEADER_EDITION, HEADER_FEED, HEADER_LOAD_DATE, HEADER_OP, WriterId};
-use hivecast_publish::{Ledger, Probe, Record, Session, Target, TargetLimits, TopicSpec, View};
+use hivecast_contract::{HEADER_EDITION, HEADER_FEED, HEADER_LOAD_DATE, HEADER_OP};
+use hivecast_publish::{Ledger, Probe, Record, Session, Slot, Target, TargetLimits, TopicSpec, View};
 use hivecast_run::{Cancel, Class, Context, Fault, Result};
 use rdkafka::producer::BaseProducer;
 
@@ -27,7 +27,7 @@ const HEADER_OVERHEAD: u64 = 5 + 5;
 const HEADER_VALUE_BYTES: u64 = 10 + 64 + 6;
 
 /// A Kafka cluster, with the ledger in a compacted topic of one partition. Opening a session fences
-/// earlier ones of the same feed and writer by their `transactional.id`.
+/// earlier ones of the same feed and slot by their `transactional.id`.
 pub struct KafkaTarget {
     pub(crate) settings: Settings,
     pub(crate) ledger_topic: String,
@@ -167,7 +167,7 @@ impl KafkaTarget {
     fn open_session<'a>(
         &'a self,
         spec: &TopicSpec,
-        writer: WriterId,
+        slot: Slot,
         context: &Context<'a>,
     ) -> Result<KafkaSession<'a>> {
         let Findings { topic, ledger, message_bytes } = self.examine(spec, context.cancel, &mut |_| {})?;
@@ -186,26 +186,38 @@ impl KafkaTarget {
                 created
             }
         };
-        let transactional_id = transactional_id(&self.ledger_topic, &spec.feed, writer);
+        let session = self.take_over(spec, slot, message_bytes, topic.id, *context)?;
+        // Only now, after the fence: nothing that an earlier session does can change it any more.
+        let ledger = self.read_ledger(&spec.feed, View::Settled, context)?;
+        Ok(session.with_ledger(ledger))
+    }
+
+    /// Makes the slot's producer, which ends every earlier one and what it left.
+    fn take_over<'a>(
+        &'a self,
+        spec: &TopicSpec,
+        slot: Slot,
+        message_bytes: u64,
+        topic_id: String,
+        context: Context<'a>,
+    ) -> Result<KafkaSession<'a>> {
+        let transactional_id = transactional_id(&self.ledger_topic, &spec.feed, slot);
         let producer = self.producer(&transactional_id, message_bytes, &spec.topic)?;
-        let session = KafkaSession::init(
+        KafkaSession::init(
             producer,
             Opened {
                 settings: &self.settings,
                 admin: &self.admin,
-                context: *context,
+                context,
                 feed: spec.feed.clone(),
                 topic: spec.topic.clone(),
                 ledger_topic: &self.ledger_topic,
                 partitions: spec.partitions,
                 transactional_id,
-                topic_id: topic.id,
+                topic_id,
                 record_bytes: record_bytes(message_bytes, &spec.feed),
             },
-        )?;
-        // Only now, after the fence: nothing that an earlier session does can change it any more.
-        let ledger = self.read_ledger(&spec.feed, View::Settled, context)?;
-        Ok(session.with_ledger(ledger))
+        )
     }
 
     fn read_ledger(&self, feed: &str, view: View, context: &Context<'_>) -> Result<Ledger> {
@@ -250,14 +262,14 @@ impl KafkaTarget {
 /// Whose transaction it is where that can't be told.
 const ANY_HOLDER: &str = "a producer's transaction";
 
-/// Who a writer is to the brokers: whoever opens next must fence whoever was before, so never a date or
-/// a host in it. The ledger is in it since it is what a writer must be alone with: one feed may be
+/// Who a slot's session is to the brokers: whoever opens next must fence whoever was before, so never a
+/// date, a host or the number of writers in it. The ledger is in it since it is what a writer must be alone with: one feed may be
 /// published to two ledgers of a cluster. No name has a colon in it, so that two never give one id.
-fn transactional_id(ledger_topic: &str, feed: &str, writer: WriterId) -> String {
-    format!("{}{}-of-{}", transactional_prefix(ledger_topic, feed), writer.index, writer.of)
+fn transactional_id(ledger_topic: &str, feed: &str, slot: Slot) -> String {
+    format!("{}{slot}", transactional_prefix(ledger_topic, feed))
 }
 
-/// What the ids of all of a feed's writers begin with, by which rights are granted.
+/// What the ids of all of a feed's slots begin with, by which rights are granted.
 pub(crate) fn transactional_prefix(ledger_topic: &str, feed: &str) -> String {
     format!("hivecast.{ledger_topic}:{feed}:")
 }
@@ -276,11 +288,17 @@ impl Target for KafkaTarget {
     fn open<'a>(
         &'a self,
         spec: &TopicSpec,
-        writer: WriterId,
+        slot: Slot,
         context: &Context<'a>,
     ) -> Result<Box<dyn Session + 'a>> {
-        let session = self.at_cluster(self.open_session(spec, writer, context))?;
+        let session = self.at_cluster(self.open_session(spec, slot, context))?;
         Ok(Box::new(session))
+    }
+
+    fn fence(&self, spec: &TopicSpec, slot: Slot, context: &Context<'_>) -> Result<()> {
+        // Nothing is sent, so that any limit does, and any topic.
+        let taken = self.take_over(spec, slot, DEFAULT_MESSAGE_BYTES, String::new(), *context);
+        self.at_cluster(taken.map(drop))
     }
 
     fn probe(&self, spec: &TopicSpec, context: &Context<'_>) -> Vec<Probe> {

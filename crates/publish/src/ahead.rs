@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
-use hivecast_contract::EditionId;
+use hivecast_contract::{EditionId, HashRange};
 use hivecast_run::{Fault, Result};
 
 use crate::entries::{BLOCK_BYTES, Block, Entries, Entry};
@@ -30,13 +30,14 @@ impl<'scope> Ahead<'scope> {
     pub(crate) fn start<'env: 'scope>(
         scope: &'scope Scope<'scope, 'env>,
         entries: &'env dyn Entries,
+        range: HashRange,
         bases: Vec<EditionId>,
         position: u64,
     ) -> Self {
         let (send_full, full) = sync_channel(READ_AHEAD_BLOCKS);
         let (empty, take_empty) = channel();
         let reader = scope.spawn(move || {
-            if let Err(fault) = read(entries, &bases, position, &send_full, &take_empty) {
+            if let Err(fault) = read(entries, range, &bases, position, &send_full, &take_empty) {
                 // The sender may be gone already, and then nobody asks.
                 let _ = send_full.send(Err(fault));
             }
@@ -91,12 +92,13 @@ impl Drop for Ahead<'_> {
 
 fn read(
     entries: &dyn Entries,
+    range: HashRange,
     bases: &[EditionId],
     position: u64,
     full: &SyncSender<Result<Block>>,
     empty: &Receiver<Block>,
 ) -> Result<()> {
-    let mut blocks = entries.open(bases, position)?;
+    let mut blocks = entries.open(range, bases, position)?;
     loop {
         let mut block = empty.try_recv().unwrap_or_default();
         block.clear();
@@ -146,7 +148,16 @@ mod tests {
             BLOCKS as u64
         }
 
-        fn open(&self, _bases: &[EditionId], position: u64) -> Result<Box<dyn Blocks + '_>> {
+        fn documents_in(&self, _range: HashRange) -> Result<u64> {
+            Ok(self.documents())
+        }
+
+        fn open(
+            &self,
+            _range: HashRange,
+            _bases: &[EditionId],
+            position: u64,
+        ) -> Result<Box<dyn Blocks + '_>> {
             Ok(Box::new(Rest { of: self, next: position as usize }))
         }
     }
@@ -178,7 +189,7 @@ mod tests {
     fn entries_come_in_order_from_the_position_and_then_end() {
         let many = Many::new(|| Ok(()));
         std::thread::scope(|scope| {
-            let mut ahead = Ahead::start(scope, &many, vec![], 97);
+            let mut ahead = Ahead::start(scope, &many, HashRange::WHOLE, vec![], 97);
             for expected in ["97", "98", "99"] {
                 assert_eq!(take(&mut ahead).unwrap().as_deref(), Some(expected));
             }
@@ -192,7 +203,7 @@ mod tests {
     fn the_reader_is_never_further_ahead_than_the_bound() {
         let many = Many::new(|| Ok(()));
         std::thread::scope(|scope| {
-            let mut ahead = Ahead::start(scope, &many, vec![], 0);
+            let mut ahead = Ahead::start(scope, &many, HashRange::WHOLE, vec![], 0);
             for taken in 1..=20 {
                 take(&mut ahead).unwrap();
                 // Those that wait, and the one that waits for room.
@@ -211,7 +222,7 @@ mod tests {
     fn dropping_the_sender_ends_a_reader_that_waits() {
         let many = Many::new(|| Ok(()));
         std::thread::scope(|scope| {
-            let mut ahead = Ahead::start(scope, &many, vec![], 0);
+            let mut ahead = Ahead::start(scope, &many, HashRange::WHOLE, vec![], 0);
             take(&mut ahead).unwrap();
         });
         assert!(many.filled.load(Ordering::SeqCst) < BLOCKS);
@@ -221,7 +232,7 @@ mod tests {
     fn an_error_comes_behind_the_entries_before_it() {
         let many = Many::new(|| Err(Fault::data("no more")));
         std::thread::scope(|scope| {
-            let mut ahead = Ahead::start(scope, &many, vec![], 98);
+            let mut ahead = Ahead::start(scope, &many, HashRange::WHOLE, vec![], 98);
             assert!(take(&mut ahead).unwrap().is_some() && take(&mut ahead).unwrap().is_some());
             assert_eq!(ahead.peek().unwrap_err().to_string(), "no more");
         });
@@ -231,7 +242,7 @@ mod tests {
     fn a_reader_that_panics_is_our_bug() {
         let many = Many::new(|| panic!("as the test asks"));
         std::thread::scope(|scope| {
-            let mut ahead = Ahead::start(scope, &many, vec![], 99);
+            let mut ahead = Ahead::start(scope, &many, HashRange::WHOLE, vec![], 99);
             assert!(take(&mut ahead).unwrap().is_some());
             assert_eq!(ahead.peek().unwrap_err().class(), hivecast_run::Class::Bug);
         });

@@ -1,12 +1,17 @@
 //! What to do with an edition, given what the ledger says of the topic: a pure function.
 
-use hivecast_contract::{EditionId, LoadDate, Manifest, PartitionTotals, Progress, WriterId};
+use hivecast_contract::{
+    EditionId, LoadDate, Manifest, PartitionTotals, Progress, Stage, WriterId, WriterSet,
+};
 use hivecast_run::{Fault, Result};
 
 use crate::Ledger;
 
+mod set;
 #[cfg(test)]
 mod tests;
+
+pub use set::{Standing, next_set, standing};
 
 /// Whether what is published may be corrected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +72,12 @@ pub enum Decision {
     },
     /// Go on behind the last committed chunk.
     Resume(Progress),
+    /// Publish this writer's part from its first entry, as writer 1's progress, which this is, has it.
+    /// Never said to writer 1.
+    Join(Progress),
+    /// Writer 1 has not opened the set yet, or is still to say what is published at all. Never said to
+    /// writer 1.
+    Wait,
 }
 
 /// A decision, with what a person should be told about it.
@@ -84,49 +95,81 @@ pub struct Verdict {
 /// is gone.
 pub fn decide(question: &Question<'_>) -> Result<Verdict> {
     let here = Here::of(question);
-    if here.manifests.is_empty() && here.progress.is_empty() {
-        return unknown_topic(question);
+    let is_first = question.writer.index == 1;
+    if here.manifests.is_empty() && here.begun.is_none() {
+        return unknown_topic(question).map(|verdict| if is_first { verdict } else { Verdict::wait() });
     }
     let unfinished = here.unfinished();
     let mut warnings = Vec::new();
     for objection in [
-        other_writers(question, &unfinished),
-        other_partitions(question, &here, &unfinished),
-        beyond_the_end(question, &here, &unfinished),
-        other_entries(question, &unfinished),
-        other_mask_key(question, &here, &unfinished),
+        other_writers(question, &here),
+        other_partitions(question, &here),
+        beyond_the_end(question, &here),
+        other_entries(question, &here),
+        other_mask_key(question, &here),
     ] {
         warnings.extend(refuse_or_warn(question, objection)?);
     }
-    let is_own = |progress: &Progress| {
-        progress.edition == *question.edition && progress.load_date == question.load_date
-    };
     // Whoever overrules one of these starts over: no position or manifest can be relied on.
     if warnings.is_empty() {
-        if let Some(progress) = unfinished.iter().find(|p| p.writer == question.writer && is_own(p)) {
-            return Ok(Verdict { decision: Decision::Resume((*progress).clone()), warnings });
+        if let Some(begun) = unfinished.filter(|begun| is_own(question, begun)) {
+            return Ok(Verdict { decision: own_part(question, &here, begun), warnings });
         }
-        if let Some(manifest) = already_complete(question, &here, &unfinished) {
+        if let Some(manifest) = already_complete(question, &here) {
             return Ok(Verdict { decision: Decision::AlreadyComplete(manifest.clone()), warnings });
         }
     }
-    warnings.extend(refuse_or_warn(question, contradiction(question, &here, &unfinished))?);
+    warnings.extend(refuse_or_warn(question, contradiction(question, &here))?);
+    if !is_first {
+        return Ok(Verdict::wait());
+    }
     warnings.extend(kept_records(question, &here));
-    for progress in unfinished.iter().filter(|progress| !is_own(progress)) {
+    if let Some(begun) = unfinished.filter(|begun| !is_own(question, begun)) {
         warnings.push(format!(
             "load_date {} of feed {} was left partly published ({} entries); its keys that edition {} \
              lacks get tombstones",
-            progress.load_date, question.feed, progress.position, question.edition
+            begun.load_date,
+            question.feed,
+            here.position(begun),
+            question.edition
         ));
     }
-    Ok(Verdict { decision: Decision::Start { bases: bases(question, &here, &unfinished) }, warnings })
+    Ok(Verdict { decision: Decision::Start { bases: bases(question, &here) }, warnings })
+}
+
+impl Verdict {
+    /// Writer 1 alone overrules, and is told of it.
+    fn wait() -> Verdict {
+        Verdict { decision: Decision::Wait, warnings: Vec::new() }
+    }
+}
+
+/// Whether a progress is of the very edition that is asked about.
+fn is_own(question: &Question<'_>, progress: &Progress) -> bool {
+    progress.edition == *question.edition && progress.load_date == question.load_date
+}
+
+/// What is left to the writer of an edition that is under way.
+fn own_part(question: &Question<'_>, here: &Here<'_>, begun: &Progress) -> Decision {
+    if question.writer.index == 1 {
+        return Decision::Resume(begun.clone());
+    }
+    match begun.set {
+        Some(WriterSet { stage: Stage::Open | Stage::Done, .. }) => {
+            match here.part(begun, question.writer.index) {
+                Some(part) => Decision::Resume(part.clone()),
+                None => Decision::Join(begun.clone()),
+            }
+        }
+        _ => Decision::Wait,
+    }
 }
 
 /// Starting over with other documents set aside: a document that is set aside still exists, so that what
 /// consumers have of it stays. It may be this edition's own, and then nobody would expect it.
 fn kept_records(question: &Question<'_>, here: &Here<'_>) -> Option<String> {
     let now = question.entries?;
-    let begun = here.progress.iter().map(|progress| (&progress.edition, &progress.entries));
+    let begun = here.begun.iter().map(|progress| (&progress.edition, &progress.entries));
     let complete = here.manifests.iter().map(|manifest| (&manifest.edition, &manifest.entries));
     let is_other = begun
         .chain(complete)
@@ -143,17 +186,24 @@ fn kept_records(question: &Question<'_>, here: &Here<'_>) -> Option<String> {
 
 /// Whether the ledger says that part of an edition is sent, and no manifest that it is whole.
 pub fn is_under_way(ledger: &Ledger, edition: &EditionId, load_date: LoadDate) -> bool {
-    let mut begun = ledger
-        .progress
-        .values()
-        .filter(|progress| progress.edition == *edition && progress.load_date == load_date);
-    begun.any(|progress| !Here::on(ledger, &progress.topic_id, progress.writer).is_completed(progress))
+    unfinished(ledger).is_some_and(|begun| begun.edition == *edition && begun.load_date == load_date)
+}
+
+/// What is begun and not complete: writer 1's progress.
+pub fn unfinished(ledger: &Ledger) -> Option<&Progress> {
+    let begun = ledger.begun()?;
+    Here::on(ledger, &begun.topic_id).unfinished()
+}
+
+/// How many entries are sent of what is begun, by all who share it.
+pub fn entries_of(ledger: &Ledger, begun: &Progress) -> u64 {
+    Here::on(ledger, &begun.topic_id).position(begun)
 }
 
 /// What was sent of an edition, or is being sent, as [`hivecast_contract::Progress::entries`] has it:
 /// it must not be judged otherwise. None where the ledger does not name the edition.
 pub fn entries_sent<'a>(ledger: &'a Ledger, edition: &EditionId) -> Option<&'a str> {
-    let begun = ledger.progress.values().find(|progress| progress.edition == *edition);
+    let begun = ledger.begun().filter(|progress| progress.edition == *edition);
     let complete = || ledger.manifests.values().find(|manifest| manifest.edition == *edition);
     begun
         .map(|progress| progress.entries.as_str())
@@ -162,21 +212,24 @@ pub fn entries_sent<'a>(ledger: &'a Ledger, edition: &EditionId) -> Option<&'a s
 
 /// The ledger's records that speak of the topic as it is.
 struct Here<'a> {
-    writer: WriterId,
     manifests: Vec<&'a Manifest>,
-    progress: Vec<&'a Progress>,
+    /// Writer 1's progress: what was begun last.
+    begun: Option<&'a Progress>,
+    /// The progress of the others, of whatever set.
+    others: Vec<&'a Progress>,
 }
 
 impl<'a> Here<'a> {
     fn of(question: &Question<'a>) -> Self {
-        Here::on(question.ledger, question.topic.id, question.writer)
+        Here::on(question.ledger, question.topic.id)
     }
 
-    fn on(ledger: &'a Ledger, topic_id: &str, writer: WriterId) -> Self {
+    fn on(ledger: &'a Ledger, topic_id: &str) -> Self {
+        let is_here = |progress: &&Progress| progress.topic_id == topic_id;
         Here {
-            writer,
             manifests: ledger.manifests.values().filter(|m| m.topic_id == topic_id).collect(),
-            progress: ledger.progress.values().filter(|p| p.topic_id == topic_id).collect(),
+            begun: ledger.begun().filter(is_here),
+            others: ledger.progress.values().filter(|p| p.writer.index > 1).filter(is_here).collect(),
         }
     }
 
@@ -189,66 +242,66 @@ impl<'a> Here<'a> {
         self.manifests.iter().copied().find(|manifest| manifest.load_date == load_date)
     }
 
-    /// What was begun and neither completed nor overtaken by a completed edition.
-    fn unfinished(&self) -> Vec<&'a Progress> {
-        self.progress.iter().copied().filter(|progress| !self.is_settled(progress)).collect()
+    /// What was begun and not completed.
+    fn unfinished(&self) -> Option<&'a Progress> {
+        self.begun.filter(|begun| !self.is_completed(begun))
     }
 
-    /// Whether some manifest accounts for everything that this progress speaks of.
-    ///
-    /// The asking writer's own progress is rewritten with each of its commits, so it is settled only
-    /// by being complete. Another writer's may be stale: a later edition counts the keys of an
-    /// unfinished one among its bases and so touches each of them again, and once it is complete no
-    /// partition ends with the unfinished one's records.
-    fn is_settled(&self, progress: &Progress) -> bool {
-        let overtaken = |manifest: &&Manifest| {
-            progress.partitions.iter().enumerate().all(|(index, totals)| {
-                totals.last_offset <= manifest.partitions.get(index).and_then(|whole| whole.last_offset)
-            })
-        };
-        self.is_completed(progress)
-            || (progress.writer != self.writer && self.manifests.iter().any(overtaken))
+    /// The progress of all who share what is begun, itself among them. An earlier set may have been of the
+    /// same edition and of as many writers: its number tells them apart.
+    fn parts<'s>(&'s self, begun: &'s Progress) -> impl Iterator<Item = &'s Progress> {
+        let number = begun.set.map(|set| set.number);
+        let is_of_set =
+            move |other: &&Progress| number.is_some() && other.set.map(|set| set.number) == number;
+        std::iter::once(begun).chain(self.others.iter().copied().filter(is_of_set))
     }
 
-    /// The days of what may be on the topic now: of the edition that was completed last, and of those
+    fn part<'s>(&'s self, begun: &'s Progress, index: u32) -> Option<&'s Progress> {
+        self.parts(begun).find(|part| part.writer.index == index)
+    }
+
+    /// How many entries are sent of what is begun.
+    fn position(&self, begun: &Progress) -> u64 {
+        self.parts(begun).map(|part| part.position).sum()
+    }
+
+    /// What all who share it have committed, by partition.
+    fn sums(&self, begun: &Progress) -> Vec<PartitionTotals> {
+        let mut sums = vec![PartitionTotals::default(); begun.partitions.len()];
+        for part in self.parts(begun) {
+            sums.iter_mut().zip(&part.partitions).for_each(|(sum, part)| sum.merge(part));
+        }
+        sums
+    }
+
+    /// The days of what may be on the topic now: of the edition that was completed last, and of the one
     /// begun since.
-    fn days_on_topic(&self, unfinished: &[&Progress]) -> Vec<(LoadDate, &'static str)> {
+    fn days_on_topic(&self) -> Vec<(LoadDate, &'static str)> {
         let published = self.latest().map(|manifest| (manifest.load_date, "published"));
-        let begun = unfinished.iter().map(|progress| (progress.load_date, "partly published"));
-        begun.chain(published).collect()
+        let begun = self.unfinished().map(|progress| (progress.load_date, "partly published"));
+        begun.into_iter().chain(published).collect()
     }
 
     /// What was said last of the topic's partitions: a run under way speaks after the last manifest.
-    fn last_words(&self, unfinished: &[&'a Progress]) -> Option<&'a [PartitionTotals]> {
-        match unfinished.iter().find(|progress| progress.writer == self.writer) {
-            Some(progress) => Some(&progress.partitions),
-            None => self.latest().map(|manifest| manifest.partitions.as_slice()),
+    fn last_words(&self) -> Option<Vec<PartitionTotals>> {
+        match self.unfinished() {
+            Some(begun) => Some(self.sums(begun)),
+            None => self.latest().map(|manifest| manifest.partitions.clone()),
         }
     }
 
-    /// Whether the manifest of the same day says exactly what the writers' progress adds up to. The
-    /// same edition may be published again over a later one, so the edition's name is not enough.
-    fn is_completed(&self, progress: &Progress) -> bool {
-        let Some(manifest) = self.manifest(progress.load_date) else { return false };
-        if manifest.edition != progress.edition {
+    /// Whether the manifest of the same day is the one that completes this. The same edition may be
+    /// published again over a later one, so the edition's name is not enough: sets have numbers, and one
+    /// writer's progress is complete where the manifest says exactly what it adds up to.
+    fn is_completed(&self, begun: &Progress) -> bool {
+        let Some(manifest) = self.manifest(begun.load_date).filter(|m| m.edition == begun.edition) else {
             return false;
+        };
+        if let Some(set) = begun.set {
+            return manifest.set == Some(set.number);
         }
-        let writers = self.progress.iter().filter(|other| {
-            other.writer.of == progress.writer.of
-                && other.edition == progress.edition
-                && other.load_date == progress.load_date
-        });
-        let mut sum: Vec<PartitionTotals> = Vec::new();
-        for writer in writers {
-            sum.resize_with(sum.len().max(writer.partitions.len()), Default::default);
-            for (sum, part) in sum.iter_mut().zip(&writer.partitions) {
-                let last = sum.last_offset.max(part.last_offset);
-                sum.add(part);
-                sum.last_offset = last;
-            }
-        }
-        sum.len() == manifest.partitions.len()
-            && sum.iter().zip(&manifest.partitions).all(|(sum, whole)| {
+        begun.partitions.len() == manifest.partitions.len()
+            && begun.partitions.iter().zip(&manifest.partitions).all(|(sum, whole)| {
                 sum.documents == whole.documents
                     && sum.tombstones == whole.tombstones
                     && sum.checksum == whole.checksum
@@ -310,27 +363,38 @@ fn unknown_topic(question: &Question<'_>) -> Result<Verdict> {
 }
 
 /// A run with another number of writers is under way: its positions mean other ranges.
-fn other_writers(question: &Question<'_>, unfinished: &[&Progress]) -> Option<Objection> {
-    let other = unfinished.iter().find(|progress| progress.writer.of != question.writer.of)?;
+fn other_writers(question: &Question<'_>, here: &Here<'_>) -> Option<Objection> {
+    let other = here.unfinished().filter(|begun| begun.writer.of != question.writer.of)?;
     let what = format!(
-        "load_date {} of feed {} is partly published by {} writers, and this run has {}",
-        other.load_date, question.feed, other.writer.of, question.writer.of
+        "load_date {} of feed {} is partly published by {} ({} entries), and this run has {}",
+        other.load_date,
+        question.feed,
+        writers(other.writer.of),
+        here.position(other),
+        question.writer.of
     );
     Some(Objection {
         advice: format!(
-            "finish it with {} writers, or publish with --replace to start over",
-            other.writer.of
+            "finish it with {}, or publish with --replace to start over",
+            writers(other.writer.of)
         ),
         overruled: format!("{what}; starting over"),
         what,
     })
 }
 
+fn writers(of: u32) -> String {
+    match of {
+        1 => "1 writer".to_owned(),
+        of => format!("{of} writers"),
+    }
+}
+
 /// The topic's partitions were added to: a key's newest record may lie in another partition than
 /// its older ones.
-fn other_partitions(question: &Question<'_>, here: &Here<'_>, unfinished: &[&Progress]) -> Option<Objection> {
+fn other_partitions(question: &Question<'_>, here: &Here<'_>) -> Option<Objection> {
     let now = question.topic.end_offsets.len();
-    let then = here.last_words(unfinished)?.len();
+    let then = here.last_words()?.len();
     if then == now {
         return None;
     }
@@ -348,8 +412,8 @@ fn other_partitions(question: &Question<'_>, here: &Here<'_>, unfinished: &[&Pro
 }
 
 /// Records that the ledger says are committed are not on the topic.
-fn beyond_the_end(question: &Question<'_>, here: &Here<'_>, unfinished: &[&Progress]) -> Option<Objection> {
-    let words = here.last_words(unfinished)?;
+fn beyond_the_end(question: &Question<'_>, here: &Here<'_>) -> Option<Objection> {
+    let words = here.last_words()?;
     let (partition, last, end) =
         words.iter().zip(question.topic.end_offsets).enumerate().find_map(|(partition, (totals, end))| {
             totals.last_offset.filter(|last| last >= end).map(|last| (partition, last, *end))
@@ -369,18 +433,17 @@ fn beyond_the_end(question: &Question<'_>, here: &Here<'_>, unfinished: &[&Progr
 
 /// Other documents of the same edition are set aside now than when the sent part was sent: a position
 /// would pass over documents that nobody sent.
-fn other_entries(question: &Question<'_>, unfinished: &[&Progress]) -> Option<Objection> {
+fn other_entries(question: &Question<'_>, here: &Here<'_>) -> Option<Objection> {
     let entries = question.entries?;
-    let begun = unfinished.iter().find(|progress| {
-        progress.edition == *question.edition
-            && progress.load_date == question.load_date
-            && !progress.entries.is_empty()
-            && progress.entries != entries
-    })?;
+    let begun = here
+        .unfinished()
+        .filter(|begun| is_own(question, begun) && !begun.entries.is_empty() && begun.entries != entries)?;
     let what = format!(
         "edition {} of feed {} is partly published ({} entries), and gates set other documents of it aside \
          since: the rest can't be told from what is sent",
-        begun.edition, question.feed, begun.position
+        begun.edition,
+        question.feed,
+        here.position(begun)
     );
     Some(Objection {
         advice:
@@ -393,18 +456,16 @@ fn other_entries(question: &Question<'_>, unfinished: &[&Progress]) -> Option<Ob
 }
 
 /// Part of the edition, or all of it, is on the topic as another key masks it.
-fn other_mask_key(question: &Question<'_>, here: &Here<'_>, unfinished: &[&Progress]) -> Option<Objection> {
+fn other_mask_key(question: &Question<'_>, here: &Here<'_>) -> Option<Objection> {
     let Question { feed, edition, load_date, .. } = question;
     let is_other = |of: &EditionId, date: LoadDate, key: &str| {
         of == *edition && date == *load_date && !key.is_empty() && key != question.mask_key
     };
-    let begun = unfinished.iter().find(|begun| is_other(&begun.edition, begun.load_date, &begun.mask_key));
+    let unfinished = here.unfinished();
+    let begun = unfinished.filter(|begun| is_other(&begun.edition, begun.load_date, &begun.mask_key));
     // A correction that was begun with this key is under way: what its manifest says is what it corrects.
-    let is_corrected = || {
-        unfinished.iter().any(|begun| {
-            begun.edition == **edition && begun.load_date == *load_date && begun.mask_key == question.mask_key
-        })
-    };
+    let is_corrected =
+        || unfinished.is_some_and(|begun| is_own(question, begun) && begun.mask_key == question.mask_key);
     // A day that a later one has overtaken is done with, whatever key there is today.
     let whole = || {
         let whole = here.latest().filter(|_| !is_corrected())?;
@@ -412,7 +473,8 @@ fn other_mask_key(question: &Question<'_>, here: &Here<'_>, unfinished: &[&Progr
     };
     let (how, restored) = match begun {
         Some(begun) => {
-            (format!("partly published ({} entries)", begun.position), "and publish it to its end")
+            let entries = here.position(begun);
+            (format!("partly published ({entries} entries)"), "and publish it to its end")
         }
         None => whole().map(|_| ("published".to_owned(), "to leave it as it is"))?,
     };
@@ -432,28 +494,25 @@ fn other_mask_key(question: &Question<'_>, here: &Here<'_>, unfinished: &[&Progr
 
 /// The edition's manifest, where it still says what is on the topic, or where a newer day is there: the
 /// topic went past this one, as it should.
-fn already_complete<'a>(
-    question: &Question<'_>,
-    here: &Here<'a>,
-    unfinished: &[&Progress],
-) -> Option<&'a Manifest> {
+fn already_complete<'a>(question: &Question<'_>, here: &Here<'a>) -> Option<&'a Manifest> {
+    let unfinished = here.unfinished();
     let manifest = here.manifest(question.load_date).filter(|m| m.edition == *question.edition)?;
     let superseded = here.latest().is_some_and(|latest| latest.sequence > manifest.sequence);
     let disputed = match question.mode {
         // Whoever repeats a day that is done asks for nothing new, unless a correction of that very
         // day is half sent, or an older day was put back over it.
         Mode::Normal => {
-            unfinished.iter().any(|progress| progress.load_date == question.load_date)
-                || here.days_on_topic(unfinished).iter().any(|(date, _)| *date < question.load_date)
+            unfinished.is_some_and(|begun| begun.load_date == question.load_date)
+                || here.days_on_topic().iter().any(|(date, _)| *date < question.load_date)
         }
         // Whoever replaces wants this edition to be what is on the topic now.
-        Mode::Replace => superseded || !unfinished.is_empty(),
+        Mode::Replace => superseded || unfinished.is_some(),
     };
     (!disputed).then_some(manifest)
 }
 
 /// What is published, or begun, speaks against this edition.
-fn contradiction(question: &Question<'_>, here: &Here<'_>, unfinished: &[&Progress]) -> Option<Objection> {
+fn contradiction(question: &Question<'_>, here: &Here<'_>) -> Option<Objection> {
     let Question { feed, edition, load_date, .. } = question;
     if let Some(manifest) = here.manifest(*load_date).filter(|m| m.edition != **edition) {
         let what = format!(
@@ -470,7 +529,7 @@ fn contradiction(question: &Question<'_>, here: &Here<'_>, unfinished: &[&Progre
             what,
         });
     }
-    if let Some(begun) = unfinished.iter().find(|p| p.load_date == *load_date && p.edition != **edition) {
+    if let Some(begun) = here.unfinished().filter(|p| p.load_date == *load_date && p.edition != **edition) {
         let what = format!(
             "load_date {load_date} of feed {feed} is partly published as edition {}, and this is edition \
              {edition}: its input or the feed changed since",
@@ -482,7 +541,7 @@ fn contradiction(question: &Question<'_>, here: &Here<'_>, unfinished: &[&Progre
             what,
         });
     }
-    let on_topic = here.days_on_topic(unfinished);
+    let on_topic = here.days_on_topic();
     if let Some((older, how)) = on_topic.iter().find(|(date, _)| date < load_date)
         && here.manifest(*load_date).is_some()
     {
@@ -509,12 +568,12 @@ fn contradiction(question: &Question<'_>, here: &Here<'_>, unfinished: &[&Progre
     })
 }
 
-/// The editions whose keys may be on the topic: the one completed last, and those begun since, with
-/// what they themselves were replacing. A topic that lost its newest records still has the older
+/// The editions whose keys may be on the topic: the one completed last, and the one begun since, with
+/// what it was itself replacing. A topic that lost its newest records still has the older
 /// ones, so that starting over there has the same bases.
-fn bases(question: &Question<'_>, here: &Here<'_>, unfinished: &[&Progress]) -> Vec<EditionId> {
+fn bases(question: &Question<'_>, here: &Here<'_>) -> Vec<EditionId> {
     let latest = here.latest().map(|manifest| &manifest.edition);
-    let begun = unfinished.iter().flat_map(|progress| progress.bases.iter().chain([&progress.edition]));
+    let begun = here.unfinished().into_iter().flat_map(|begun| begun.bases.iter().chain([&begun.edition]));
     let mut bases: Vec<EditionId> = Vec::new();
     for base in latest.into_iter().chain(begun) {
         if base != question.edition && !bases.contains(base) {

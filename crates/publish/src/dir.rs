@@ -4,9 +4,12 @@
 //! <root>/<topic>/topic.json             identity, owner, partitions, settings
 //! <root>/<topic>/partition-0.ndjson …   one record a line
 //! <root>/.ledger/<feed>.ndjson          one committed transaction a line
-//! <root>/.ledger/<feed>.lock            held by the session that lives
+//! <root>/.ledger/<feed>.lock            held by writer 1's session as long as it lives
+//! <root>/.ledger/<feed>@writer-2.lock … by that of each other writer, and of who finishes
+//! <root>/.ledger/<feed>@commit.lock     held by who commits, for as long as that takes
 //! ```
-//! A transaction is one line of the ledger: it states how long each partition file is with the
+//! What a session sends it gathers apart; only when it commits are the lines put behind those that others
+//! have committed meanwhile. A transaction is one line of the ledger: it states how long each partition file is with the
 //! transaction, and holds the ledger records that commit with it. Readers read each file only as far
 //! as the last line says, so that what lies behind it does not exist for them; the next session cuts
 //! it off. The files are synced before the line is written, and the line before `commit` returns.
@@ -16,16 +19,16 @@ mod ledger;
 mod line;
 mod lock;
 mod session;
+mod spool;
 mod topic;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use hivecast_contract::WriterId;
 use hivecast_run::{Context, Fault, Result};
 
-use crate::{Ledger, Probe, Record, Session, Target, TargetLimits, TopicSpec, View};
+use crate::{Ledger, Probe, Record, Session, Slot, Target, TargetLimits, TopicSpec, View};
 use files::check_name;
 use ledger::LedgerFile;
 use line::Line;
@@ -60,8 +63,16 @@ impl DirTarget {
         self.root.join(".ledger")
     }
 
-    fn lock_path(&self, feed: &str) -> PathBuf {
-        self.ledger_dir().join(format!("{feed}.lock"))
+    /// No feed's name has an `@`, so that no other feed has the same lock.
+    fn lock_path(&self, feed: &str, slot: Slot) -> PathBuf {
+        self.ledger_dir().join(match slot {
+            Slot::FIRST => format!("{feed}.lock"),
+            slot => format!("{feed}@{slot}.lock"),
+        })
+    }
+
+    fn commit_lock_path(&self, feed: &str) -> PathBuf {
+        self.ledger_dir().join(format!("{feed}@commit.lock"))
     }
 
     fn ledger_path(&self, feed: &str) -> PathBuf {
@@ -102,17 +113,16 @@ impl Target for DirTarget {
     fn open<'a>(
         &'a self,
         topic: &TopicSpec,
-        writer: WriterId,
+        slot: Slot,
         _context: &Context<'a>,
     ) -> Result<Box<dyn Session + 'a>> {
         check_names(topic)?;
-        if writer.of != 1 {
-            return Err(Fault::usage(format!("failed to open {} as writer {writer}", self.name()))
-                .advise("a directory takes one writer: its files cannot be appended to by several at once"));
-        }
         files::create_dir(&self.root)?;
         files::create_dir(&self.ledger_dir())?;
-        let lock = lock::Lock::acquire(&self.lock_path(&topic.feed), &topic.feed)?;
+        let lock = lock::Lock::acquire(&self.lock_path(&topic.feed, slot), &topic.feed)?;
+        let commit_lock = self.commit_lock_path(&topic.feed);
+        // Nobody commits while what is there is made out, and what a crash left is cut off.
+        let turn = lock::Turn::take(&commit_lock)?;
         let dir = self.topic_dir(&topic.topic);
         let file = match TopicFile::load(&dir)? {
             Some(file) => file,
@@ -120,12 +130,26 @@ impl Target for DirTarget {
         };
         file.check(topic)?;
         let ledger = LedgerFile::open(&self.ledger_path(&topic.feed))?;
-        Ok(Box::new(session::DirSession::new(lock, dir, topic, file, ledger)?))
+        let spools = self.ledger_dir().join(format!("{}@{slot}", topic.feed));
+        let session = session::DirSession::new(
+            &turn,
+            session::Places { lock, commit_lock, dir, spools },
+            topic,
+            file,
+            ledger,
+        )?;
+        Ok(Box::new(session))
     }
 
-    fn check_free(&self, feed: &str) -> Result<()> {
+    fn fence(&self, topic: &TopicSpec, slot: Slot, _context: &Context<'_>) -> Result<()> {
+        check_names(topic)?;
+        // Who lives has the lock; who does not can't commit any more, and leaves nothing that is seen.
+        lock::Lock::acquire(&self.lock_path(&topic.feed, slot), &topic.feed).map(drop)
+    }
+
+    fn check_free(&self, feed: &str, slot: Slot) -> Result<()> {
         check_name("feed", feed)?;
-        lock::check_free(&self.lock_path(feed), feed)
+        lock::check_free(&self.lock_path(feed, slot), feed)
     }
 
     fn ledger(&self, feed: &str, _view: View, _context: &Context<'_>) -> Result<Ledger> {

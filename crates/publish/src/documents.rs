@@ -1,7 +1,7 @@
 //! An edition's documents, encoded, and tombstones for what its bases had.
 
-use hivecast_contract::{EditionId, LoadDate};
-use hivecast_edition::{Batch, Columns, Edition, EditionReader, MissingKeys, missing_keys};
+use hivecast_contract::{EditionId, HashRange, LoadDate};
+use hivecast_edition::{Batch, Columns, Edition, EditionReader, MissingKeys, missing_keys_in};
 use hivecast_run::{Cancel, Class, Fault, Result};
 
 use crate::encode::Encoder;
@@ -32,14 +32,14 @@ impl<'a> EditionEntries<'a> {
         self
     }
 
-    fn tombstones(&self, bases: &[EditionId], position: u64) -> Result<MissingKeys> {
+    fn tombstones(&self, range: HashRange, bases: &[EditionId], position: u64) -> Result<MissingKeys> {
         let mut found = Vec::new();
         for base in bases {
             let Some(base) = (self.bases)(base)? else { continue };
-            base.verify_files_unless(&self.cancel).map_err(|fault| advise_on_base(fault, &base))?;
+            base.verify_part_unless(range, &self.cancel).map_err(|fault| advise_on_base(fault, &base))?;
             found.push(base);
         }
-        let mut missing = missing_keys(&found, self.edition)?;
+        let mut missing = missing_keys_in(&found, self.edition, range)?;
         for _ in 0..position {
             self.cancel.check()?;
             missing.next().transpose()?;
@@ -65,15 +65,19 @@ impl Entries for EditionEntries<'_> {
         self.edition.fingerprint()
     }
 
-    fn check(&self) -> Result<()> {
-        self.edition.verify_files_unless(&self.cancel)
+    fn documents_in(&self, range: HashRange) -> Result<u64> {
+        self.edition.documents_in(range)
     }
 
-    fn open(&self, bases: &[EditionId], position: u64) -> Result<Box<dyn Blocks + '_>> {
-        let documents = self.documents();
-        let reader = self.edition.reader(position.min(documents), Columns::Documents)?;
+    fn check(&self, range: HashRange) -> Result<()> {
+        self.edition.verify_part_unless(range, &self.cancel)
+    }
+
+    fn open(&self, range: HashRange, bases: &[EditionId], position: u64) -> Result<Box<dyn Blocks + '_>> {
+        let documents = self.documents_in(range)?;
+        let reader = self.edition.reader_of_part(range, position.min(documents), Columns::Documents)?;
         // The bases are looked for now: one that is gone should stop the run before it sends.
-        let tombstones = self.tombstones(bases, position.saturating_sub(documents))?;
+        let tombstones = self.tombstones(range, bases, position.saturating_sub(documents))?;
         Ok(Box::new(EditionBlocks { encoder: self.encoder, reader, batch: None, tombstones }))
     }
 }

@@ -1,6 +1,6 @@
 //! What is sent, in the order in which it is sent, as encoded bytes.
 
-use hivecast_contract::{EditionId, LoadDate};
+use hivecast_contract::{EditionId, HashRange, LoadDate};
 use hivecast_run::Result;
 
 /// About how many bytes of keys and values one [`Block`] holds. Large enough that handing blocks
@@ -10,7 +10,8 @@ pub const BLOCK_BYTES: usize = 1 << 20;
 /// An edition as a sequence of records to send: the publish order is its documents in the edition's
 /// order, then a tombstone for each key that some base has and the edition lacks, in the same order.
 /// The sequence is a function of the edition and the bases alone, so that a position in it means the
-/// same after a crash.
+/// same after a crash. Several writers have a range of the order each: the documents in it, then the
+/// tombstones in it.
 pub trait Entries: Sync {
     /// Which edition.
     fn edition(&self) -> &EditionId;
@@ -27,14 +28,18 @@ pub trait Entries: Sync {
         format!("{} documents", self.documents())
     }
 
+    /// How many of the documents are in the range.
+    fn documents_in(&self, range: HashRange) -> Result<u64>;
+
     /// Holds what [`Entries::open`] reads of the edition against what was written. Called once a run,
     /// before the first record is sent.
-    fn check(&self) -> Result<()> {
+    fn check(&self, _range: HashRange) -> Result<()> {
         Ok(())
     }
 
-    /// The sequence from `position` (entries passed over, tombstones counted too) to its end.
-    fn open(&self, bases: &[EditionId], position: u64) -> Result<Box<dyn Blocks + '_>>;
+    /// The sequence of a range, from `position` (entries of the range passed over, tombstones counted
+    /// too) to its end. What is not in the range is not read.
+    fn open(&self, range: HashRange, bases: &[EditionId], position: u64) -> Result<Box<dyn Blocks + '_>>;
 }
 
 /// The rest of a sequence of records.

@@ -11,6 +11,8 @@ pub mod encode;
 pub mod entries;
 mod mask_key;
 pub mod run;
+mod send;
+mod set;
 pub mod target;
 pub mod verify;
 
@@ -18,6 +20,9 @@ pub use decide::Mode;
 pub use documents::EditionEntries;
 pub use entries::{Block, Blocks, Entries};
 pub use mask_key::mask_key_digest;
-pub use run::{Job, Outcome, Sent, Summary, publish};
-pub use target::{Committed, Headers, Ledger, Probe, Record, Session, Target, TargetLimits, TopicSpec, View};
+pub use run::{Job, Outcome, PartEnd, PartSummary, Sent, Share, Summary, publish, publish_part};
+pub use set::{Awaited, wait_for_first};
+pub use target::{
+    Committed, Headers, Ledger, Probe, Record, Session, Slot, Target, TargetLimits, TopicSpec, View,
+};
 pub use verify::{Original, Verified, verify, verify_by_key};

@@ -4,16 +4,16 @@
 use std::time::Duration;
 
 use hivecast_contract::{
-    EditionId, LEDGER_FORMAT, LedgerRecord, Manifest, PartitionTotals, Progress, WriterId, partition_of,
+    EditionId, LEDGER_FORMAT, LEDGER_FORMAT_ONE_WRITER, Manifest, PartitionTotals, Progress, Stage, WriterId,
 };
 use hivecast_feed::Chunks;
 use hivecast_run::{Class, Context, Event, Fault, Result, Step, Unit, crash_point};
 
-use crate::ahead::Ahead;
-use crate::chunk::Meter;
-use crate::decide::{Decision, Mode, Question, TopicState, Verdict, decide};
+use crate::decide::{Decision, Mode, Question, TopicState, Verdict, decide, next_set};
 use crate::entries::Entries;
-use crate::{Committed, Headers, Session, Target, TopicSpec};
+use crate::send::{Sender, next_sequence};
+use crate::set::{Awaited, Waiter};
+use crate::{Ledger, Session, Slot, Target, TopicSpec, View};
 
 /// How many sessions in a row may be lost, without a chunk committed between, before a run gives up.
 const LOST_SESSIONS_MAX: u32 = 4;
@@ -23,9 +23,6 @@ const REOPEN_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often in that time cancellation is looked for.
 const REOPEN_LOOKS: u32 = 5;
-
-/// After how many records cancellation is looked for and progress told.
-const SENT_BATCH_RECORDS: u64 = 1_000;
 
 /// What is asked of a run.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +38,20 @@ pub struct Job<'a> {
     pub mask_key: &'a str,
 }
 
+/// Which part of an edition a run publishes.
+#[derive(Clone, Copy, Debug)]
+pub struct Share {
+    /// Who it is, and of how many.
+    pub writer: WriterId,
+    /// How long any but writer 1 waits for writer 1 to open the set.
+    pub patience: Duration,
+}
+
+impl Share {
+    /// All of it.
+    const WHOLE: Share = Share { writer: WriterId::SINGLE, patience: Duration::ZERO };
+}
+
 /// What a run did.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
@@ -54,14 +65,36 @@ pub struct Summary {
     pub lost_sessions: u32,
 }
 
-/// How an edition came to be complete.
+/// What one of several writers did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PartSummary {
+    /// How the part came to be complete.
+    pub outcome: Outcome,
+    /// Whether the edition is, too.
+    pub end: PartEnd,
+    /// What this run committed, as opposed to runs before it.
+    pub sent: Sent,
+    /// How many sessions were lost on the way, and replaced.
+    pub lost_sessions: u32,
+}
+
+/// How an edition stands when a writer's part of it is committed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PartEnd {
+    /// Every part is, and the manifest is on the target.
+    Whole(Manifest),
+    /// These writers, by index, are still to finish theirs.
+    ToCome(Vec<u32>),
+}
+
+/// How an edition, or a writer's part of it, came to be complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was complete before this run, which sent nothing.
+    /// The edition was complete before this run, which sent nothing.
     AlreadyComplete,
     /// This run sent all of it.
     Published,
-    /// This run sent what an earlier one had left.
+    /// This run sent what an earlier one had left, be it the manifest alone.
     Resumed {
         /// Entries that were committed before this run.
         position: u64,
@@ -92,18 +125,34 @@ pub fn publish(
     entries: &dyn Entries,
     context: &Context<'_>,
 ) -> Result<Summary> {
-    context.tell(Event::Started {
-        step: Step::Publish,
-        total: Some(entries.documents()),
-        unit: Unit::Records,
-    });
-    let mut run = Run { target, job, entries, context, origin: None, chunks_committed: 0 };
+    let PartSummary { outcome, end, sent, lost_sessions } =
+        publish_part(target, job, Share::WHOLE, entries, context)?;
+    match end {
+        PartEnd::Whole(manifest) => Ok(Summary { outcome, manifest, sent, lost_sessions }),
+        PartEnd::ToCome(_) => Err(Fault::bug("failed to complete an edition: it was divided among writers")),
+    }
+}
+
+/// Publishes one writer's part of an edition, or what is left of it, as [`publish`] does all of it.
+/// Writer 1 decides and opens the set, the others wait for it, and who finishes last commits the
+/// manifest.
+pub fn publish_part(
+    target: &dyn Target,
+    job: &Job<'_>,
+    share: Share,
+    entries: &dyn Entries,
+    context: &Context<'_>,
+) -> Result<PartSummary> {
+    let total = Some(entries.documents_in(share.writer.range())?);
+    context.tell(Event::Started { step: Step::Publish, total, unit: Unit::Records });
+    let waiter = Waiter::new(target, job, share, entries.edition(), entries.load_date(), context);
+    let mut run = Run { target, job, share, entries, context, waiter, origin: None, chunks_committed: 0 };
     let mut lost_sessions = 0;
     let mut lost_in_a_row = 0;
-    let manifest = loop {
+    let done = loop {
         let chunks_before = run.chunks_committed;
         match run.session() {
-            Ok(manifest) => break manifest,
+            Ok(done) => break done,
             Err(Stop::Own(fault)) => return Err(fault),
             Err(Stop::Session(fault)) => {
                 lost_in_a_row = if run.chunks_committed > chunks_before { 1 } else { lost_in_a_row + 1 };
@@ -117,11 +166,11 @@ pub fn publish(
     };
     crash_point("publish.done");
     context.tell(Event::Ended { step: Step::Publish });
-    Ok(run.summary(manifest, lost_sessions))
+    Ok(run.summary(done, lost_sessions))
 }
 
-/// Why a session ended before the manifest was committed.
-enum Stop {
+/// Why a session ended before its part was committed.
+pub(crate) enum Stop {
     /// The session is lost, and with it what it had not committed: a new one may go on.
     Session(Fault),
     /// Nothing that a new session would mend.
@@ -130,7 +179,7 @@ enum Stop {
 
 impl Stop {
     /// For an error of the target's.
-    fn of_target(fault: Fault) -> Self {
+    pub(crate) fn of_target(fault: Fault) -> Self {
         match fault.class() {
             Class::Infrastructure => Stop::Session(fault),
             _ => Stop::Own(fault),
@@ -148,64 +197,140 @@ fn pause(context: &Context<'_>, fault: &Fault, lost_in_a_row: u32) -> Result<()>
     context.check_cancelled()
 }
 
-/// Where the edition stood when this run first looked.
+/// Where the part stood when this run first looked.
 struct Origin {
     outcome: Outcome,
     /// What was committed of it by then.
     before: Sent,
 }
 
+/// A part that is committed.
+struct Done {
+    end: PartEnd,
+    /// What all runs committed of it.
+    whole: Sent,
+}
+
 struct Run<'a, 'c> {
     target: &'a dyn Target,
     job: &'a Job<'a>,
+    share: Share,
     entries: &'a dyn Entries,
     context: &'a Context<'c>,
+    waiter: Waiter<'a, 'c>,
     origin: Option<Origin>,
     chunks_committed: u64,
 }
 
 impl Run<'_, '_> {
-    /// One session, from its opening to the manifest.
-    fn session(&mut self) -> Result<Manifest, Stop> {
+    /// One session, from its opening to the end of the part.
+    fn session(&mut self) -> Result<Done, Stop> {
         let is_first = self.origin.is_none();
-        let opened = self.target.open(self.job.topic, WriterId::SINGLE, self.context);
-        let mut session =
-            opened.map_err(|fault| if is_first { Stop::Own(fault) } else { Stop::of_target(fault) })?;
-        crash_point("publish.opened");
-        let Verdict { decision, warnings } = self.decide(session.as_ref())?;
-        if is_first {
-            warnings.into_iter().for_each(|warning| self.context.warn(warning));
-        }
-        let (outcome, progress) = match decision {
-            Decision::AlreadyComplete(manifest) => {
-                let before = Sent::of(&manifest.partitions, manifest.chunks);
-                self.origin.get_or_insert(Origin { outcome: Outcome::AlreadyComplete, before });
-                return Ok(manifest);
+        loop {
+            let awaited = match self.share.writer.index {
+                1 => None,
+                _ => Some(self.waiter.wait(Some(&self.entries.fingerprint()))?),
+            };
+            if let Some(Awaited::Complete(manifest, ledger)) = &awaited {
+                return Ok(self.complete(manifest, ledger));
             }
-            Decision::Resume(progress) => (Outcome::Resumed { position: progress.position }, progress),
-            Decision::Start { bases } => (Outcome::Published, self.first_progress(session.as_ref(), bases)),
-        };
-        if is_first {
-            self.entries.check().map_err(Stop::Own)?;
+            let slot = Slot::Writer(self.share.writer.index);
+            let opened = self.target.open(self.job.topic, slot, self.context);
+            let mut session =
+                opened.map_err(|fault| if is_first { Stop::Own(fault) } else { Stop::of_target(fault) })?;
+            crash_point("publish.opened");
+            // Read after the fence, and not what was seen while waiting.
+            let ledger = session.ledger();
+            let verdict = self.decide(ledger, session.as_ref()).map_err(|stop| match &awaited {
+                Some(awaited) => awaited.unless_overtaken(ledger, stop),
+                None => stop,
+            })?;
+            if is_first {
+                verdict.warnings.into_iter().for_each(|warning| self.context.warn(warning));
+            }
+            let (outcome, progress) = match verdict.decision {
+                Decision::AlreadyComplete(manifest) => return Ok(self.complete(&manifest, session.ledger())),
+                Decision::Wait => {
+                    drop(session);
+                    self.waiter.pause().map_err(Stop::Own)?;
+                    continue;
+                }
+                Decision::Resume(progress) => (Outcome::Resumed { position: progress.position }, progress),
+                Decision::Join(begun) => (Outcome::Published, self.joined(&begun)),
+                Decision::Start { bases } => {
+                    (Outcome::Published, self.first_progress(session.as_ref(), bases))
+                }
+            };
+            if is_first {
+                self.entries.check(self.share.writer.range()).map_err(Stop::Own)?;
+            }
+            return self.carry_out(session.as_mut(), outcome, progress);
         }
-        let before = Sent::of(&progress.partitions, progress.chunks);
-        self.origin.get_or_insert(Origin { outcome, before });
-        let sequence = session.ledger().manifests.values().map(|m| m.sequence).max().unwrap_or(0) + 1;
-        self.send(session.as_mut(), progress, sequence)
     }
 
-    fn decide(&self, session: &dyn Session) -> Result<Verdict, Stop> {
-        let ledger = session.ledger();
+    /// Opens the set where that is still to be done, sends what is left of the part, and finishes the
+    /// edition where all others have done the same.
+    fn carry_out(
+        &mut self,
+        session: &mut dyn Session,
+        outcome: Outcome,
+        mut progress: Progress,
+    ) -> Result<Done, Stop> {
+        let is_new = outcome == Outcome::Published;
+        let before = Sent::of(&progress.partitions, progress.chunks);
+        self.origin.get_or_insert(Origin { outcome, before });
+        let mut sequence = next_sequence(session.ledger());
+        if progress.set.is_some_and(|set| set.stage == Stage::Announced) {
+            if is_new {
+                self.waiter.announce(session, &progress)?;
+            }
+            let ledger = self.waiter.open_set(session, &mut progress)?;
+            sequence = next_sequence(&ledger);
+        }
+        let manifest = match progress.is_done() {
+            true => None,
+            false => self.send(session, &mut progress, sequence)?,
+        };
+        let whole = Sent::of(&progress.partitions, progress.chunks);
+        let end = match (manifest, progress.set) {
+            (Some(manifest), _) => PartEnd::Whole(manifest),
+            (None, Some(set)) => self.waiter.finish(set.number, self.entries.documents())?,
+            (None, None) => {
+                return Err(Stop::Own(Fault::bug(
+                    "failed to complete an edition: its last chunk has no manifest",
+                )));
+            }
+        };
+        Ok(Done { end, whole })
+    }
+
+    /// The edition was complete when this session looked.
+    fn complete(&mut self, manifest: &Manifest, ledger: &Ledger) -> Done {
+        let WriterId { index, of } = self.share.writer;
+        let own = ledger.progress.get(&index).filter(|own| own.set.map(|set| set.number) == manifest.set);
+        let whole = match (of, own) {
+            (1, _) => Sent::of(&manifest.partitions, manifest.chunks),
+            (_, Some(own)) => Sent::of(&own.partitions, own.chunks),
+            (_, None) => Sent::default(),
+        };
+        self.origin.get_or_insert(Origin { outcome: Outcome::AlreadyComplete, before: whole });
+        Done { end: PartEnd::Whole(manifest.clone()), whole }
+    }
+
+    fn decide(&self, ledger: &Ledger, session: &dyn Session) -> Result<Verdict, Stop> {
         let ledger_is_empty = ledger.manifests.is_empty() && ledger.progress.is_empty();
         let end_offsets = session.end_offsets().map_err(Stop::of_target)?;
         let has_records = ledger_is_empty && session.topic_has_records().map_err(Stop::of_target)?;
+        if has_records {
+            self.check_not_fenced()?;
+        }
         decide(&Question {
             feed: &self.job.topic.feed,
             edition: self.entries.edition(),
             entries: Some(&self.entries.fingerprint()),
             mask_key: self.job.mask_key,
             load_date: self.entries.load_date(),
-            writer: WriterId::SINGLE,
+            writer: self.share.writer,
             mode: self.job.mode,
             ledger,
             topic: TopicState {
@@ -218,54 +343,77 @@ impl Run<'_, '_> {
         .map_err(Stop::Own)
     }
 
+    /// Records that the session's ledger knows nothing of may be those of a run that fenced it since: then
+    /// the ledger speaks of them now.
+    fn check_not_fenced(&self) -> Result<(), Stop> {
+        let feed = &self.job.topic.feed;
+        let ledger = self.target.ledger(feed, View::Settled, self.context).map_err(Stop::of_target)?;
+        match ledger.begun() {
+            None => Ok(()),
+            Some(_) => Err(Stop::Own(
+                Fault::held(format!("feed {feed} is held by another run, which took it over from this one"))
+                    .advise("wait until it ends, or end it; nothing was sent by this run"),
+            )),
+        }
+    }
+
     fn first_progress(&self, session: &dyn Session, bases: Vec<EditionId>) -> Progress {
+        let set = next_set(session.ledger(), self.share.writer);
         Progress {
-            format: LEDGER_FORMAT,
+            format: if set.is_some() { LEDGER_FORMAT } else { LEDGER_FORMAT_ONE_WRITER },
             feed: self.job.topic.feed.clone(),
             load_date: self.entries.load_date(),
             edition: self.entries.edition().clone(),
-            writer: WriterId::SINGLE,
+            writer: self.share.writer,
             chunks: 0,
             position: 0,
             entries: self.entries.fingerprint(),
             mask_key: self.job.mask_key.to_owned(),
             bases,
             topic_id: session.topic_id().to_owned(),
+            set,
             partitions: vec![PartitionTotals::default(); self.job.topic.partitions as usize],
         }
     }
 
+    /// The start of this writer's part of what writer 1 has begun.
+    fn joined(&self, begun: &Progress) -> Progress {
+        Progress {
+            writer: self.share.writer,
+            chunks: 0,
+            position: 0,
+            set: begun.set.map(|set| hivecast_contract::WriterSet { stage: Stage::Open, ..set }),
+            partitions: vec![PartitionTotals::default(); begun.partitions.len()],
+            ..begun.clone()
+        }
+    }
+
+    /// Sends chunks until the part is committed; where there is one writer, with the manifest.
     fn send(
         &mut self,
         session: &mut dyn Session,
-        progress: Progress,
+        progress: &mut Progress,
         sequence: u64,
-    ) -> Result<Manifest, Stop> {
-        let entries = self.entries;
+    ) -> Result<Option<Manifest>, Stop> {
+        let documents = self.entries.documents_in(self.share.writer.range()).map_err(Stop::Own)?;
         std::thread::scope(|scope| {
-            let ahead = Ahead::start(scope, entries, progress.bases.clone(), progress.position);
-            let headers = Headers {
-                feed: progress.feed.clone(),
-                load_date: progress.load_date,
-                edition: progress.edition.to_string(),
-            };
-            let documents = entries.documents();
-            let (job, context) = (self.job, self.context);
-            let mut sender = Sender { job, context, session, ahead, headers, progress, sequence, documents };
+            let mut sender =
+                Sender::start(scope, self.job, self.context, session, self.entries, progress.clone());
             loop {
-                let manifest = sender.chunk()?;
+                let sent = sender.chunk(sequence, documents);
+                *progress = sender.progress().clone();
+                let last = sent?;
                 self.chunks_committed += 1;
-                if let Some(manifest) = manifest {
+                if let Some(manifest) = last {
                     return Ok(manifest);
                 }
             }
         })
     }
 
-    fn summary(self, manifest: Manifest, lost_sessions: u32) -> Summary {
-        // A commit whose outcome was unknown is counted by what the manifest says, not by this
-        // run's own count.
-        let whole = Sent::of(&manifest.partitions, manifest.chunks);
+    fn summary(self, Done { end, whole }: Done, lost_sessions: u32) -> PartSummary {
+        // A commit whose outcome was unknown is counted by what the ledger says, not by this run's own
+        // count.
         let Origin { outcome, before } =
             self.origin.unwrap_or(Origin { outcome: Outcome::Published, before: Sent::default() });
         let sent = Sent {
@@ -274,7 +422,7 @@ impl Run<'_, '_> {
             bytes: whole.bytes.saturating_sub(before.bytes),
             chunks: whole.chunks.saturating_sub(before.chunks),
         };
-        Summary { outcome, manifest, sent, lost_sessions }
+        PartSummary { outcome, end, sent, lost_sessions }
     }
 }
 
@@ -286,170 +434,5 @@ impl Sent {
             bytes: sum.bytes + totals.bytes,
             chunks: sum.chunks,
         })
-    }
-}
-
-/// Sends chunk by chunk within one session.
-struct Sender<'a, 'c, 'scope> {
-    job: &'a Job<'a>,
-    context: &'a Context<'c>,
-    session: &'a mut dyn Session,
-    ahead: Ahead<'scope>,
-    headers: Headers,
-    progress: Progress,
-    sequence: u64,
-    /// How many documents the manifest must count.
-    documents: u64,
-}
-
-/// What was sent in one transaction.
-struct Chunk {
-    entries: u64,
-    /// By topic partition.
-    counts: Vec<u64>,
-    is_last: bool,
-}
-
-impl Sender<'_, '_, '_> {
-    /// One transaction; the last one gives the manifest.
-    fn chunk(&mut self) -> Result<Option<Manifest>, Stop> {
-        self.context.check_cancelled().map_err(Stop::Own)?;
-        self.session.begin(&self.headers).map_err(Stop::of_target)?;
-        crash_point("publish.began");
-        let chunk = match self.fill() {
-            Ok(chunk) => chunk,
-            Err(stop) => {
-                self.abort();
-                return Err(stop);
-            }
-        };
-        crash_point("publish.before_commit");
-        if chunk.is_last {
-            crash_point("publish.before_manifest");
-        }
-        let manifest = self.commit(&chunk)?;
-        crash_point("publish.after_commit");
-        self.context.tell(Event::Advanced { step: Step::Publish, done: self.progress.position });
-        Ok(manifest)
-    }
-
-    /// Sends entries until the chunk is full or there are none left.
-    fn fill(&mut self) -> Result<Chunk, Stop> {
-        let partitions = self.job.topic.partitions;
-        let mut counts = vec![0; partitions as usize];
-        let mut meter = Meter::new(self.job.chunks);
-        let is_last = loop {
-            let Some(entry) = self.ahead.peek().map_err(Stop::Own)? else { break true };
-            let bytes = entry.bytes();
-            if !meter.admits(bytes) {
-                break false;
-            }
-            let partition = partition_of(entry.key, partitions);
-            self.session.send(partition, entry.key, entry.value).map_err(Stop::of_target)?;
-            self.ahead.advance();
-            meter.add(bytes);
-            counts[partition as usize] += 1;
-            if meter.records().is_multiple_of(SENT_BATCH_RECORDS) {
-                crash_point("publish.sent");
-                self.context.check_cancelled().map_err(Stop::Own)?;
-                let done = self.progress.position + meter.records();
-                self.context.tell(Event::Advanced { step: Step::Publish, done });
-            }
-        };
-        crash_point("publish.sent");
-        self.context.check_cancelled().map_err(Stop::Own)?;
-        Ok(Chunk { entries: meter.records(), counts, is_last })
-    }
-
-    fn commit(&mut self, chunk: &Chunk) -> Result<Option<Manifest>, Stop> {
-        let Sender { job, context, session, progress, sequence, documents, .. } = self;
-        let mut words = None;
-        let committed = session.commit(&mut |committed| {
-            check_acknowledged(chunk, committed)?;
-            let next = advanced(progress, chunk, committed);
-            let manifest = chunk.is_last.then(|| manifest(job, &next, *sequence, context.clock.now_ms()));
-            manifest.iter().try_for_each(|manifest| check_whole(manifest, *documents))?;
-            let records =
-                [Some(LedgerRecord::Progress(next.clone())), manifest.clone().map(LedgerRecord::Manifest)];
-            words = Some((next, manifest));
-            Ok(records.into_iter().flatten().collect())
-        });
-        match (committed, words) {
-            (Ok(_), Some((next, manifest))) => {
-                *progress = next;
-                Ok(manifest)
-            }
-            (Ok(_), None) => {
-                Err(Stop::Own(Fault::bug("failed to commit a chunk: the target wrote no ledger record")))
-            }
-            // Without a ledger record nothing can have been committed, nor when the target heard of
-            // the cancellation before it began to.
-            (Err(fault), words) if words.is_none() || fault.class() == Class::Interrupted => {
-                self.abort();
-                Err(Stop::of_target(fault))
-            }
-            // The outcome may be unknown. Whatever it is, the ledger knows, and this session is dead.
-            (Err(fault), _) => Err(Stop::of_target(fault)),
-        }
-    }
-
-    /// Best effort: what cannot be aborted now is rolled back by the next session.
-    fn abort(&mut self) {
-        if let Err(fault) = self.session.abort() {
-            self.context.info(format!("the open transaction is left to the next run ({})", fault.chain()));
-        }
-    }
-}
-
-/// The target must have taken exactly what was sent, or the ledger would state what is not so.
-fn check_acknowledged(chunk: &Chunk, committed: &Committed) -> Result<()> {
-    let acknowledged: Vec<u64> = committed.partitions.iter().map(PartitionTotals::records).collect();
-    if acknowledged == chunk.counts {
-        return Ok(());
-    }
-    Err(Fault::bug(format!(
-        "failed to commit a chunk: records sent by partition {:?}, acknowledged {acknowledged:?}",
-        chunk.counts
-    )))
-}
-
-/// A manifest says that the edition is whole, whatever way led there.
-fn check_whole(manifest: &Manifest, documents: u64) -> Result<()> {
-    if manifest.documents == documents {
-        return Ok(());
-    }
-    Err(Fault::bug(format!(
-        "failed to complete edition {}: it has {documents} documents, and {} were sent",
-        manifest.edition, manifest.documents
-    ))
-    .advise("the last chunk is not committed; publish with --replace to send the edition from the start"))
-}
-
-fn advanced(progress: &Progress, chunk: &Chunk, committed: &Committed) -> Progress {
-    let mut next = progress.clone();
-    next.chunks += 1;
-    next.position += chunk.entries;
-    for (sum, part) in next.partitions.iter_mut().zip(&committed.partitions) {
-        sum.add(part);
-    }
-    next
-}
-
-fn manifest(job: &Job<'_>, progress: &Progress, sequence: u64, completed_ms: i64) -> Manifest {
-    Manifest {
-        format: LEDGER_FORMAT,
-        sequence,
-        feed: progress.feed.clone(),
-        load_date: progress.load_date,
-        edition: progress.edition.clone(),
-        entries: progress.entries.clone(),
-        mask_key: progress.mask_key.clone(),
-        topic: job.topic.topic.clone(),
-        topic_id: progress.topic_id.clone(),
-        documents: progress.partitions.iter().map(|totals| totals.documents).sum(),
-        tombstones: progress.partitions.iter().map(|totals| totals.tombstones).sum(),
-        chunks: progress.chunks,
-        completed_ms,
-        partitions: progress.partitions.clone(),
     }
 }

@@ -2,9 +2,13 @@
 //! commits with them, and from which they can be read back.
 //!
 //! The contract that every implementation keeps, and that one conformance suite proves:
-//! - [`Target::open`] ends every earlier session of the same feed and writer, finishes or rolls back
+//! - [`Target::open`] ends every earlier session of the same feed and [`Slot`], finishes or rolls back
 //!   what they left, and only then reads the ledger. Of two live sessions one wins: either the
 //!   earlier is fenced, or `open` itself fails with `Class::Held` while the earlier lives.
+//!   [`Target::fence`] does the same without going on.
+//! - Sessions of different slots do not disturb each other: their transactions may be open at the same
+//!   time and commit in any order, and what one that died had not committed is never seen, whoever
+//!   commits after it.
 //! - Between [`Session::begin`] and [`Session::commit`] nothing is visible to committed readers;
 //!   after `commit` returns `Ok`, all of it is, and survives a crash of the process (and, as far as
 //!   the target promises, of the machine).
@@ -17,14 +21,15 @@
 //!   by `preflight` and by `open`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use hivecast_contract::{LedgerKey, LedgerRecord, LoadDate, Manifest, PartitionTotals, Progress, WriterId};
+use hivecast_contract::{LedgerKey, LedgerRecord, LoadDate, Manifest, PartitionTotals, Progress};
 use hivecast_run::{Context, Result};
 
 /// The topic as the feed wants it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicSpec {
-    /// The feed's name: with the writer it names the `transactional.id`.
+    /// The feed's name: with the slot it names the `transactional.id`.
     pub feed: String,
     /// The topic's name.
     pub topic: String,
@@ -73,11 +78,35 @@ pub struct Record<'a> {
     pub op: Option<&'a str>,
 }
 
+/// What one session at a time holds of a feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Slot {
+    /// A writer's place, counted from 1. How many writers there are is no part of it: whoever comes as
+    /// writer 1 ends whoever was writer 1, of however many.
+    Writer(u32),
+    /// The place of the one who writes the manifest of several writers' edition.
+    Finish,
+}
+
+impl Slot {
+    /// The place of writer 1, who alone decides what is published.
+    pub const FIRST: Slot = Slot::Writer(1);
+}
+
+impl fmt::Display for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Slot::Writer(index) => write!(f, "writer-{index}"),
+            Slot::Finish => f.write_str("finish"),
+        }
+    }
+}
+
 /// The ledger's last word for each key of one feed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ledger {
-    /// By writer.
-    pub progress: BTreeMap<WriterId, Progress>,
+    /// By [`Slot::Writer`]: what was written last in it, of however many writers it was one.
+    pub progress: BTreeMap<u32, Progress>,
     /// By load_date.
     pub manifests: BTreeMap<LoadDate, Manifest>,
 }
@@ -87,7 +116,7 @@ impl Ledger {
     pub fn apply(&mut self, record: LedgerRecord) {
         match record {
             LedgerRecord::Progress(progress) => {
-                self.progress.insert(progress.writer, progress);
+                self.progress.insert(progress.writer.index, progress);
             }
             LedgerRecord::Manifest(manifest) => {
                 self.manifests.insert(manifest.load_date, manifest);
@@ -99,12 +128,20 @@ impl Ledger {
     pub fn remove(&mut self, key: &LedgerKey) {
         match key {
             LedgerKey::Progress { writer, .. } => {
-                self.progress.remove(writer);
+                if self.progress.get(&writer.index).is_some_and(|progress| progress.writer == *writer) {
+                    self.progress.remove(&writer.index);
+                }
             }
             LedgerKey::Manifest { load_date, .. } => {
                 self.manifests.remove(load_date);
             }
         }
+    }
+
+    /// What was begun last: writer 1's progress, which speaks for all who share the edition. What other
+    /// writers' progress says counts only where it is of the same set.
+    pub fn begun(&self) -> Option<&Progress> {
+        self.progress.get(&1)
     }
 
     /// The manifest that was written last, whatever its load_date.
@@ -151,9 +188,9 @@ pub trait Target: Send + Sync {
     fn preflight(&self, topic: &TopicSpec, context: &Context<'_>) -> Result<TargetLimits>;
 
     /// Fails with `Class::Held` where it can be seen, without disturbing anybody, that a session of
-    /// this feed lives: so that a second run need not build an edition first to be told. A target that
-    /// can't see it says nothing, and [`Target::open`] decides.
-    fn check_free(&self, _feed: &str) -> Result<()> {
+    /// this feed and slot lives: so that a second run need not build an edition first to be told. A
+    /// target that can't see it says nothing, and [`Target::open`] decides.
+    fn check_free(&self, _feed: &str, _slot: Slot) -> Result<()> {
         Ok(())
     }
 
@@ -167,13 +204,19 @@ pub trait Target: Send + Sync {
     fn probe(&self, topic: &TopicSpec, context: &Context<'_>) -> Vec<Probe>;
 
     /// Creates the topic and the ledger where missing, fences earlier sessions of this feed and
-    /// writer, and reads the ledger.
+    /// slot, and reads the ledger.
     fn open<'a>(
         &'a self,
         topic: &TopicSpec,
-        writer: WriterId,
+        slot: Slot,
         context: &Context<'a>,
     ) -> Result<Box<dyn Session + 'a>>;
+
+    /// Ends every earlier session of this feed and slot, whose topic is there, and holds nothing: what
+    /// they have not committed by now they never will.
+    fn fence(&self, topic: &TopicSpec, slot: Slot, context: &Context<'_>) -> Result<()> {
+        self.open(topic, slot, context).map(drop)
+    }
 
     /// The ledger as committed readers see it, without fencing anyone. Empty where there is none.
     fn ledger(&self, feed: &str, view: View, context: &Context<'_>) -> Result<Ledger>;

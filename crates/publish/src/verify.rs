@@ -84,8 +84,12 @@ enum Reach {
 impl Reach {
     fn of(manifest: &Manifest, ledger: &Ledger) -> Reach {
         let is_last = ledger.latest().is_none_or(|latest| latest.sequence <= manifest.sequence);
-        let again = ledger.progress.values().any(|progress| {
-            progress.edition == manifest.edition && progress.partitions != manifest.partitions
+        let again = ledger.begun().is_some_and(|begun| {
+            let is_manifests = match begun.set {
+                Some(set) => manifest.set == Some(set.number),
+                None => begun.partitions == manifest.partitions,
+            };
+            begun.edition == manifest.edition && !is_manifests
         });
         if is_last && !again { Reach::End } else { Reach::Stated }
     }

@@ -21,6 +21,6 @@ pub use lines::Lines;
 pub use memory::peak_memory_bytes;
 pub use preview::pretty;
 pub use summary::{
-    EditionSummary, ErrorReport, Outcome, PublishSummary, REPORT_VERSION, Report, Summary, TableRows,
-    VerifySummary,
+    EditionSummary, ErrorReport, Outcome, PartReport, PublishSummary, REPORT_VERSION, Report, Summary,
+    TableRows, VerifySummary,
 };

@@ -54,6 +54,9 @@ pub enum Outcome {
     Resumed,
     /// The same edition was complete already; nothing was sent, what is there was verified.
     AlreadyPublished,
+    /// This writer's part is sent; other writers' parts are still to come, and with the last of them the
+    /// manifest.
+    PartPublished,
     /// The ledger says that the load_date is published, and was believed: nothing was read or sent.
     Skipped,
     /// What was published was read back and agrees.
@@ -71,6 +74,7 @@ impl Outcome {
             Outcome::Published => "published",
             Outcome::Resumed => "resumed",
             Outcome::AlreadyPublished => "already_published",
+            Outcome::PartPublished => "part_published",
             Outcome::Skipped => "skipped",
             Outcome::Verified => "verified",
             Outcome::Failed => "failed",
@@ -160,6 +164,18 @@ pub struct PublishSummary {
     pub bytes: u64,
     /// Chunks committed.
     pub chunks: u64,
+    /// Which part this run was to send; absent where it was all of the edition.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<PartReport>,
+}
+
+/// One writer's part of an edition.
+#[derive(Clone, Debug, Serialize)]
+pub struct PartReport {
+    /// Who sent it: `2/4`.
+    pub writer: String,
+    /// The writers, by index, whose parts were still to come when this one was committed.
+    pub to_come: Vec<u32>,
 }
 
 /// What was read back and compared with the manifest.
@@ -208,6 +224,7 @@ impl Summary {
             Outcome::Published => format!("published {what}{place}\n"),
             Outcome::Resumed => format!("resumed and finished {what}{place}\n"),
             Outcome::AlreadyPublished => format!("{what} was published already{place}; nothing was sent\n"),
+            Outcome::PartPublished => format!("sent one part of {what}{place}; it is not complete yet\n"),
             Outcome::Skipped => format!("skipped {what}: the ledger says it is published whole\n"),
             Outcome::Verified => format!("verified {what}: what the manifest says is there\n"),
             Outcome::Failed => format!("{what} failed\n"),
@@ -234,6 +251,14 @@ impl Summary {
                 "sent",
                 format!("{records} · {} · {}", bytes(sent.bytes), plural(sent.chunks, "chunk")),
             ));
+        }
+        if let Some(part) = self.publish.as_ref().and_then(|sent| sent.part.as_ref()) {
+            let to_come: Vec<String> = part.to_come.iter().map(u32::to_string).collect();
+            let rest = match to_come.as_slice() {
+                [] => "every part is sent".to_owned(),
+                writers => format!("to come: {}", writers.join(", ")),
+            };
+            facts.push(("writer", format!("{} · {rest}", part.writer)));
         }
         if let Some(verify) = &self.verify {
             let read = format!(
@@ -319,6 +344,7 @@ mod tests {
                 tombstones: 1,
                 bytes: 1_360_000_000,
                 chunks: 18,
+                part: None,
             }),
             verify: Some(VerifySummary {
                 partitions: 6,
@@ -355,6 +381,23 @@ mod tests {
           memory    812.0 MiB at most
           warning   topic mdm.contracts has replication 1
         ");
+    }
+
+    #[test]
+    fn a_part_says_what_is_to_come() {
+        let mut part = Summary { outcome: Outcome::PartPublished, verify: None, ..summary() };
+        let to_come = |to_come: &[u32]| PartReport { writer: "2/4".to_owned(), to_come: to_come.to_vec() };
+        part.publish.as_mut().unwrap().part = Some(to_come(&[1, 4]));
+        let text = part.render();
+        let headline = "sent one part of contracts 2026-11-22 to dir ./topics, topic mdm.contracts; it is not complete yet\n";
+        assert!(text.starts_with(headline), "{text}");
+        assert!(text.contains("\n  writer    2/4 · to come: 1, 4\n"), "{text}");
+        let json = serde_json::to_value(&part).unwrap();
+        assert_eq!(json["outcome"], "part_published");
+        assert_eq!(json["publish"]["part"], serde_json::json!({"writer": "2/4", "to_come": [1, 4]}));
+        part.outcome = Outcome::Published;
+        part.publish.as_mut().unwrap().part = Some(to_come(&[]));
+        assert!(part.render().contains("\n  writer    2/4 · every part is sent\n"));
     }
 
     #[test]

@@ -24,6 +24,7 @@ fn manifest(sequence: u64, edition: &str) -> Manifest {
         documents: 0,
         tombstones: 0,
         chunks: 1,
+        set: None,
         completed_ms: 0,
         partitions: Vec::new(),
     }
@@ -70,10 +71,10 @@ impl Target for Hiding {
     fn open<'a>(
         &'a self,
         topic: &TopicSpec,
-        writer: WriterId,
+        slot: Slot,
         context: &Context<'a>,
     ) -> Result<Box<dyn Session + 'a>> {
-        self.inner.open(topic, writer, context)
+        self.inner.open(topic, slot, context)
     }
 
     fn ledger(&self, feed: &str, view: View, context: &Context<'_>) -> Result<Ledger> {
@@ -153,7 +154,9 @@ impl OneDay {
         let resources = Resources { memory_bytes: 512 << 20, threads: 1 };
         let run = Run { project: &self.project, feed: &self.feed, wait: None, resources };
         let mut findings = Findings::default();
-        let outcome = run.publish(target, mode, self.day, &self.context(), &mut findings);
+        let share = Share { writer: WriterId::SINGLE, patience: Duration::ZERO };
+        let sending = Sending { target, mode, share };
+        let outcome = run.publish(sending, self.day, &self.context(), &mut findings);
         (outcome.unwrap_or_else(|fault| panic!("{mode:?}: {}", fault.chain())), findings)
     }
 

@@ -64,7 +64,7 @@ fn usage_mistakes_exit_2() {
         "publish --load-date 2026-02-30",
         "publish --load-date 2026-11-22 --memory 2",
         "publish --load-date 2026-11-22 --threads 0",
-        "publish --load-date 2026-11-22 --writer 2/4",
+        "publish --load-date 2026-11-22 --writer 5/4",
         "publish --load-date 2026-11-22 --backfill --replace",
         "sample --format csv",
         "publish --load-date 2026-11-22 --wait 2",

@@ -31,3 +31,4 @@ mod servers;
 mod shared_store;
 mod signals;
 mod support;
+mod writers;

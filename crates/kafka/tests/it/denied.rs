@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use hivecast_contract::WriterId;
 use hivecast_kafka::{KafkaTarget, Settings};
-use hivecast_publish::{Target, TopicSpec, View};
+use hivecast_publish::{Slot, Target, TopicSpec, View};
 use hivecast_run::{Class, Fault};
 
 use crate::support::{context, create_topic, dump, send, unique, variable};
@@ -39,7 +38,7 @@ fn spec(topic: &str) -> TopicSpec {
 /// The refusal of `open`, which must come in time, with advice and without the secret.
 fn refusal(target: &KafkaTarget, spec: &TopicSpec, secret: &str) -> Fault {
     let start = Instant::now();
-    let fault = match target.open(spec, WriterId::SINGLE, &context()) {
+    let fault = match target.open(spec, Slot::FIRST, &context()) {
         Ok(_) => panic!("opened"),
         Err(fault) => fault,
     };
@@ -58,7 +57,7 @@ fn rights_to_publish_are_enough() {
     assert!(limits.record_bytes.is_some_and(|bytes| bytes > 900_000), "{limits:?}");
     let context = context();
     let mut session =
-        target.open(&spec, WriterId::SINGLE, &context).unwrap_or_else(|fault| panic!("{}", fault.chain()));
+        target.open(&spec, Slot::FIRST, &context).unwrap_or_else(|fault| panic!("{}", fault.chain()));
     send(session.as_mut(), &spec, &["a", "b"]);
     session.commit(&mut |_| Ok(Vec::new())).unwrap_or_else(|fault| panic!("{}", fault.chain()));
     let mut keys = Vec::new();
@@ -160,7 +159,7 @@ fn probes_find_rights_that_are_there_and_create_nothing() {
         }
     }
     let context = context();
-    let mut session = target.open(&spec, WriterId::SINGLE, &context).expect("a session");
+    let mut session = target.open(&spec, Slot::FIRST, &context).expect("a session");
     send(session.as_mut(), &spec, &["a"]);
     let found = probed(&target, &spec);
     assert!(

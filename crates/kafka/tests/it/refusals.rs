@@ -2,9 +2,8 @@
 
 use std::sync::Mutex;
 
-use hivecast_contract::WriterId;
 use hivecast_kafka::KafkaTarget;
-use hivecast_publish::{Target, TopicSpec};
+use hivecast_publish::{Slot, Target, TopicSpec};
 use hivecast_run::{Cancel, Class, Context, Event, Fault, Level, Sink, SystemClock};
 
 use crate::support::{
@@ -13,7 +12,7 @@ use crate::support::{
 
 fn refusal(target: &KafkaTarget, spec: &TopicSpec) -> Fault {
     let preflight = target.preflight(spec, &context()).expect_err("a refusal");
-    let open = match target.open(spec, WriterId::SINGLE, &context()) {
+    let open = match target.open(spec, Slot::FIRST, &context()) {
         Ok(_) => panic!("opened"),
         Err(fault) => fault,
     };
@@ -100,7 +99,7 @@ fn a_name_that_kafka_refuses_is_a_usage_mistake() {
     let mut spec = spec("name", 1);
     spec.topic = "no spaces here".to_owned();
     let target = target(&[]);
-    let outcome = target.open(&spec, WriterId::SINGLE, &context());
+    let outcome = target.open(&spec, Slot::FIRST, &context());
     let Err(fault) = outcome else { panic!("opened") };
     assert_eq!(fault.class(), Class::Usage, "{}", fault.chain());
 }
@@ -133,7 +132,7 @@ fn a_topic_is_created_with_its_settings_and_limits() {
     let before = target.preflight(&spec, &context()).expect("fine").record_bytes.expect("a limit");
     assert!(!topic_exists(&spec.topic), "looking creates nothing");
     let context = context();
-    drop(target.open(&spec, WriterId::SINGLE, &context).expect("a session"));
+    drop(target.open(&spec, Slot::FIRST, &context).expect("a session"));
     let after = target.preflight(&spec, &context).expect("fine").record_bytes.expect("a limit");
     assert_eq!(before, after);
     assert!((19_000..20_000).contains(&after), "{after}");
@@ -147,7 +146,7 @@ fn the_largest_record_passes_and_the_next_byte_is_refused_with_its_key() {
     let target = target(&[("compression.type", "none")]);
     let limit = target.preflight(&spec, &context()).expect("fine").record_bytes.expect("a limit");
     let context = context();
-    let mut session = target.open(&spec, WriterId::SINGLE, &context).expect("a session");
+    let mut session = target.open(&spec, Slot::FIRST, &context).expect("a session");
     let value = vec![b'x'; usize::try_from(limit).expect("small") - 3];
     session.begin(&headers(&spec)).expect("begun");
     session.send(0, b"key", Some(&value)).expect("as large as can be");
@@ -170,7 +169,7 @@ fn the_largest_record_passes_and_the_next_byte_is_refused_with_its_key() {
 fn a_record_that_the_broker_refuses_is_named() {
     let (spec, context) = (spec("lowered", 1), context());
     let target = target(&[("compression.type", "none")]);
-    let mut session = target.open(&spec, WriterId::SINGLE, &context).expect("a session");
+    let mut session = target.open(&spec, Slot::FIRST, &context).expect("a session");
     set_topic(&spec.topic, "max.message.bytes", "2000");
     session.begin(&headers(&spec)).expect("begun");
     session.send(0, b"the-large-one", Some(&[b'x'; 5000])).expect("not refused here");

@@ -7,7 +7,7 @@ use hivecast_contract::{
     EditionId, LEDGER_FORMAT, LedgerRecord, LoadDate, PartitionTotals, Progress, WriterId, partition_of,
 };
 use hivecast_kafka::{KafkaTarget, Settings};
-use hivecast_publish::{Target, View};
+use hivecast_publish::{Slot, Target, View};
 use hivecast_run::{Cancel, Class, Context, Event, Fault, Silent, Sink, SystemClock};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::Consumer;
@@ -31,6 +31,7 @@ fn progress(feed: &str, position: u64) -> LedgerRecord {
         mask_key: String::new(),
         bases: Vec::new(),
         topic_id: "t".to_owned(),
+        set: None,
         partitions: vec![PartitionTotals::default()],
     })
 }
@@ -39,7 +40,7 @@ fn progress(feed: &str, position: u64) -> LedgerRecord {
 fn offsets_of_each_chunk_are_those_that_a_consumer_finds() {
     const PARTITIONS: u32 = 3;
     let (spec, target, context) = (spec("offsets", PARTITIONS), target(&[]), context());
-    let mut session = target.open(&spec, WriterId::SINGLE, &context).expect("a session");
+    let mut session = target.open(&spec, Slot::FIRST, &context).expect("a session");
     let mut chunks = Vec::new();
     for chunk in 0..3 {
         session.begin(&headers(&spec)).expect("begun");
@@ -85,7 +86,7 @@ fn a_commit_is_visible_when_it_returns() {
     let ledger = unique("ledger");
     let target = KafkaTarget::new(settings(&[]), ledger.clone()).expect("a client");
     let (spec, context) = (spec("visible", PARTITIONS), context());
-    let mut session = target.open(&spec, WriterId::SINGLE, &context).expect("a session");
+    let mut session = target.open(&spec, Slot::FIRST, &context).expect("a session");
     let consumer = committed_reader();
     let stable = |topic: &str, partition| {
         consumer.fetch_watermarks(topic, partition, Duration::from_secs(20)).expect("an answer").1
@@ -110,9 +111,9 @@ fn a_commit_is_visible_when_it_returns() {
 #[test]
 fn the_later_of_two_sessions_wins_and_the_earlier_leaves_nothing() {
     let (spec, target, context) = (spec("fence", 1), target(&[]), context());
-    let mut earlier = target.open(&spec, WriterId::SINGLE, &context).expect("a session");
+    let mut earlier = target.open(&spec, Slot::FIRST, &context).expect("a session");
     send(earlier.as_mut(), &spec, &["early"]);
-    let mut later = target.open(&spec, WriterId::SINGLE, &context).expect("a later session");
+    let mut later = target.open(&spec, Slot::FIRST, &context).expect("a later session");
     let fault = earlier.commit(&mut |_| Ok(vec![progress(&spec.feed, 1)])).expect_err("fenced");
     assert_eq!(fault.class(), Class::Held, "{}", fault.chain());
     for outcome in [earlier.begin(&headers(&spec)), earlier.send(0, b"k", None), earlier.abort()] {
@@ -130,11 +131,11 @@ fn the_later_of_two_sessions_wins_and_the_earlier_leaves_nothing() {
 #[test]
 fn a_failed_abort_does_not_hide_why_the_commit_failed() {
     let (spec, target, context) = (spec("abort", 1), target(&[]), context());
-    let mut earlier = target.open(&spec, WriterId::SINGLE, &context).expect("a session");
+    let mut earlier = target.open(&spec, Slot::FIRST, &context).expect("a session");
     send(earlier.as_mut(), &spec, &["early"]);
     let fault = earlier
         .commit(&mut |_| {
-            target.open(&spec, WriterId::SINGLE, &context).expect("a later session");
+            target.open(&spec, Slot::FIRST, &context).expect("a later session");
             Err(Fault::data("the true fault"))
         })
         .expect_err("no ledger records");
@@ -145,9 +146,8 @@ fn a_failed_abort_does_not_hide_why_the_commit_failed() {
 #[test]
 fn writers_of_one_feed_do_not_fence_each_other() {
     let (spec, target, context) = (spec("writers", 1), target(&[]), context());
-    let of = |index| WriterId { index, of: 2 };
-    let mut one = target.open(&spec, of(1), &context).expect("writer 1");
-    let mut two = target.open(&spec, of(2), &context).expect("writer 2");
+    let mut one = target.open(&spec, Slot::FIRST, &context).expect("writer 1");
+    let mut two = target.open(&spec, Slot::Writer(2), &context).expect("writer 2");
     send(one.as_mut(), &spec, &["one"]);
     send(two.as_mut(), &spec, &["two"]);
     one.commit(&mut |_| Ok(Vec::new())).unwrap_or_else(|fault| panic!("{}", fault.chain()));
@@ -159,7 +159,7 @@ fn writers_of_one_feed_do_not_fence_each_other() {
 fn a_topic_that_was_made_again_has_another_id() {
     let (spec, target, context) = (spec("again", 1), target(&[]), context());
     let id = |target: &KafkaTarget| {
-        let session = target.open(&spec, WriterId::SINGLE, &context).expect("a session");
+        let session = target.open(&spec, Slot::FIRST, &context).expect("a session");
         session.topic_id().to_owned()
     };
     let first = id(&target);
@@ -174,7 +174,7 @@ fn a_chunk_may_be_larger_than_the_queue() {
     // 24 MB of values through 1 MiB.
     let (spec, context) = (spec("queue", 2), context());
     let target = target(&[("queue.buffering.max.kbytes", "1024")]);
-    let mut session = target.open(&spec, WriterId::SINGLE, &context).expect("a session");
+    let mut session = target.open(&spec, Slot::FIRST, &context).expect("a session");
     session.begin(&headers(&spec)).expect("begun");
     let value = vec![b'v'; 12_000];
     for index in 0..2000_u32 {
@@ -189,7 +189,7 @@ fn a_chunk_may_be_larger_than_the_queue() {
 #[test]
 fn reading_ends_at_markers_and_passes_over_what_is_gone() {
     let (spec, target, context) = (spec("reading", 1), target(&[]), context());
-    let mut session = target.open(&spec, WriterId::SINGLE, &context).expect("a session");
+    let mut session = target.open(&spec, Slot::FIRST, &context).expect("a session");
     assert!(!session.topic_has_records().expect("an answer"));
     // Offsets 0 to 2 aborted, 3 its marker, 4 and 5 committed, 6 a marker, 7 aborted, 8 a marker.
     send(session.as_mut(), &spec, &["x", "y", "z"]);
@@ -229,7 +229,7 @@ fn reading_ends_at_markers_and_passes_over_what_is_gone() {
 #[test]
 fn an_error_of_the_reader_stops_it_and_comes_back_as_it_is() {
     let (spec, target, context) = (spec("stops", 1), target(&[]), context());
-    let mut session = target.open(&spec, WriterId::SINGLE, &context).expect("a session");
+    let mut session = target.open(&spec, Slot::FIRST, &context).expect("a session");
     send(session.as_mut(), &spec, &["a", "b"]);
     session.commit(&mut |_| Ok(Vec::new())).expect("committed");
     let mut seen = 0;
@@ -249,7 +249,7 @@ fn another_feeds_open_transaction_does_not_hide_our_last_word() {
     let ledger = unique("ledger");
     let target = KafkaTarget::new(settings(&[]), ledger.clone()).expect("a client");
     let (spec, context) = (spec("hidden", 1), context());
-    let mut session = target.open(&spec, WriterId::SINGLE, &context).expect("a session");
+    let mut session = target.open(&spec, Slot::FIRST, &context).expect("a session");
     let other = open_in_ledger(&ledger);
     send(session.as_mut(), &spec, &["a"]);
     session.commit(&mut |_| Ok(vec![progress(&spec.feed, 1)])).expect("committed");
@@ -264,8 +264,8 @@ fn another_feeds_open_transaction_does_not_hide_our_last_word() {
             std::thread::sleep(Duration::from_secs(1));
             other.commit_transaction(Duration::from_secs(20)).expect("committed");
         });
-        let session = target.open(&spec, WriterId::SINGLE, &context).expect("a session");
-        assert_eq!(session.ledger().progress[&WriterId::SINGLE].position, 1);
+        let session = target.open(&spec, Slot::FIRST, &context).expect("a session");
+        assert_eq!(session.ledger().progress[&1].position, 1);
     });
 }
 
@@ -289,16 +289,16 @@ fn another_feeds_open_transaction_with_nothing_of_ours_behind_is_not_waited_for(
     let ledger = unique("ledger");
     let target = KafkaTarget::new(settings(&[]), ledger.clone()).expect("a client");
     let (spec, context) = (spec("unhidden", 1), context());
-    let mut session = target.open(&spec, WriterId::SINGLE, &context).expect("a session");
+    let mut session = target.open(&spec, Slot::FIRST, &context).expect("a session");
     send(session.as_mut(), &spec, &["a"]);
     session.commit(&mut |_| Ok(vec![progress(&spec.feed, 1)])).expect("committed");
     drop(session);
     let _other = open_in_ledger(&ledger);
     let start = Instant::now();
-    let session = target.open(&spec, WriterId::SINGLE, &context).expect("a session");
+    let session = target.open(&spec, Slot::FIRST, &context).expect("a session");
     let settled = target.ledger(&spec.feed, View::Settled, &context).expect("read");
     assert_eq!(session.ledger(), &settled);
-    assert_eq!(settled.progress[&WriterId::SINGLE].position, 1);
+    assert_eq!(settled.progress[&1].position, 1);
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
 }
 
@@ -310,7 +310,7 @@ fn a_transaction_that_hides_our_last_word_for_too_long_is_infrastructure() {
     let (target, spec) = (target.expect("a client"), spec("hiding", 1));
     let (told, cancel) = (Told::default(), Cancel::default());
     let context = Context { sink: &told, cancel: &cancel, clock: &SystemClock };
-    let mut session = target.open(&spec, WriterId::SINGLE, &context).expect("a session");
+    let mut session = target.open(&spec, Slot::FIRST, &context).expect("a session");
     let _other = open_in_ledger(&ledger);
     send(session.as_mut(), &spec, &["a"]);
     session.commit(&mut |_| Ok(vec![progress(&spec.feed, 1)])).expect("committed");
@@ -377,7 +377,7 @@ fn an_absent_broker_does_not_hold_up_who_interrupts() {
 #[test]
 fn a_strangers_open_transaction_in_the_topic_does_not_look_like_lost_records() {
     let (spec, target, context) = (spec("stranger", 1), target(&[]), context());
-    let mut session = target.open(&spec, WriterId::SINGLE, &context).expect("a session");
+    let mut session = target.open(&spec, Slot::FIRST, &context).expect("a session");
     let _stranger = open_in_ledger(&spec.topic);
     send(session.as_mut(), &spec, &["a", "b"]);
     let committed = session.commit(&mut |_| Ok(Vec::new())).expect("committed");
@@ -389,9 +389,9 @@ fn a_strangers_open_transaction_in_the_topic_does_not_look_like_lost_records() {
 fn two_ledgers_of_one_feed_do_not_fence_each_other() {
     let (spec, context) = (spec("ledgers", 1), context());
     let (first, second) = (target(&[]), target(&[]));
-    let mut one = first.open(&spec, WriterId::SINGLE, &context).expect("a session");
+    let mut one = first.open(&spec, Slot::FIRST, &context).expect("a session");
     send(one.as_mut(), &spec, &["one"]);
-    let mut two = second.open(&spec, WriterId::SINGLE, &context).expect("another ledger's session");
+    let mut two = second.open(&spec, Slot::FIRST, &context).expect("another ledger's session");
     send(two.as_mut(), &spec, &["two"]);
     for session in [&mut one, &mut two] {
         session.commit(&mut |_| Ok(Vec::new())).unwrap_or_else(|fault| panic!("{}", fault.chain()));
@@ -407,13 +407,13 @@ fn the_ledger_keeps_the_last_word_of_each_feed_alone() {
     for (name, positions) in [("first", [1, 2]), ("second", [7, 9])] {
         let spec = spec(name, 1);
         for position in positions {
-            let mut session = target.open(&spec, WriterId::SINGLE, &context).expect("a session");
+            let mut session = target.open(&spec, Slot::FIRST, &context).expect("a session");
             send(session.as_mut(), &spec, &["a"]);
             session.commit(&mut |_| Ok(vec![progress(&spec.feed, position)])).expect("committed");
             drop(session);
             let read = target.ledger(&spec.feed, View::Now, &context).expect("read");
             assert_eq!(read.progress.len(), 1);
-            assert_eq!(read.progress[&WriterId::SINGLE].position, position);
+            assert_eq!(read.progress[&1].position, position);
         }
     }
 }
@@ -424,7 +424,7 @@ fn the_ledger_keeps_the_last_word_of_each_feed_alone() {
 fn a_transaction_that_took_too_long_is_not_another_run() {
     let (spec, context) = (spec("slow", 1), context());
     let target = target(&[("transaction.timeout.ms", "1000")]);
-    let mut session = target.open(&spec, WriterId::SINGLE, &context).expect("a session");
+    let mut session = target.open(&spec, Slot::FIRST, &context).expect("a session");
     send(session.as_mut(), &spec, &["a"]);
     // Delivered, so that the broker knows of the transaction; it looks for old ones every 10 s.
     std::thread::sleep(Duration::from_secs(15));
@@ -437,7 +437,7 @@ fn a_transaction_that_took_too_long_is_not_another_run() {
 fn a_cancelled_run_stops_before_the_commit() {
     let (spec, target, cancel) = (spec("cancelled", 1), target(&[]), Cancel::default());
     let context = Context { sink: &Silent, cancel: &cancel, clock: &SystemClock };
-    let mut session = target.open(&spec, WriterId::SINGLE, &context).expect("a session");
+    let mut session = target.open(&spec, Slot::FIRST, &context).expect("a session");
     send(session.as_mut(), &spec, &["a"]);
     let fault = session
         .commit(&mut |_| {

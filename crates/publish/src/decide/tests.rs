@@ -4,6 +4,7 @@ use hivecast_run::Class;
 use super::*;
 
 mod machine;
+mod sets;
 
 const FEED: &str = "contracts";
 const TOPIC: &str = "mdm.contracts";
@@ -42,6 +43,7 @@ fn manifest(sequence: u64, load_date: u8, edition: &str, last: i64) -> Manifest 
         documents: 10,
         tombstones: 0,
         chunks: 1,
+        set: None,
         completed_ms: 0,
         partitions: vec![totals(10, last)],
     }
@@ -60,6 +62,7 @@ fn progress(load_date: u8, edition: &str, bases: &[&str], last: i64) -> Progress
         mask_key: String::new(),
         bases: bases.iter().map(|base| id(base)).collect(),
         topic_id: ID.to_owned(),
+        set: None,
         partitions: vec![totals(4, last)],
     }
 }
@@ -85,7 +88,7 @@ impl Given {
                 LedgerLine::Done(manifest) => {
                     // A manifest is written together with the progress that completes it.
                     ledger.progress.insert(
-                        WriterId::SINGLE,
+                        1,
                         Progress {
                             position: 10,
                             partitions: manifest.partitions.clone(),
@@ -99,7 +102,7 @@ impl Given {
                     ledger.manifests.insert(manifest.load_date, manifest);
                 }
                 LedgerLine::Begun(progress) => {
-                    ledger.progress.insert(progress.writer, progress);
+                    ledger.progress.insert(progress.writer.index, progress);
                 }
             }
         }
@@ -387,33 +390,154 @@ fn another_number_of_partitions() {
 
 #[test]
 fn another_number_of_writers() {
-    let second_of_two = WriterId { index: 2, of: 2 };
-    let begun = Progress { writer: second_of_two, ..progress(22, "a", &[], 3) };
-    Given::ledger([Begun(begun.clone())]).conflict(22, "a", "by 2 writers, and this run has 1", &[]);
-    // Once an edition that was published over it is complete, it stands in nobody's way.
-    let given = Given::ledger([Begun(begun), Done(manifest(1, 22, "b", 20))]);
-    given.gives(23, "c", BOTH, &start(&["b"]));
+    let begun = part(1, 4, 1, Stage::Open, 3);
+    for (of, words) in [(1, "by 4 writers (4 entries), and this run has 1"), (3, "and this run has 3")] {
+        let mut given = Given::ledger([Begun(begun.clone())]);
+        given.writer = WriterId { index: 1, of };
+        given.conflict(22, "a", words, &["z"]);
+        given.conflict(23, "b", words, &["z", "a"]);
+    }
+    let mut one = Given::ledger([Begun(progress(22, "a", &[], 3))]);
+    one.writer = WriterId { index: 1, of: 2 };
+    one.conflict(22, "a", "by 1 writer (4 entries), and this run has 2", &[]);
+}
+
+/// Writer `index` of so many, in the set of this number.
+fn part(index: u32, of: u32, number: u64, stage: Stage, last: i64) -> Progress {
+    Progress {
+        writer: WriterId { index, of },
+        set: Some(WriterSet { number, widest: of, stage }),
+        ..progress(22, "a", &["z"], last)
+    }
+}
+
+fn of_set(number: u64, sequence: u64, edition: &str, load_date: u8) -> Manifest {
+    Manifest { set: Some(number), ..manifest(sequence, load_date, edition, 7) }
+}
+
+/// The decisions of writers 1 and 2 of two about day 22's edition `a`.
+#[track_caller]
+fn both(records: impl IntoIterator<Item = LedgerLine>, first: &Decision, second: &Decision) {
+    let mut given = Given::ledger(records);
+    for (index, decision) in [(1, first), (2, second)] {
+        given.writer = WriterId { index, of: 2 };
+        given.gives(22, "a", &[Mode::Normal], decision);
+    }
+}
+
+fn without_bases(part: Progress) -> Progress {
+    Progress { bases: Vec::new(), ..part }
 }
 
 #[test]
-fn two_writers_complete_an_edition_together() {
-    let writers = [WriterId { index: 1, of: 2 }, WriterId { index: 2, of: 2 }];
-    let part = |writer, last| Progress { writer, ..progress(22, "a", &[], last) };
-    let mut whole = manifest(1, 22, "a", 7);
-    let parts = writers.map(|writer| part(writer, i64::from(writer.index) * 4 - 1));
-    whole.partitions = vec![PartitionTotals {
-        last_offset: Some(7),
-        ..parts.iter().fold(PartitionTotals::default(), |mut sum, part| {
-            sum.add(&part.partitions[0]);
-            sum
-        })
-    }];
-    let mut given = Given::ledger(parts.clone().map(Begun));
-    given.writer = writers[0];
-    given.gives(22, "a", BOTH, &Decision::Resume(parts[0].clone()));
-    given.ledger.manifests.insert(day(22), whole.clone());
-    given.gives(22, "a", BOTH, &Decision::AlreadyComplete(whole));
-    given.gives(23, "b", BOTH, &start(&["a"]));
+fn writer_1_decides_and_the_others_wait_for_it() {
+    both([Done(manifest(1, 21, "z", 0))], &start(&["z"]), &Decision::Wait);
+    let mut empty = Given::ledger([]);
+    (empty.has_records, empty.writer) = (false, WriterId { index: 2, of: 2 });
+    assert!(empty.gives(22, "a", BOTH, &Decision::Wait).is_empty());
+    let announced = without_bases(part(1, 2, 1, Stage::Announced, 3));
+    both([Begun(announced.clone())], &Decision::Resume(announced), &Decision::Wait);
+    let open = without_bases(part(1, 2, 1, Stage::Open, 3));
+    both([Begun(open.clone())], &Decision::Resume(open.clone()), &Decision::Join(open));
+}
+
+#[test]
+fn each_writer_goes_on_with_its_own_part_of_the_same_set() {
+    let (first, second) = (part(1, 2, 4, Stage::Done, 3), part(2, 2, 4, Stage::Open, 7));
+    both(
+        [Begun(first.clone()), Begun(second.clone())],
+        &Decision::Resume(first.clone()),
+        &Decision::Resume(second),
+    );
+    // The same edition was sent by as many writers before: what they committed is none of this.
+    let earlier = part(2, 2, 3, Stage::Done, 7);
+    both([Begun(first.clone()), Begun(earlier)], &Decision::Resume(first.clone()), &Decision::Join(first));
+}
+
+#[test]
+fn an_edition_of_several_writers_is_complete_by_its_sets_manifest() {
+    let parts = || [part(1, 2, 4, Stage::Done, 3), part(2, 2, 4, Stage::Done, 7)];
+    let records = |manifest: Manifest| {
+        let mut given = Given::ledger(parts().map(Begun));
+        given.ledger.manifests.insert(manifest.load_date, manifest);
+        given
+    };
+    let whole = of_set(4, 1, "a", 22);
+    for index in [1, 2] {
+        let mut given = records(whole.clone());
+        given.writer = WriterId { index, of: 2 };
+        given.gives(22, "a", BOTH, &Decision::AlreadyComplete(whole.clone()));
+        // The manifest is of the time before the last.
+        let mut again = records(of_set(3, 1, "a", 22));
+        again.writer = WriterId { index, of: 2 };
+        again.gives(22, "a", BOTH, &Decision::Resume(parts()[index as usize - 1].clone()));
+    }
+    let mut next = records(whole);
+    next.gives(23, "b", BOTH, &start(&["a"]));
+    next.writer = WriterId { index: 2, of: 3 };
+    next.gives(23, "b", BOTH, &Decision::Wait);
+}
+
+#[test]
+fn what_speaks_against_an_edition_is_told_to_every_writer() {
+    let mut given = Given::ledger([Done(manifest(1, 22, "b", 9))]);
+    given.writer = WriterId { index: 2, of: 2 };
+    let fault = given.decide(22, "a", Mode::Normal).expect_err("a conflict");
+    assert_eq!(fault.class(), Class::Conflict, "{}", fault.chain());
+    // Writer 1 overrules it, and the others wait for that.
+    assert_eq!(
+        given.decide(22, "a", Mode::Replace).map(|verdict| verdict.decision).ok(),
+        Some(Decision::Wait)
+    );
+    let mut given = Given::ledger([Begun(part(1, 4, 1, Stage::Open, 3))]);
+    given.writer = WriterId { index: 3, of: 3 };
+    assert_eq!(given.decide(22, "a", Mode::Normal).expect_err("a conflict").class(), Class::Conflict);
+    assert_eq!(
+        given.decide(22, "a", Mode::Replace).map(|verdict| verdict.decision).ok(),
+        Some(Decision::Wait)
+    );
+}
+
+#[test]
+fn records_of_any_part_that_are_gone_are_missed() {
+    let mut given = Given::ledger([part(1, 2, 1, Stage::Open, 3), part(2, 2, 1, Stage::Open, 20)].map(Begun));
+    (given.writer, given.ends) = (WriterId { index: 1, of: 2 }, vec![20]);
+    given.conflict(22, "a", "ends at offset 20, and the ledger speaks of offset 20", &["z"]);
+}
+
+#[test]
+fn sets_are_counted_and_their_width_is_remembered() {
+    let set = |number, widest| Some(WriterSet { number, widest, stage: Stage::Announced });
+    let of = |of| WriterId { index: 1, of };
+    let one = Given::ledger([Done(manifest(1, 21, "z", 0))]).ledger;
+    assert_eq!(next_set(&one, of(1)), None, "a feed that has never had several writers says nothing of them");
+    assert_eq!(next_set(&Ledger::default(), of(4)), set(1, 4));
+    assert_eq!(next_set(&one, of(4)), set(1, 4));
+    let four = Given::ledger([Begun(part(1, 4, 7, Stage::Open, 3))]).ledger;
+    assert_eq!(next_set(&four, of(1)), set(8, 4));
+    assert_eq!(next_set(&four, of(6)), set(8, 6));
+}
+
+#[test]
+fn who_finishes_last_is_told_the_sums_of_all() {
+    let stand = |parts: &[Progress]| standing(&Given::ledger(parts.iter().cloned().map(Begun)).ledger, 4);
+    let [first, second] = [part(1, 2, 4, Stage::Done, 3), part(2, 2, 4, Stage::Done, 9)];
+    let open = part(2, 2, 4, Stage::Open, 9);
+    assert_eq!(stand(std::slice::from_ref(&first)), Standing::ToCome(vec![2]));
+    assert_eq!(stand(&[first.clone(), open]), Standing::ToCome(vec![2]));
+    assert_eq!(
+        stand(&[first.clone(), part(2, 2, 3, Stage::Done, 9)]),
+        Standing::ToCome(vec![2]),
+        "an earlier set's"
+    );
+    assert_eq!(stand(&[part(1, 2, 5, Stage::Done, 3), second.clone()]), Standing::Overtaken);
+    let Standing::AllDone(whole) = stand(&[first, second]) else { panic!("all are done") };
+    assert_eq!((whole.position, whole.chunks), (8, 2));
+    let totals = &whole.partitions[0];
+    assert_eq!((totals.documents, totals.first_offset, totals.last_offset), (8, Some(0), Some(9)));
+    let mut done = Given::ledger([Begun(part(1, 2, 5, Stage::Open, 3))]).ledger;
+    done.manifests.insert(day(22), of_set(4, 1, "a", 22));
+    assert!(matches!(standing(&done, 4), Standing::Complete(_)), "though the next has begun");
 }
 
 #[test]

@@ -73,11 +73,15 @@ pub(super) struct Contents {
 /// Reads a ledger; none is an empty one. A last line that is not whole was never committed and is
 /// passed over; any other is damage.
 pub(super) fn read(path: &Path) -> Result<Contents> {
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(Fault::io(format!("failed to read {}", path.display()), error)),
-    };
+    match std::fs::read(path) {
+        Ok(bytes) => parse(path, &bytes),
+        Err(error) if error.kind() == ErrorKind::NotFound => parse(path, b""),
+        Err(error) => Err(Fault::io(format!("failed to read {}", path.display()), error)),
+    }
+}
+
+/// Lines of the ledger, from the start of one to the end of the file.
+fn parse(path: &Path, bytes: &[u8]) -> Result<Contents> {
     let mut contents = Contents { commits: Vec::new(), whole_bytes: 0 };
     let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').peekable();
     let mut number = 0;
@@ -116,7 +120,7 @@ pub(super) fn fold(commits: &[Commit]) -> Result<Ledger> {
     Ok(ledger)
 }
 
-/// The ledger, open to be appended to by the one session that holds the lock.
+/// The ledger, open to be appended to by the one session at a time that has the turn.
 pub(super) struct LedgerFile {
     path: PathBuf,
     file: File,
@@ -144,6 +148,26 @@ impl LedgerFile {
             files::sync_dir(path.parent().unwrap_or(Path::new(".")))?;
         }
         Ok(LedgerFile { path: path.to_path_buf(), file, bytes: whole_bytes, commits })
+    }
+
+    /// Reads what others have committed since, and cuts off what one that died left half written. What is
+    /// read is synced, as in [`LedgerFile::open`].
+    pub(super) fn catch_up(&mut self) -> Result<Vec<Commit>> {
+        let fault = |error| Fault::io(format!("failed to read the ledger {}", self.path.display()), error);
+        let length = self.file.metadata().map_err(fault)?.len();
+        if length < self.bytes {
+            return Err(Fault::conflict(format!("the ledger {} was cut during the run", self.path.display()))
+                .advise("find out who changes the files of ledgers; restore it, or move it and the topic away to start anew"));
+        }
+        if length == self.bytes {
+            return Ok(Vec::new());
+        }
+        let mut bytes = vec![0; usize::try_from(length - self.bytes).unwrap_or(usize::MAX)];
+        self.file.read_exact_at(&mut bytes, self.bytes).map_err(fault)?;
+        let Contents { commits, whole_bytes } = parse(&self.path, &bytes)?;
+        self.bytes += whole_bytes;
+        self.file.set_len(self.bytes).and_then(|()| self.file.sync_data()).map_err(fault)?;
+        Ok(commits)
     }
 
     /// Appends a commit. When that fails the file is cut back to what it was, and nothing is
@@ -205,6 +229,26 @@ mod tests {
             ledger.write(&commit(30)).unwrap();
             assert_eq!(lengths(&path), [10, 30]);
         }
+    }
+
+    #[test]
+    fn what_others_append_is_read_and_a_torn_end_of_theirs_is_cut_off() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("feed.ndjson");
+        let mut ours = LedgerFile::open(&path).unwrap();
+        let mut other = LedgerFile::open(&path).unwrap();
+        assert!(ours.catch_up().unwrap().is_empty());
+        other.write(&commit(10)).unwrap();
+        other.write(&commit(20)).unwrap();
+        let whole = std::fs::metadata(&path).unwrap().len();
+        other.write(&commit(30)).unwrap();
+        OpenOptions::new().write(true).open(&path).unwrap().set_len(whole + 9).unwrap();
+        let seen: Vec<u64> = ours.catch_up().unwrap().iter().map(|commit| commit.lengths[0]).collect();
+        assert_eq!(seen, [10, 20]);
+        ours.write(&commit(40)).unwrap();
+        assert_eq!(lengths(&path), [10, 20, 40]);
+        OpenOptions::new().write(true).open(&path).unwrap().set_len(3).unwrap();
+        assert_eq!(ours.catch_up().unwrap_err().class(), hivecast_run::Class::Conflict);
     }
 
     #[test]

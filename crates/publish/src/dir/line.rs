@@ -31,10 +31,16 @@ impl HeaderText {
     }
 }
 
-/// Appends a record's line to `out`. The value must be JSON on one line; its bytes stay as they are.
-pub(super) fn write(
+/// Appends the start of a record's line to `out`, up to where [`write_rest`] goes on.
+pub(super) fn write_offset(out: &mut Vec<u8>, offset: i64) {
+    out.extend_from_slice(b"{\"offset\":");
+    out.extend_from_slice(itoa::Buffer::new().format(offset).as_bytes());
+}
+
+/// Appends a record's line without its start to `out`, which does not depend on where the record will lie.
+/// The value must be JSON on one line; its bytes stay as they are.
+pub(super) fn write_rest(
     out: &mut Vec<u8>,
-    offset: i64,
     key: &[u8],
     headers: &HeaderText,
     value: Option<&[u8]>,
@@ -48,8 +54,6 @@ pub(super) fn write(
             "failed to write the document of key {text:?}: it holds a line feed"
         )));
     }
-    out.extend_from_slice(b"{\"offset\":");
-    out.extend_from_slice(itoa::Buffer::new().format(offset).as_bytes());
     out.extend_from_slice(b",\"key\":");
     serde_json::to_writer(&mut *out, text)
         .map_err(|error| Fault::bug(format!("failed to write key {text:?}")).because(error))?;
@@ -149,6 +153,20 @@ mod tests {
             load_date: LoadDate::new(2026, 11, 22).unwrap(),
             edition: "0123456789abcdef".into(),
         })
+    }
+
+    fn write(
+        out: &mut Vec<u8>,
+        offset: i64,
+        key: &[u8],
+        headers: &HeaderText,
+        value: Option<&[u8]>,
+    ) -> Result<()> {
+        let mut rest = vec![];
+        write_rest(&mut rest, key, headers, value)?;
+        write_offset(out, offset);
+        out.extend_from_slice(&rest);
+        Ok(())
     }
 
     fn round_trip(key: &str, value: Option<&[u8]>) {

@@ -1,4 +1,5 @@
-//! One session a feed, on this machine and wherever the file system shares its locks.
+//! One session a slot of a feed, and one commit at a time, on this machine and wherever the file system
+//! shares its locks.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -17,6 +18,10 @@ const ATTEMPTS: u32 = 10;
 const LOOKS: u32 = 10;
 /// The pause between.
 const LOOK_PAUSE: Duration = Duration::from_millis(5);
+
+/// How often who wants to commit looks whether another session's commit is over: a minute of
+/// [`LOOK_PAUSE`]s, and no commit takes that long unless its process is stopped.
+const TURN_LOOKS: u32 = 12_000;
 
 /// An exclusive `flock` on a file. The kernel drops it with the last descriptor, so that it dies
 /// with its owner however that ends.
@@ -48,13 +53,7 @@ impl Lock {
     pub(super) fn acquire(path: &Path, feed: &str) -> Result<Lock> {
         let fault = |error: std::io::Error| Fault::io(format!("failed to lock {}", path.display()), error);
         for _ in 0..ATTEMPTS {
-            let file = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .open(path)
-                .map_err(fault)?;
+            let file = open(path).map_err(fault)?;
             if !lock_exclusively(&file).map_err(fault)? {
                 return Err(held(file, feed));
             }
@@ -84,12 +83,7 @@ impl Lock {
     }
 
     fn is_in_place(&self) -> std::io::Result<bool> {
-        let ours = self.file.metadata()?;
-        match self.path.metadata() {
-            Ok(there) => Ok((there.dev(), there.ino()) == (ours.dev(), ours.ino())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
-        }
+        is_in_place(&self.path, &self.file)
     }
 
     /// Leaves the process id for whoever finds the lock held.
@@ -99,9 +93,54 @@ impl Lock {
     }
 }
 
+/// The right to change what sessions of a feed share: the ledger and the partitions' files. It ends with
+/// its holder, however that ends.
+#[derive(Debug)]
+pub(super) struct Turn {
+    _file: File,
+}
+
+impl Turn {
+    /// Waits until no other session has it; fails as infrastructure where one keeps it.
+    pub(super) fn take(path: &Path) -> Result<Turn> {
+        let fault = |error: std::io::Error| Fault::io(format!("failed to lock {}", path.display()), error);
+        for _ in 0..ATTEMPTS {
+            let file = open(path).map_err(fault)?;
+            if !lock_within(&file, TURN_LOOKS).map_err(fault)? {
+                return Err(Fault::infrastructure(format!(
+                    "failed to commit: another writer keeps {} locked",
+                    path.display()
+                ))
+                .advise("a process that was stopped (SIGSTOP) in the middle of a commit holds it: let it go on, or end it"));
+            }
+            if is_in_place(path, &file).map_err(fault)? {
+                return Ok(Turn { _file: file });
+            }
+        }
+        Err(Fault::infrastructure(format!("failed to lock {}: the file keeps vanishing", path.display())))
+    }
+}
+
+fn open(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+}
+
+fn is_in_place(path: &Path, file: &File) -> std::io::Result<bool> {
+    let ours = file.metadata()?;
+    match path.metadata() {
+        Ok(there) => Ok((there.dev(), there.ino()) == (ours.dev(), ours.ino())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// False where somebody has the lock, and keeps it longer than one who only looks.
 fn lock_exclusively(file: &File) -> std::io::Result<bool> {
-    for look in 0..LOOKS {
+    lock_within(file, LOOKS)
+}
+
+fn lock_within(file: &File, looks: u32) -> std::io::Result<bool> {
+    for look in 0..looks {
         if look > 0 {
             std::thread::sleep(LOOK_PAUSE);
         }
@@ -180,5 +219,21 @@ mod tests {
         let second = Lock::acquire(&path, "contracts").unwrap();
         assert_eq!(first.check().unwrap_err().class(), Class::Held);
         second.check().unwrap();
+    }
+
+    #[test]
+    fn who_wants_to_commit_waits_for_who_commits() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("feed@commit.lock");
+        let turn = Turn::take(&path).unwrap();
+        let file = open(&path).unwrap();
+        assert!(!lock_within(&file, 2).unwrap(), "it is taken");
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| Turn::take(&path).unwrap());
+            std::thread::sleep(4 * LOOK_PAUSE);
+            assert!(!other.is_finished());
+            drop(turn);
+            other.join().unwrap();
+        });
     }
 }

@@ -11,16 +11,28 @@ use serde_json::value::RawValue;
 
 use super::ledger::{self, Commit, LedgerFile};
 use super::line::{self, HeaderText, Line};
-use super::lock::Lock;
+use super::lock::{Lock, Turn};
+use super::spool::Spool;
 use super::topic::{TopicFile, partition_path};
 use crate::{Committed, Headers, Ledger, Session, TopicSpec};
 
-/// How many bytes of lines each partition gathers before they are written to its file.
+/// How many bytes of lines are put together before they are written to a partition's file.
 const WRITE_BUFFER_BYTES: usize = 256 << 10;
 
+/// What a session holds, and where its files lie.
+pub(super) struct Places {
+    /// Of its slot.
+    pub(super) lock: Lock,
+    /// What is locked for a commit.
+    pub(super) commit_lock: PathBuf,
+    /// The topic's directory.
+    pub(super) dir: PathBuf,
+    /// What its spools' names begin with.
+    pub(super) spools: PathBuf,
+}
+
 pub(super) struct DirSession {
-    lock: Lock,
-    dir: PathBuf,
+    places: Places,
     topic: String,
     file: TopicFile,
     ledger_file: LedgerFile,
@@ -36,24 +48,25 @@ enum State {
     Dead,
 }
 
-/// A partition's file, and what the open transaction adds to it.
+/// A partition's file, and what the open transaction will add to it.
 struct Partition {
     path: PathBuf,
     file: File,
-    /// Committed bytes and the next offset behind them.
+    /// Committed bytes and the next offset behind them, as they were when this session looked last.
     committed: (u64, i64),
-    /// Where the next write goes.
-    position: u64,
-    next_offset: i64,
-    buffer: Vec<u8>,
+    spool: Spool,
+    /// What is in the spool. Offsets are known once it is appended.
     totals: PartitionTotals,
+    /// Bytes and the next offset with what was appended.
+    appended: (u64, i64),
 }
 
 impl DirSession {
-    /// Finds what is committed, and cuts off what an earlier session left behind it.
+    /// Finds what is committed, and cuts off what an earlier session left behind it. Nobody else may be
+    /// committing, which `_turn` says.
     pub(super) fn new(
-        lock: Lock,
-        dir: PathBuf,
+        _turn: &Turn,
+        places: Places,
         topic: &TopicSpec,
         file: TopicFile,
         mut ledger_file: LedgerFile,
@@ -62,7 +75,8 @@ impl DirSession {
         let mut partitions = Vec::new();
         for partition in 0..file.partitions {
             let known = last.and_then(|commit| commit.place(partition as usize));
-            partitions.push(Partition::open(partition_path(&dir, partition), known)?);
+            let spool = Spool::new(places.spools.with_added_extension(format!("spool-{partition}")));
+            partitions.push(Partition::open(partition_path(&places.dir, partition), known, spool)?);
         }
         let ledger = ledger::fold(&ledger_file.commits)?;
         if last.is_none() {
@@ -76,16 +90,8 @@ impl DirSession {
         }
         // Only the lengths above were needed of them, and they grow with the topic's age.
         ledger_file.commits = Vec::new();
-        Ok(DirSession {
-            lock,
-            dir,
-            topic: topic.topic.clone(),
-            file,
-            ledger_file,
-            ledger,
-            partitions,
-            state: State::Idle,
-        })
+        let state = State::Idle;
+        Ok(DirSession { places, topic: topic.topic.clone(), file, ledger_file, ledger, partitions, state })
     }
 
     /// Fails where this session may not commit any more.
@@ -93,24 +99,60 @@ impl DirSession {
         if matches!(self.state, State::Dead) {
             return Err(Fault::infrastructure(format!("the session of topic {} is over", self.topic)));
         }
-        self.lock.check()?;
-        match TopicFile::load(&self.dir)? {
+        self.places.lock.check()?;
+        match TopicFile::load(&self.places.dir)? {
             Some(file) if file.id == self.file.id => Ok(()),
             _ => Err(Fault::conflict(format!("topic {} was deleted during the run", self.topic))
                 .advise("find out who deletes topics; then publish with --replace")),
         }
     }
 
-    fn write_and_sync(&mut self) -> Result<()> {
-        for partition in &mut self.partitions {
-            partition.flush()?;
+    /// Learns how far the others have committed.
+    fn catch_up(&mut self) -> Result<()> {
+        let commits = self.ledger_file.catch_up()?;
+        if let Some(last) = commits.iter().rev().find(|commit| commit.topic_id == self.file.id) {
+            for (index, partition) in self.partitions.iter_mut().enumerate() {
+                partition.committed = last.place(index).unwrap_or(partition.committed);
+            }
         }
-        for partition in self.partitions.iter().filter(|partition| partition.is_touched()) {
+        self.partitions.iter_mut().for_each(|partition| partition.appended = partition.committed);
+        Ok(())
+    }
+
+    fn append_and_sync(&mut self) -> Result<()> {
+        for partition in &mut self.partitions {
+            partition.append()?;
+        }
+        for partition in self.partitions.iter().filter(|partition| partition.totals.records() > 0) {
             let synced = partition.file.sync_data();
             synced
                 .map_err(|error| Fault::io(format!("failed to sync {}", partition.path.display()), error))?;
         }
         Ok(())
+    }
+
+    /// Appends what is gathered, and gives the ledger's line that commits it.
+    fn prepare(
+        &mut self,
+        ledger_records: &mut dyn FnMut(&Committed) -> Result<Vec<LedgerRecord>>,
+    ) -> Result<(Committed, Vec<LedgerRecord>, Commit)> {
+        self.append_and_sync()?;
+        crash_point("dir.data_synced");
+        let totals = self.partitions.iter().map(|partition| partition.totals.clone());
+        let committed = Committed { partitions: totals.collect() };
+        let records = ledger_records(&committed)?;
+        let raw = records.iter().map(|record| RawValue::from_string(record.to_json()));
+        let raw = raw.collect::<Result<_, _>>();
+        let raw = raw.map_err(|error| Fault::bug("failed to write a ledger record").because(error))?;
+        Ok((committed, records, commit(&self.topic, &self.file.id, &self.partitions, raw)))
+    }
+
+    /// Cuts off what was appended and is not committed; only with the turn. What cannot be cut off now is
+    /// behind what is committed, and so does not exist.
+    fn cut_back(&mut self) {
+        for partition in &self.partitions {
+            let _ = partition.file.set_len(partition.committed.0);
+        }
     }
 }
 
@@ -118,8 +160,8 @@ fn commit(topic: &str, topic_id: &str, partitions: &[Partition], records: Vec<Bo
     Commit {
         topic: topic.to_owned(),
         topic_id: topic_id.to_owned(),
-        lengths: partitions.iter().map(|partition| partition.position).collect(),
-        offsets: partitions.iter().map(|partition| partition.next_offset).collect(),
+        lengths: partitions.iter().map(|partition| partition.appended.0).collect(),
+        offsets: partitions.iter().map(|partition| partition.appended.1).collect(),
         records,
     }
 }
@@ -164,22 +206,22 @@ impl Session for DirSession {
         &mut self,
         ledger_records: &mut dyn FnMut(&Committed) -> Result<Vec<LedgerRecord>>,
     ) -> Result<Committed> {
-        self.check_alive()?;
-        if !matches!(self.state, State::Open(_)) {
+        if matches!(self.state, State::Idle) {
             return Err(Fault::bug("failed to commit: no transaction is open"));
         }
-        self.write_and_sync()?;
-        crash_point("dir.data_synced");
-        let totals = self.partitions.iter().map(|partition| partition.totals.clone());
-        let committed = Committed { partitions: totals.collect() };
-        let records = ledger_records(&committed)?;
-        let raw = records.iter().map(|record| RawValue::from_string(record.to_json()));
-        let raw = raw.collect::<Result<_, _>>();
-        let raw = raw.map_err(|error| Fault::bug("failed to write a ledger record").because(error))?;
-        let line = commit(&self.topic, &self.file.id, &self.partitions, raw);
+        let _turn = Turn::take(&self.places.commit_lock)?;
+        self.check_alive()?;
+        self.catch_up()?;
+        let (committed, records, line) = match self.prepare(ledger_records) {
+            Ok(prepared) => prepared,
+            Err(fault) => {
+                self.cut_back();
+                return Err(fault);
+            }
+        };
         if let Err(fault) = self.ledger_file.write(&line) {
-            // A full disk gets its room back at once; what fails here is cut off by the next session.
-            let _ = self.abort();
+            // A full disk gets its room back at once; what fails here is cut off by the next commit.
+            self.cut_back();
             self.state = State::Dead;
             return Err(fault);
         }
@@ -197,10 +239,8 @@ impl Session for DirSession {
     fn abort(&mut self) -> Result<()> {
         // A dead session's last line may be in the ledger: what it speaks of must stay.
         let State::Open(_) = std::mem::replace(&mut self.state, State::Dead) else { return Ok(()) };
-        self.lock.check()?;
-        for partition in &mut self.partitions {
-            partition.roll_back()?;
-        }
+        self.places.lock.check()?;
+        self.partitions.iter_mut().for_each(Partition::forget);
         self.state = State::Idle;
         Ok(())
     }
@@ -210,7 +250,7 @@ impl Partition {
     /// Opens a partition's file and cuts it back to what is committed. Where the ledger knows
     /// nothing, or speaks of more than there is, the whole lines that are there count: the decision
     /// what to do about it is not the target's.
-    fn open(path: PathBuf, known: Option<(u64, i64)>) -> Result<Self> {
+    fn open(path: PathBuf, known: Option<(u64, i64)>, spool: Spool) -> Result<Self> {
         let fault = |error| Fault::io(format!("failed to open {}", path.display()), error);
         let opened = OpenOptions::new().read(true).write(true).open(&path);
         let file = opened.map_err(|error| match error.kind() {
@@ -224,60 +264,62 @@ impl Partition {
             _ => whole_lines(&path, &file)?,
         };
         file.set_len(committed.0).map_err(fault)?;
-        Ok(Partition {
-            path,
-            file,
-            committed,
-            position: committed.0,
-            next_offset: committed.1,
-            buffer: Vec::new(),
-            totals: PartitionTotals::default(),
-        })
+        let totals = PartitionTotals::default();
+        Ok(Partition { path, file, committed, spool, totals, appended: committed })
     }
 
     fn add(&mut self, key: &[u8], value: Option<&[u8]>, headers: &HeaderText) -> Result<()> {
-        line::write(&mut self.buffer, self.next_offset, key, headers, value)?;
+        self.spool.add(|out| line::write_rest(out, key, headers, value))?;
         self.totals.add(&PartitionTotals {
             documents: u64::from(value.is_some()),
             tombstones: u64::from(value.is_none()),
             bytes: (key.len() + value.map_or(0, <[u8]>::len)) as u64,
             checksum: Checksum::of_record(key, value),
-            first_offset: Some(self.next_offset),
-            last_offset: Some(self.next_offset),
+            ..PartitionTotals::default()
         });
-        self.next_offset += 1;
-        if self.buffer.len() >= WRITE_BUFFER_BYTES {
-            self.flush()?;
+        Ok(())
+    }
+
+    /// Puts what is gathered behind what is committed, over whatever one that died has left there.
+    fn append(&mut self) -> Result<()> {
+        self.appended = self.committed;
+        (self.totals.first_offset, self.totals.last_offset) = (None, None);
+        if self.totals.records() == 0 {
+            return Ok(());
         }
+        let Partition { path, file, spool, appended, .. } = self;
+        let fault = |error| Fault::io(format!("failed to write {}", path.display()), error);
+        file.set_len(appended.0).map_err(fault)?;
+        let mut buffer = Vec::new();
+        let flush = |buffer: &mut Vec<u8>, at: &mut u64| {
+            file.write_all_at(buffer, *at).map_err(fault)?;
+            *at += buffer.len() as u64;
+            buffer.clear();
+            buffer.shrink_to(2 * WRITE_BUFFER_BYTES);
+            Ok(())
+        };
+        let (position, next_offset) = appended;
+        spool.each(&mut |rest| {
+            line::write_offset(&mut buffer, *next_offset);
+            buffer.extend_from_slice(rest);
+            *next_offset += 1;
+            if buffer.len() >= WRITE_BUFFER_BYTES { flush(&mut buffer, position) } else { Ok(()) }
+        })?;
+        flush(&mut buffer, position)?;
+        self.totals.first_offset = Some(self.committed.1);
+        self.totals.last_offset = Some(self.appended.1 - 1);
         Ok(())
     }
 
-    fn flush(&mut self) -> Result<()> {
-        self.file
-            .write_all_at(&self.buffer, self.position)
-            .map_err(|error| Fault::io(format!("failed to write {}", self.path.display()), error))?;
-        self.position += self.buffer.len() as u64;
-        self.buffer.clear();
-        self.buffer.shrink_to(2 * WRITE_BUFFER_BYTES);
-        Ok(())
-    }
-
-    fn is_touched(&self) -> bool {
-        self.next_offset != self.committed.1
-    }
-
+    /// What was appended is committed.
     fn settle(&mut self) {
-        self.committed = (self.position, self.next_offset);
-        self.totals = PartitionTotals::default();
+        self.committed = self.appended;
+        self.forget();
     }
 
-    fn roll_back(&mut self) -> Result<()> {
-        self.buffer.clear();
-        (self.position, self.next_offset) = self.committed;
+    fn forget(&mut self) {
+        self.spool.clear();
         self.totals = PartitionTotals::default();
-        self.file
-            .set_len(self.position)
-            .map_err(|error| Fault::io(format!("failed to cut back {}", self.path.display()), error))
     }
 }
 

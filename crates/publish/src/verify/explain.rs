@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use hivecast_contract::{Checksum, Manifest, PartitionTotals, partition_of};
+use hivecast_contract::{Checksum, HashRange, Manifest, PartitionTotals, partition_of};
 use hivecast_run::{Context, Fault, Result};
 
 use super::{Compared, Found, Original, each_record};
@@ -255,7 +255,7 @@ impl Keys {
 }
 
 fn each_entry(original: Original<'_>, context: &Context<'_>, each: &mut dyn FnMut(Entry<'_>)) -> Result<()> {
-    let mut blocks = original.entries.open(original.bases, 0)?;
+    let mut blocks = original.entries.open(HashRange::WHOLE, original.bases, 0)?;
     let mut block = Block::default();
     loop {
         context.check_cancelled()?;

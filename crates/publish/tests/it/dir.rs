@@ -4,8 +4,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 
-use hivecast_contract::WriterId;
-use hivecast_publish::{Headers, Mode, Outcome, Session, Target, View};
+use hivecast_publish::{Headers, Mode, Outcome, Session, Slot, Target, View};
 use hivecast_run::{Class, Fault};
 use hivecast_testkit::conformance::faulty::{Effect, Faulty, Point, Trip};
 
@@ -31,7 +30,7 @@ fn truncate(path: &std::path::Path, bytes: u64) {
 }
 
 fn open(topic: &Topic) -> Box<dyn Session + '_> {
-    let session = topic.target.open(&topic.spec, WriterId::SINGLE, &topic.bench.context());
+    let session = topic.target.open(&topic.spec, Slot::FIRST, &topic.bench.context());
     session.unwrap_or_else(|fault| panic!("{}", fault.chain()))
 }
 
@@ -83,9 +82,16 @@ fn an_abort_gives_the_disk_its_room_back() {
     let mut session = open(&topic);
     session.begin(&headers(&topic)).expect("begun");
     session.send(0, b"k", Some(format!("\"{}\"", "x".repeat(1 << 20)).as_bytes())).expect("sent");
-    assert!(length(&topic.partition(0)) > 1 << 20, "large records are written at once");
+    assert_eq!(length(&topic.partition(0)), 0, "what is not committed is kept apart");
     session.abort().expect("aborted");
     assert_eq!(length(&topic.partition(0)), 0);
+    session.begin(&headers(&topic)).expect("begun");
+    session.commit(&mut |_| Ok(Vec::new())).expect("committed");
+    assert_eq!(length(&topic.partition(0)), 0, "nothing of it is left");
+    drop(session);
+    let names = fs::read_dir(topic.root.path().join(".ledger")).expect("a directory");
+    let names = names.map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"));
+    assert!(!names.into_iter().any(|name| name.contains("spool")), "its file has no name");
 }
 
 #[test]
@@ -225,14 +231,20 @@ fn a_lock_that_is_taken_away_fences_its_holder() {
     assert_eq!(topic.log().live(), topic.editions.get("e22").live());
 }
 
+/// Programs that know nothing of sets read its ledger, and go on from it.
 #[test]
-fn a_directory_takes_one_writer() {
+fn a_feed_of_one_writer_says_nothing_of_sets() {
     let topic = Topic::new();
-    let writer = WriterId { index: 2, of: 3 };
-    let Err(fault) = topic.target.open(&topic.spec, writer, &topic.bench.context()) else {
-        panic!("several writers would mix their lines")
-    };
-    assert_eq!(fault.class(), Class::Usage);
+    topic.publish("e22");
+    topic.publish("e23");
+    let records = fs::read_to_string(topic.ledger()).expect("text");
+    let commits = records.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+    let records: Vec<serde_json::Value> =
+        commits.flat_map(|line| line["commit"]["records"].as_array().expect("records").clone()).collect();
+    assert!(records.len() > 6, "{}", records.len());
+    for record in records {
+        assert_eq!((&record["format"], record.get("set")), (&1.into(), None), "{record}");
+    }
 }
 
 #[test]

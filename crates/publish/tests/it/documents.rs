@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, StringArray, StructArray, UInt32Array};
 use arrow_schema::{DataType, Field, Fields};
-use hivecast_contract::{EditionId, key_hash};
+use hivecast_contract::{EditionId, HashRange, key_hash};
 use hivecast_edition::{Draft, Edition, Exclusion, Sent, Store};
 use hivecast_feed::Feed;
 use hivecast_publish::encode::{EditionStamp, Encoder};
@@ -82,7 +82,7 @@ fn records(
     bases: &[EditionId],
     position: u64,
 ) -> Result<Vec<(String, Option<String>)>> {
-    let mut blocks = entries.open(bases, position)?;
+    let mut blocks = entries.open(HashRange::WHOLE, bases, position)?;
     let mut block = Block::default();
     let mut records = vec![];
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
@@ -138,7 +138,7 @@ fn blocks_are_bounded_whatever_the_editions_size() {
     let encoder = encoder(&edition);
     let none = |_: &EditionId| Ok(None);
     let entries = EditionEntries::new(&edition, &encoder, &none);
-    let mut blocks = entries.open(&[], 0).expect("readable");
+    let mut blocks = entries.open(HashRange::WHOLE, &[], 0).expect("readable");
     let mut block = Block::default();
     let mut sizes = vec![];
     loop {
@@ -321,8 +321,17 @@ impl Entries for Short<'_> {
         self.0.documents() + 1
     }
 
-    fn open(&self, bases: &[EditionId], position: u64) -> Result<Box<dyn hivecast_publish::Blocks + '_>> {
-        self.0.open(bases, position)
+    fn documents_in(&self, range: HashRange) -> Result<u64> {
+        Ok(self.0.documents_in(range)? + 1)
+    }
+
+    fn open(
+        &self,
+        range: HashRange,
+        bases: &[EditionId],
+        position: u64,
+    ) -> Result<Box<dyn hivecast_publish::Blocks + '_>> {
+        self.0.open(range, bases, position)
     }
 }
 

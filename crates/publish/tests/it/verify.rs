@@ -1,8 +1,8 @@
 //! Verifying finds every kind of difference, and says which.
 
-use hivecast_contract::{EditionId, WriterId};
+use hivecast_contract::EditionId;
 use hivecast_publish::{
-    Entries, Ledger, Original, Probe, Record, Session, Target, TargetLimits, TopicSpec, Verified, View,
+    Entries, Ledger, Original, Probe, Record, Session, Slot, Target, TargetLimits, TopicSpec, Verified, View,
     verify, verify_by_key,
 };
 use hivecast_run::{Class, Context, Fault, Result};
@@ -39,10 +39,10 @@ impl Target for Tampered<'_> {
     fn open<'s>(
         &'s self,
         topic: &TopicSpec,
-        writer: WriterId,
+        slot: Slot,
         context: &Context<'s>,
     ) -> Result<Box<dyn Session + 's>> {
-        self.inner.open(topic, writer, context)
+        self.inner.open(topic, slot, context)
     }
 
     fn ledger(&self, feed: &str, view: View, context: &Context<'_>) -> Result<Ledger> {

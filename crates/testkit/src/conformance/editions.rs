@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hivecast_contract::{EditionId, LoadDate, key_hash};
+use hivecast_contract::{EditionId, HashRange, LoadDate, key_hash};
 use hivecast_publish::{Block, Blocks, Entries};
 use hivecast_run::{Fault, Result};
 
@@ -118,7 +118,11 @@ impl Entries for Source<'_> {
         self.edition.documents.len() as u64
     }
 
-    fn open(&self, bases: &[EditionId], position: u64) -> Result<Box<dyn Blocks + '_>> {
+    fn documents_in(&self, range: HashRange) -> Result<u64> {
+        Ok(self.edition.documents.keys().filter(|(hash, _)| range.contains(*hash)).count() as u64)
+    }
+
+    fn open(&self, range: HashRange, bases: &[EditionId], position: u64) -> Result<Box<dyn Blocks + '_>> {
         let bases: Result<Vec<&Edition>> = bases
             .iter()
             .map(|base| {
@@ -126,7 +130,8 @@ impl Entries for Source<'_> {
             })
             .collect();
         let sequence = self.edition.sequence(&bases?);
-        let rest = sequence.into_iter().skip(usize::try_from(position).unwrap_or(usize::MAX));
+        let part = sequence.into_iter().filter(|(key, _)| range.contains(key_hash(key.as_bytes())));
+        let rest = part.skip(usize::try_from(position).unwrap_or(usize::MAX));
         Ok(Box::new(Rest(rest.collect::<Vec<_>>().into_iter())))
     }
 }

@@ -3,9 +3,9 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use hivecast_contract::{LedgerRecord, WriterId};
+use hivecast_contract::LedgerRecord;
 use hivecast_publish::{
-    Committed, Headers, Ledger, Probe, Record, Session, Target, TargetLimits, TopicSpec, View,
+    Committed, Headers, Ledger, Probe, Record, Session, Slot, Target, TargetLimits, TopicSpec, View,
 };
 use hivecast_run::{Class, Context, Fault, Result};
 
@@ -14,6 +14,8 @@ use hivecast_run::{Class, Context, Fault, Result};
 pub enum Point {
     /// After a session is open.
     Opened,
+    /// After a slot was fenced.
+    Fenced,
     /// After a transaction has begun.
     Began,
     /// After a record is sent.
@@ -152,16 +154,27 @@ impl Target for Faulty<'_> {
     fn open<'s>(
         &'s self,
         topic: &TopicSpec,
-        writer: WriterId,
+        slot: Slot,
         context: &Context<'s>,
     ) -> Result<Box<dyn Session + 's>> {
         self.alive()?;
-        let inner = self.inner.open(topic, writer, context)?;
+        let inner = self.inner.open(topic, slot, context)?;
         self.visit(Point::Opened)?;
         Ok(Box::new(FaultySession { target: self, inner, is_lost: false }))
     }
 
+    fn fence(&self, topic: &TopicSpec, slot: Slot, context: &Context<'_>) -> Result<()> {
+        self.alive()?;
+        self.inner.fence(topic, slot, context)?;
+        self.visit(Point::Fenced)
+    }
+
+    fn check_free(&self, feed: &str, slot: Slot) -> Result<()> {
+        self.inner.check_free(feed, slot)
+    }
+
     fn ledger(&self, feed: &str, view: View, context: &Context<'_>) -> Result<Ledger> {
+        self.alive()?;
         self.inner.ledger(feed, view, context)
     }
 

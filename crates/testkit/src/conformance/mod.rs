@@ -126,6 +126,19 @@ macro_rules! target_conformance {
             preflight_of_a_topic_to_be
             verified_after_publishing
             copies_behind_the_manifest_are_found
+            sessions_of_two_slots
+            several_writers_at_once
+            writers_wait_for_the_first_and_end_in_any_order
+            writers_crash_and_resume_each_alone
+            crash_between_the_last_part_and_the_manifest
+            several_who_finish_write_one_manifest
+            who_finishes_looks_again
+            crash_between_announced_and_open
+            another_number_of_writers_is_refused
+            an_edition_is_sent_again_by_as_many_writers
+            an_earlier_sets_writer_is_fenced
+            a_late_writer_of_an_earlier_set_sends_nothing
+            two_sets_of_writers_at_once
             random_schedule
         }
     };

@@ -92,21 +92,12 @@ impl Log {
         let mut expected: Vec<Vec<Content>> = vec![vec![]; topic.partitions as usize];
         for stretch in stretches {
             for (key, value) in &stretch.sent {
-                let op = if value.is_some() { "upsert" } else { "delete" };
-                let headers = [topic.feed.as_str(), &stretch.load_date, &stretch.edition, op]
-                    .map(|text| Some(text.to_owned()));
-                expected[partition_of(key.as_bytes(), topic.partitions) as usize].push((
-                    key.clone(),
-                    value.clone(),
-                    headers,
-                ));
+                let content = content(topic, stretch, key, value.as_deref());
+                expected[partition_of(key.as_bytes(), topic.partitions) as usize].push(content);
             }
         }
         for (partition, (found, expected)) in self.0.iter().zip(expected).enumerate() {
-            let found: Vec<_> = found
-                .iter()
-                .map(|found| (found.key.clone(), found.value.clone(), found.headers.clone()))
-                .collect();
+            let found: Vec<_> = found.iter().map(Found::content).collect();
             assert!(
                 found == expected,
                 "partition {partition} of {}:\n found    {}\n expected {}",
@@ -115,6 +106,35 @@ impl Log {
                 brief(&expected)
             );
         }
+    }
+
+    /// As [`Log::assert_is`], where each partition may have the records of a stretch in any order.
+    pub fn assert_is_in_any_order(&self, topic: &TopicSpec, stretches: &[Stretch]) {
+        let mut rest: Vec<&[Found]> = self.0.iter().map(Vec::as_slice).collect();
+        for stretch in stretches {
+            let mut expected: Vec<Vec<Content>> = vec![vec![]; topic.partitions as usize];
+            for (key, value) in &stretch.sent {
+                let content = content(topic, stretch, key, value.as_deref());
+                expected[partition_of(key.as_bytes(), topic.partitions) as usize].push(content);
+            }
+            for (partition, (rest, mut expected)) in rest.iter_mut().zip(expected).enumerate() {
+                let (here, behind) = rest.split_at(expected.len().min(rest.len()));
+                let mut found: Vec<Content> = here.iter().map(Found::content).collect();
+                found.sort();
+                expected.sort();
+                assert!(
+                    found == expected,
+                    "partition {partition} of {}, edition {}:\n found    {}\n expected {}",
+                    topic.topic,
+                    stretch.edition,
+                    brief(&found),
+                    brief(&expected)
+                );
+                *rest = behind;
+            }
+        }
+        let left: usize = rest.iter().map(|rest| rest.len()).sum();
+        assert_eq!(left, 0, "records behind the last stretch");
     }
 
     /// Sums of one edition's records, as a manifest states them.
@@ -136,6 +156,18 @@ impl Log {
         };
         self.0.iter().map(totals).collect()
     }
+}
+
+impl Found {
+    fn content(&self) -> Content {
+        (self.key.clone(), self.value.clone(), self.headers.clone())
+    }
+}
+
+fn content(topic: &TopicSpec, stretch: &Stretch, key: &str, value: Option<&[u8]>) -> Content {
+    let op = if value.is_some() { "upsert" } else { "delete" };
+    let headers = [topic.feed.as_str(), &stretch.load_date, &stretch.edition, op];
+    (key.to_owned(), value.map(<[u8]>::to_vec), headers.map(|text| Some(text.to_owned())))
 }
 
 fn brief(records: &[Content]) -> String {

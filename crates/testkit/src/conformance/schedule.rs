@@ -20,10 +20,10 @@ const COMMANDS: u32 = 12;
 const MASK_KEYS: [&str; 2] = ["digest of one key", "digest of another"];
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -41,7 +41,7 @@ impl Random {
         Edition::new(id, day, documents)
     }
 
-    fn trip(&mut self) -> Trip {
+    pub(super) fn trip(&mut self) -> Trip {
         let points = [
             Point::Opened,
             Point::Began,

@@ -77,6 +77,7 @@ impl World {
                 return Ok(true);
             }
             Decision::Resume(progress) => progress,
+            Decision::Join(_) | Decision::Wait => panic!("one writer waits for nobody"),
             Decision::Start { bases } => Progress {
                 format: LEDGER_FORMAT,
                 feed: "f".to_owned(),
@@ -89,6 +90,7 @@ impl World {
                 mask_key: key.to_owned(),
                 bases,
                 topic_id,
+                set: None,
                 partitions: vec![PartitionTotals::default()],
             },
         };
@@ -132,7 +134,7 @@ impl World {
             progress.position += 1;
         }
         progress.chunks += 1;
-        self.ledger.progress.insert(WriterId::SINGLE, progress.clone());
+        self.ledger.progress.insert(1, progress.clone());
         self.under_way = (rest.len() > CHUNK).then_some((edition, mask));
         if self.under_way.is_some() {
             return false;
@@ -152,6 +154,7 @@ impl World {
             documents: progress.partitions[0].documents,
             tombstones: progress.partitions[0].tombstones,
             chunks: progress.chunks,
+            set: None,
             completed_ms: 0,
             partitions: progress.partitions.clone(),
         };

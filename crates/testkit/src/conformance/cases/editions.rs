@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use hivecast_contract::{Checksum, WriterId, partition_of};
+use hivecast_contract::{Checksum, partition_of};
 use hivecast_feed::{Atomicity, Chunks};
-use hivecast_publish::{Headers, Mode, Original, Outcome, Sent, View, verify, verify_by_key};
+use hivecast_publish::{Headers, Mode, Original, Outcome, Sent, Slot, View, verify, verify_by_key};
 use hivecast_run::Class;
 
 use super::{CHUNK_RECORDS, Case, assert_outcome, two_days};
@@ -186,7 +186,7 @@ pub fn copies_behind_the_manifest_are_found(fixture: &dyn Fixture) {
     let manifest = case.publish("e22").manifest;
     let context = case.bench.context();
     let edition = case.editions.get("e22");
-    let mut session = case.target.open(&case.topic, WriterId::SINGLE, &context).expect("a session");
+    let mut session = case.target.open(&case.topic, Slot::FIRST, &context).expect("a session");
     let headers = Headers {
         feed: case.topic.feed.clone(),
         load_date: edition.load_date,

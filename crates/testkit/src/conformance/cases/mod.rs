@@ -5,16 +5,18 @@ mod conflicts;
 mod crashes;
 mod editions;
 mod sessions;
+mod writers;
 
 pub use super::schedule::random_schedule;
 pub use conflicts::*;
 pub use crashes::*;
 pub use editions::*;
 pub use sessions::*;
+pub use writers::*;
 
 use hivecast_contract::Manifest;
 use hivecast_feed::{Atomicity, Chunks};
-use hivecast_publish::{Entries, Job, Mode, Outcome, Summary, Target, TopicSpec, View, publish};
+use hivecast_publish::{Entries, Job, Mode, Outcome, Slot, Summary, Target, TopicSpec, View, publish};
 use hivecast_run::{Class, Result};
 
 use super::editions::Editions;
@@ -55,7 +57,7 @@ impl<'f> Case<'f> {
     /// Opens a session and drops it, which leaves an empty topic.
     pub(super) fn create_topic(&self) {
         self.target
-            .open(&self.topic, hivecast_contract::WriterId::SINGLE, &self.bench.context())
+            .open(&self.topic, Slot::FIRST, &self.bench.context())
             .unwrap_or_else(|fault| panic!("creating topic {}: {}", self.topic.topic, fault.chain()));
     }
 

@@ -1,7 +1,7 @@
 //! What one session promises, and two at once.
 
-use hivecast_contract::{LedgerRecord, WriterId};
-use hivecast_publish::{Headers, Mode, Outcome, Session, Target, View};
+use hivecast_contract::LedgerRecord;
+use hivecast_publish::{Headers, Mode, Outcome, Session, Slot, Target, View};
 use hivecast_run::{Class, Fault, Result};
 
 use super::{Case, assert_outcome, two_days};
@@ -26,9 +26,8 @@ pub fn two_sessions_at_once(fixture: &dyn Fixture) {
     let case = Case::new(fixture, "two", two_days());
     let (first_client, second_client) = (fixture.client(), fixture.client());
     let context = case.bench.context();
-    let open = |client: &'_ dyn Target| client.open(&case.topic, WriterId::SINGLE, &context).map(drop);
-    let mut first =
-        first_client.open(&case.topic, WriterId::SINGLE, &context).expect("the first session opens");
+    let open = |client: &'_ dyn Target| client.open(&case.topic, Slot::FIRST, &context).map(drop);
+    let mut first = first_client.open(&case.topic, Slot::FIRST, &context).expect("the first session opens");
     send_one(first.as_mut(), &headers(&case, "e22"), 0).expect("the first session sends");
     let first_lives = match open(second_client.as_ref()) {
         Err(fault) => {
@@ -82,7 +81,7 @@ pub fn open_transaction_is_invisible(fixture: &dyn Fixture) {
     let case = Case::new(fixture, "open", two_days());
     let client = fixture.client();
     let context = case.bench.context();
-    let mut session = client.open(&case.topic, WriterId::SINGLE, &context).expect("a session");
+    let mut session = client.open(&case.topic, Slot::FIRST, &context).expect("a session");
     assert_eq!(session.topic_has_records().map_err(|fault| fault.chain()), Ok(false));
     send_one(session.as_mut(), &headers(&case, "e22"), 1).expect("sent");
     assert!(case.log().is_empty());
@@ -98,7 +97,7 @@ pub fn aborted_transaction_is_invisible(fixture: &dyn Fixture) {
     let case = Case::new(fixture, "abort", two_days());
     let client = fixture.client();
     let context = case.bench.context();
-    let mut session = client.open(&case.topic, WriterId::SINGLE, &context).expect("a session");
+    let mut session = client.open(&case.topic, Slot::FIRST, &context).expect("a session");
     send_one(session.as_mut(), &headers(&case, "e22"), 1).expect("sent");
     session.abort().expect("aborted");
     session.begin(&headers(&case, "e22")).expect("begun again");
@@ -118,7 +117,7 @@ pub fn refused_ledger_record_commits_nothing(fixture: &dyn Fixture) {
     let case = Case::new(fixture, "refused", two_days());
     let client = fixture.client();
     let context = case.bench.context();
-    let mut session = client.open(&case.topic, WriterId::SINGLE, &context).expect("a session");
+    let mut session = client.open(&case.topic, Slot::FIRST, &context).expect("a session");
     send_one(session.as_mut(), &headers(&case, "e22"), 2).expect("sent");
     let mut refuse = |_: &_| -> Result<Vec<LedgerRecord>> { Err(Fault::bug("no")) };
     let fault = session.commit(&mut refuse).expect_err("refused");
@@ -140,7 +139,7 @@ pub fn ledger_without_a_session(fixture: &dyn Fixture) {
     assert_eq!(ledger(reader.as_ref()), Default::default());
     let summary = case.publish("e22");
     let context = case.bench.context();
-    let session = case.target.open(&case.topic, WriterId::SINGLE, &context).expect("a session");
+    let session = case.target.open(&case.topic, Slot::FIRST, &context).expect("a session");
     let read = ledger(reader.as_ref());
     assert_eq!(&read, session.ledger());
     assert_eq!(read.latest(), Some(&summary.manifest));
