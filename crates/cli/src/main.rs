@@ -8,6 +8,8 @@ mod dates;
 mod days;
 mod doctor;
 mod edition;
+mod explain;
+mod explain;
 mod failure;
 mod feed_file;
 mod generate;

@@ -105,6 +105,12 @@ impl SparkEngine {
     }
 }
 
+/// Opens a session and says who answers: `spark 4.2.0 at spark:15002`. The faults are those of a build that
+/// can't connect.
+pub fn probe(endpoint: &Endpoint, context: &Context<'_>) -> Result<String> {
+    Session::open(endpoint, SETTINGS, context).map(|session| session.name())
+}
+
 /// What a cluster will be asked for these inputs. Fails with `Class::Usage` where the feed holds what Spark
 /// does another way.
 pub fn explain(checked: &Checked, inputs: &Inputs) -> Result<Explained> {

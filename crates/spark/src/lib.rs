@@ -21,4 +21,4 @@ mod tests;
 
 pub use check::check;
 pub use endpoint::Endpoint;
-pub use engine::{Explained, SparkEngine, explain};
+pub use engine::{Explained, SparkEngine, explain, probe};
