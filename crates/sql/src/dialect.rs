@@ -1,14 +1,15 @@
 //! The SQL that DataFusion and Spark share: what a feed may use.
 
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::DFSchema;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 use datafusion::prelude::SessionContext;
 use hivecast_feed::{BindError, nearest};
 
 use super::bind_error;
+use crate::spark::literal_integer;
 
 /// Scalar functions with the same name, arguments and meaning in DataFusion and in Spark SQL,
 /// sorted.
@@ -212,6 +213,7 @@ fn allow_function(node: &Expr, columns: &DFSchema) -> Result<(), BindError> {
     let is_shared = SHARED_FUNCTIONS.contains(&name)
         || call.func.aliases().iter().any(|alias| SHARED_FUNCTIONS.contains(&alias.as_str()));
     if is_shared {
+        allow_length(name, &call.args)?;
         return allow_arrays(name, &call.args, columns);
     }
     Err(BindError {
@@ -221,6 +223,15 @@ fn allow_function(node: &Expr, columns: &DFSchema) -> Result<(), BindError> {
         at: None,
         suggestion: nearest_function(name),
     })
+}
+
+/// DataFusion asks for as much memory as a negative length wraps to.
+fn allow_length(name: &str, arguments: &[Expr]) -> Result<(), BindError> {
+    let length = arguments.get(1).and_then(literal_integer);
+    match matches!(name, "lpad" | "rpad") && length.is_some_and(|length| length < 0) {
+        true => Err(refuse(&format!("function {name} takes a length from 0"))),
+        false => Ok(()),
+    }
 }
 
 fn allow_arrays(name: &str, arguments: &[Expr], columns: &DFSchema) -> Result<(), BindError> {
@@ -274,7 +285,10 @@ mod tests {
 
     fn columns() -> SchemaRef {
         let tags = DataType::List(Arc::new(Field::new("item", DataType::Utf8View, true)));
-        Arc::new(Schema::new(vec![Field::new("name", DataType::Utf8View, true), Field::new("tags", tags, true)]))
+        Arc::new(Schema::new(vec![
+            Field::new("name", DataType::Utf8View, true),
+            Field::new("tags", tags, true),
+        ]))
     }
 
     #[test]
@@ -288,6 +302,15 @@ mod tests {
         let missing: Vec<_> =
             SHARED_FUNCTIONS.iter().filter(|name| !state.scalar_functions().contains_key(**name)).collect();
         assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
+    fn a_negative_length_is_refused() {
+        for call in ["lpad(name, -1)", "rpad(name, -1, 'x')"] {
+            let refused = SqlBinder::default().bind(call, &columns()).unwrap_err().message;
+            assert_eq!(refused, format!("function {} takes a length from 0", &call[..4]));
+        }
+        SqlBinder::default().bind("lpad(name, 0)", &columns()).unwrap();
     }
 
     #[test]
@@ -310,7 +333,13 @@ mod tests {
             let refused = SqlBinder::default().bind_query(&query, &tables).unwrap_err().message;
             assert!(refused.starts_with(&format!("function {name} takes no array, and ")), "{refused}");
         }
-        for call in ["array_join(tags, ',')", "cardinality(tags)", "coalesce(tags, tags)", "tags[1]", "nvl2(tags, 1, 2)"] {
+        for call in [
+            "array_join(tags, ',')",
+            "cardinality(tags)",
+            "coalesce(tags, tags)",
+            "tags[1]",
+            "nullif(tags, tags)",
+        ] {
             SqlBinder::default().bind(call, &columns()).unwrap();
         }
     }

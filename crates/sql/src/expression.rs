@@ -35,7 +35,8 @@ impl Expression {
         let logical =
             context.parse_sql_expr(sql, &schema).map_err(|error| bind_error_over(sql, &error, [columns]))?;
         dialect::allow_expression(&logical, &schema)?;
-        let (typed, simplified) = simplify(context, logical, &schema).map_err(|error| bind_error(sql, &error))?;
+        let (typed, simplified) =
+            simplify(context, logical, &schema).map_err(|error| bind_error(sql, &error))?;
         let physical =
             context.create_physical_expr(simplified, &schema).map_err(|error| bind_error(sql, &error))?;
         let found = physical.data_type(columns).map_err(|error| bind_error(sql, &error))?;

@@ -79,8 +79,10 @@ fn queries_give_the_same_rows_on_servers() {
         .lines()
         .filter_map(|line| line.strip_prefix("= "))
         .map(|sql| {
-            let written = query_to_spark(sql, &tables(&known), &from).unwrap_or_else(|why| panic!("{sql} is refused: {why}"));
-            let expected = embedded(sql, &known, &context).unwrap_or_else(|fault| panic!("{sql}: {}", fault.chain()));
+            let written = query_to_spark(sql, &tables(&known), &from)
+                .unwrap_or_else(|why| panic!("{sql} is refused: {why}"));
+            let expected =
+                embedded(sql, &known, &context).unwrap_or_else(|fault| panic!("{sql}: {}", fault.chain()));
             assert!(!expected.0.is_empty(), "{sql} gives no rows, and proves nothing");
             (sql, written, expected)
         })

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow_array::builder::{ListBuilder, MapBuilder, StringBuilder, Int32Builder};
+use arrow_array::builder::{Int32Builder, ListBuilder, MapBuilder, StringBuilder};
 use arrow_array::{
-    Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int8Array, Int16Array,
-    Int32Array, Int64Array, RecordBatch, StringArray, StructArray, TimestampMicrosecondArray,
+    Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array,
+    Int8Array, Int16Array, Int32Array, Int64Array, RecordBatch, StringArray, StructArray,
+    TimestampMicrosecondArray,
 };
 use arrow_cast::cast;
 use arrow_schema::{DataType, Field};
@@ -181,11 +182,16 @@ fn pick<T: Clone>(values: &[Option<T>], row: usize, step: usize) -> Option<T> {
 pub(crate) fn rows(maps: Maps) -> RecordBatch {
     let count = TEXTS.len();
     let each = 0..count;
-    let longs = |least: i64, most: i64| each.clone().map(move |row| pick(LONGS, row, 1).map(|value| value.clamp(least, most)));
+    let longs = |least: i64, most: i64| {
+        each.clone().map(move |row| pick(LONGS, row, 1).map(|value| value.clamp(least, most)))
+    };
     let decimals = |precision: u8, scale: i8, step: usize| {
         let most = 10_i128.pow(precision.into()) - 1;
         let value = |row: usize| {
-            pick(LONGS, row, step).map(|value| (i128::from(value) * 10_i128.pow(u32::from(precision / 5)) + i128::from(value % 89)).clamp(-most, most))
+            pick(LONGS, row, step).map(|value| {
+                (i128::from(value) * 10_i128.pow(u32::from(precision / 5)) + i128::from(value % 89))
+                    .clamp(-most, most)
+            })
         };
         let array: Decimal128Array = each.clone().map(value).collect();
         Arc::new(array.with_precision_and_scale(precision, scale).unwrap()) as ArrayRef
@@ -193,15 +199,20 @@ pub(crate) fn rows(maps: Maps) -> RecordBatch {
     let days: Date32Array = each.clone().map(|row| TIMES[row].map(|(day, _)| day)).collect();
     let other_days: Date32Array = each.clone().map(|row| pick(TIMES, row, 5).map(|(day, _)| day)).collect();
     let micros = |step: usize| -> TimestampMicrosecondArray {
-        each.clone().map(|row| pick(TIMES, row, step).map(|(day, micros)| i64::from(day) * MICROS_OF_DAY + micros)).collect()
+        each.clone()
+            .map(|row| pick(TIMES, row, step).map(|(day, micros)| i64::from(day) * MICROS_OF_DAY + micros))
+            .collect()
     };
-    let binary: BinaryArray = each.clone().map(|row| match row % 5 {
-        0 => TEXTS[row].map(|text| text.as_bytes().to_vec()),
-        1 => Some(vec![0, 255, 128]),
-        2 => None,
-        3 => Some(Vec::new()),
-        _ => Some(b"abc".to_vec()),
-    }).collect();
+    let binary: BinaryArray = each
+        .clone()
+        .map(|row| match row % 5 {
+            0 => TEXTS[row].map(|text| text.as_bytes().to_vec()),
+            1 => Some(vec![0, 255, 128]),
+            2 => None,
+            3 => Some(Vec::new()),
+            _ => Some(b"abc".to_vec()),
+        })
+        .collect();
     let columns: Vec<(&str, ArrayRef)> = vec![
         ("k", Arc::new(Int64Array::from_iter_values((1..).take(count)))),
         ("s", Arc::new(StringArray::from(TEXTS.to_vec()))),
@@ -209,18 +220,59 @@ pub(crate) fn rows(maps: Maps) -> RecordBatch {
         ("v", Arc::new(StringArray::from(WRITTEN.to_vec()))),
         ("l", Arc::new(longs(i64::MIN, i64::MAX).collect::<Int64Array>())),
         ("j", Arc::new(each.clone().map(|row| pick(LONGS, row, 3)).collect::<Int64Array>())),
-        ("i", Arc::new(longs(i32::MIN.into(), i32::MAX.into()).map(|value| value.map(|value| value as i32)).collect::<Int32Array>())),
-        ("h", Arc::new(longs(i16::MIN.into(), i16::MAX.into()).map(|value| value.map(|value| value as i16)).collect::<Int16Array>())),
-        ("y", Arc::new(longs(i8::MIN.into(), i8::MAX.into()).map(|value| value.map(|value| value as i8)).collect::<Int8Array>())),
-        ("n", Arc::new(each.clone().map(|row| (row % 7 != 3).then_some(row as i32 % 7 - 2)).collect::<Int32Array>())),
+        (
+            "i",
+            Arc::new(
+                longs(i32::MIN.into(), i32::MAX.into())
+                    .map(|value| value.map(|value| value as i32))
+                    .collect::<Int32Array>(),
+            ),
+        ),
+        (
+            "h",
+            Arc::new(
+                longs(i16::MIN.into(), i16::MAX.into())
+                    .map(|value| value.map(|value| value as i16))
+                    .collect::<Int16Array>(),
+            ),
+        ),
+        (
+            "y",
+            Arc::new(
+                longs(i8::MIN.into(), i8::MAX.into())
+                    .map(|value| value.map(|value| value as i8))
+                    .collect::<Int8Array>(),
+            ),
+        ),
+        (
+            "n",
+            Arc::new(
+                each.clone().map(|row| (row % 7 != 3).then_some(row as i32 % 7 - 2)).collect::<Int32Array>(),
+            ),
+        ),
         ("d", Arc::new(Float64Array::from(DOUBLES.to_vec()))),
         ("e", Arc::new(Float64Array::from(OTHERS.to_vec()))),
-        ("f", Arc::new(DOUBLES.iter().map(|value| value.map(|value| value as f32)).collect::<Float32Array>())),
+        (
+            "f",
+            Arc::new(DOUBLES.iter().map(|value| value.map(|value| value as f32)).collect::<Float32Array>()),
+        ),
         ("m", decimals(10, 2, 1)),
         ("q", decimals(12, 4, 3)),
         ("w", decimals(38, 6, 1)),
-        ("b", Arc::new(each.clone().map(|row| [Some(true), Some(false), None][row % 3]).collect::<BooleanArray>())),
-        ("c", Arc::new(each.clone().map(|row| [Some(true), Some(false), None][row / 3 % 3]).collect::<BooleanArray>())),
+        (
+            "b",
+            Arc::new(
+                each.clone().map(|row| [Some(true), Some(false), None][row % 3]).collect::<BooleanArray>(),
+            ),
+        ),
+        (
+            "c",
+            Arc::new(
+                each.clone()
+                    .map(|row| [Some(true), Some(false), None][row / 3 % 3])
+                    .collect::<BooleanArray>(),
+            ),
+        ),
         ("dt", Arc::new(days)),
         ("du", Arc::new(other_days)),
         ("ts", Arc::new(micros(1))),
@@ -315,9 +367,11 @@ fn text_maps(count: usize, order: Maps) -> ArrayRef {
 }
 
 fn structs(count: usize) -> ArrayRef {
-    let city: StringArray = (0..count).map(|row| pick(TEXTS, row, 3)).collect();
-    let number: Int32Array = (0..count).map(|row| (row % 3 != 1).then_some(row as i32)).collect();
+    // A file has nothing below a struct that is null.
     let validity = (0..count).map(|row| row % 5 != 2).collect::<Vec<bool>>();
+    let city: StringArray = (0..count).map(|row| pick(TEXTS, row, 3).filter(|_| validity[row])).collect();
+    let number: Int32Array =
+        (0..count).map(|row| (row % 3 != 1 && validity[row]).then_some(row as i32)).collect();
     let fields = vec![Field::new("city", DataType::Utf8, true), Field::new("n o", DataType::Int32, true)];
     Arc::new(StructArray::new(fields.into(), vec![Arc::new(city), Arc::new(number)], Some(validity.into())))
 }

@@ -1,9 +1,7 @@
 //! Values as text, whatever layout they have: equal texts are equal values, and each bit of a number counts.
 
-use std::sync::Arc;
-
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, Float32Type, Float64Type, Int64Type};
+use arrow_array::types::{Decimal128Type, Float32Type, Float64Type, Int64Type, UInt64Type};
 use arrow_array::{Array, ArrayRef};
 use arrow_cast::cast;
 use arrow_schema::{DataType, TimeUnit};
@@ -18,11 +16,17 @@ pub(crate) fn shown(array: &ArrayRef, row: usize) -> String {
         // All NaN are one.
         DataType::Float64 => format!("{:?}", one.as_primitive::<Float64Type>().value(0)),
         DataType::Float32 => format!("{:?}f", one.as_primitive::<Float32Type>().value(0)),
-        DataType::Decimal128(_, scale) => format!("{}e-{scale}", one.as_primitive::<Decimal128Type>().value(0)),
+        DataType::Decimal128(_, scale) => {
+            format!("{}e-{scale}", one.as_primitive::<Decimal128Type>().value(0))
+        }
         DataType::Timestamp(_, zone) => {
             let micros = cast(one, &DataType::Timestamp(TimeUnit::Microsecond, zone.clone())).unwrap();
             let micros = cast(&micros, &DataType::Int64).unwrap();
-            format!("{}µs{}", micros.as_primitive::<Int64Type>().value(0), if zone.is_some() { "Z" } else { "" })
+            format!(
+                "{}µs{}",
+                micros.as_primitive::<Int64Type>().value(0),
+                if zone.is_some() { "Z" } else { "" }
+            )
         }
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView => {
             let bytes = cast(one, &DataType::Binary).unwrap();
@@ -32,14 +36,22 @@ pub(crate) fn shown(array: &ArrayRef, row: usize) -> String {
         DataType::LargeList(_) => list(&one.as_list::<i64>().value(0)),
         DataType::Struct(fields) => {
             let parts = fields.iter().zip(one.as_struct().columns());
-            let parts: Vec<String> = parts.map(|(field, column)| format!("{}: {}", field.name(), shown(column, 0))).collect();
+            let parts: Vec<String> =
+                parts.map(|(field, column)| format!("{}: {}", field.name(), shown(column, 0))).collect();
             format!("{{{}}}", parts.join(", "))
         }
+        // Hivecast puts them into an order as it reads them.
         DataType::Map(..) => {
             let entries = one.as_map().value(0);
-            let entries = Arc::new(entries) as ArrayRef;
-            list(&entries)
+            let (keys, values) = (entries.column(0), entries.column(1));
+            let mut entries: Vec<String> = (0..keys.len())
+                .map(|entry| format!("{}: {}", shown(keys, entry), shown(values, entry)))
+                .collect();
+            entries.sort();
+            format!("{{{}}}", entries.join(", "))
         }
+        // Spark has a decimal for it.
+        DataType::UInt64 => format!("{}e-0", one.as_primitive::<UInt64Type>().value(0)),
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
             let text = cast(one, &DataType::Utf8).unwrap();
             format!("{:?}", text.as_string::<i32>().value(0))

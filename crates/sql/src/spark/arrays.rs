@@ -28,9 +28,15 @@ pub(super) fn contains(call: &Call<'_>) -> Result<String, String> {
     let (array, value) = (call.sql(0)?, call.sql(1)?);
     let wanted = value_type(&call.kind(1)?)?;
     if value_type(&item)? != wanted {
-        return Err(format!("array_contains of {} and {}: cast the value", named(&call.kind(0)?), named(&call.kind(1)?)));
+        return Err(format!(
+            "array_contains of {} and {}: cast the value",
+            named(&call.kind(0)?),
+            named(&call.kind(1)?)
+        ));
     }
-    Ok(format!("(case when {array} is not null and {value} is not null then coalesce(array_contains({array}, {value}), false) end)"))
+    Ok(format!(
+        "(case when {array} is not null and {value} is not null then coalesce(array_contains({array}, {value}), false) end)"
+    ))
 }
 
 pub(super) fn distinct(call: &Call<'_>) -> Result<String, String> {
@@ -54,7 +60,11 @@ pub(super) fn join(call: &Call<'_>) -> Result<String, String> {
     let array = match is_text(&item) {
         true => call.sql(0)?,
         false => {
-            let texts = DataType::List(std::sync::Arc::new(arrow_schema::Field::new("item", DataType::Utf8View, true)));
+            let texts = DataType::List(std::sync::Arc::new(arrow_schema::Field::new(
+                "item",
+                DataType::Utf8View,
+                true,
+            )));
             casts::write(&call.sql(0)?, &call.kind(0)?, &texts, OnFailure::Fail)?
         }
     };
@@ -68,7 +78,10 @@ pub(super) fn join(call: &Call<'_>) -> Result<String, String> {
 pub(super) fn cardinality(call: &Call<'_>) -> Result<String, String> {
     let kind = call.kind(0)?;
     if is_list(&kind) && is_list(&item_of(call, 0)?) {
-        return Err("cardinality of an array of arrays counts the items within in DataFusion, and not in Spark".to_owned());
+        return Err(
+            "cardinality of an array of arrays counts the items within in DataFusion, and not in Spark"
+                .to_owned(),
+        );
     }
     Ok(format!("cast(cardinality({}) as {})", call.sql(0)?, value_type(&call.result)?))
 }
@@ -91,5 +104,5 @@ pub(super) fn map_values(call: &Call<'_>) -> Result<String, String> {
     if let DataType::Map(..) = item {
         return Err("map_values of maps can't be put into the order of their keys in Spark".to_owned());
     }
-    Ok(format!("transform(sort_array(map_entries({})), x -> x.value)", call.sql(0)?))
+    Ok(format!("map_values(map_from_entries(sort_array(map_entries({}))))", call.sql(0)?))
 }

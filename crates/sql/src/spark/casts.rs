@@ -24,7 +24,12 @@ impl OnFailure {
 }
 
 /// A value, as it is written, in another type. The error is the reason why Spark can't be asked.
-pub(super) fn write(value: &str, from: &DataType, to: &DataType, on_failure: OnFailure) -> Result<String, String> {
+pub(super) fn write(
+    value: &str,
+    from: &DataType,
+    to: &DataType,
+    on_failure: OnFailure,
+) -> Result<String, String> {
     let from = &plain_layout(from);
     let to = &plain_layout(to);
     let wanted = value_type(to)?;
@@ -46,10 +51,18 @@ pub(super) fn write(value: &str, from: &DataType, to: &DataType, on_failure: OnF
         return plain();
     }
     match (from, to) {
-        (from, DataType::Decimal128(..)) if from.is_floating() => double_to_decimal(value, from, to, &wanted, on_failure),
+        (from, DataType::Decimal128(..)) if from.is_floating() => {
+            double_to_decimal(value, from, to, &wanted, on_failure)
+        }
         (DataType::Decimal128(..), to) if to.is_floating() => decimal_to_double(value, from, &wanted),
-        (DataType::Timestamp(_, a), DataType::Timestamp(_, b)) if is_utc(a.as_deref()) && is_utc(b.as_deref()) => {
-            if a.is_some() == b.is_some() { Ok(value.to_owned()) } else { plain() }
+        (DataType::Timestamp(_, a), DataType::Timestamp(_, b))
+            if is_utc(a.as_deref()) && is_utc(b.as_deref()) =>
+        {
+            if a.is_some() == b.is_some() {
+                Ok(value.to_owned())
+            } else {
+                plain()
+            }
         }
         (DataType::Timestamp(_, a), DataType::Timestamp(_, b)) if a == b => Ok(value.to_owned()),
         (from, to) if is_list(from) && is_list(to) => list(value, from, to, &wanted, on_failure),
@@ -78,10 +91,12 @@ fn to_text(from: &DataType) -> Result<(), String> {
         DataType::Boolean | DataType::Date32 => Ok(()),
         from if from.is_integer() => Ok(()),
         DataType::Decimal128(_, scale) if *scale >= 0 => Ok(()),
-        from if from.is_floating() => {
-            refuse("is written another way in Spark (1.0E300 for 1e300): leave it a number, or cast it to a decimal first")
+        from if from.is_floating() => refuse(
+            "is written another way in Spark (1.0E300 for 1e300): leave it a number, or cast it to a decimal first",
+        ),
+        DataType::Timestamp(..) => {
+            refuse("is written another way in Spark: leave it a timestamp, which the feed's `format` writes")
         }
-        DataType::Timestamp(..) => refuse("is written another way in Spark: leave it a timestamp, which the feed's `format` writes"),
         _ => refuse("gives another text in Spark"),
     }
 }
@@ -91,9 +106,12 @@ const BLANK: &str = "[ \\\\t\\\\n\\\\f\\\\r]*";
 
 fn from_text(value: &str, to: &DataType, wanted: &str, on_failure: OnFailure) -> Result<String, String> {
     match to {
-        to if to.is_integer() => Ok(let_through(value, &format!("{BLANK}[+-]?[0-9]+{BLANK}"), wanted, on_failure)),
+        to if to.is_integer() => {
+            Ok(let_through(value, &format!("{BLANK}[+-]?[0-9]+{BLANK}"), wanted, on_failure))
+        }
         DataType::Decimal128(..) => {
-            Ok(let_through(value, " *[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+) *", wanted, on_failure))
+            let number = format!("{BLANK}[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+){BLANK}");
+            Ok(let_through(value, &number, wanted, on_failure))
         }
         to if to.is_floating() => {
             let number = "[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?";
@@ -102,7 +120,9 @@ fn from_text(value: &str, to: &DataType, wanted: &str, on_failure: OnFailure) ->
         }
         DataType::Boolean => Ok(text_to_boolean(value, on_failure)),
         DataType::Date32 => Ok(text_to_date(value, on_failure)),
-        DataType::Timestamp(_, zone) if is_utc(zone.as_deref()) => Ok(text_to_timestamp(value, wanted, on_failure)),
+        DataType::Timestamp(_, zone) if is_utc(zone.as_deref()) => {
+            Ok(text_to_timestamp(value, wanted, on_failure))
+        }
         to if is_binary(to) => Ok(format!("cast({value} as binary)")),
         _ => Err(refused(&DataType::Utf8View, to, "is not known to give the same in Spark")),
     }
@@ -117,7 +137,7 @@ fn all_of(value: &str, pattern: &str) -> String {
 fn let_through(value: &str, pattern: &str, wanted: &str, on_failure: OnFailure) -> String {
     let matches = all_of(value, pattern);
     match on_failure {
-        OnFailure::Null => format!("case when {matches} then try_cast({value} as {wanted}) end"),
+        OnFailure::Null => format!("(case when {matches} then try_cast({value} as {wanted}) end)"),
         OnFailure::Fail => format!(
             "cast(case when {matches} then {value} else {} end as {wanted})",
             complaint(value, wanted)
@@ -131,26 +151,40 @@ fn complaint(value: &str, wanted: &str) -> String {
 }
 
 fn text_to_boolean(value: &str, on_failure: OnFailure) -> String {
-    let (yes, no) = ("(?i)\\\\s*(t|tr|tru|true|y|ye|yes|on|1)\\\\s*", "(?i)\\\\s*(f|fa|fal|fals|false|n|no|of|off|0)\\\\s*");
+    let (yes, no) = (
+        "(?i)\\\\s*(t|tr|tru|true|y|ye|yes|on|1)\\\\s*",
+        "(?i)\\\\s*(f|fa|fal|fals|false|n|no|of|off|0)\\\\s*",
+    );
     let otherwise = match on_failure {
         OnFailure::Null => String::new(),
         OnFailure::Fail => format!(" else cast({} as boolean)", complaint(value, "boolean")),
     };
-    format!("case when {} then true when {} then false{otherwise} end", all_of(value, yes), all_of(value, no))
+    format!(
+        "(case when {} then true when {} then false{otherwise} end)",
+        all_of(value, yes),
+        all_of(value, no)
+    )
 }
 
 const DATE: &str = "[0-9]{4}-[0-9]{2}-[0-9]{2}";
 
 fn text_to_date(value: &str, on_failure: OnFailure) -> String {
     let word = on_failure.word();
+    let complaint = format!("cast({} as date)", complaint(value, "date"));
     let otherwise = match on_failure {
-        OnFailure::Null => String::new(),
-        OnFailure::Fail => format!(" else cast({} as date)", complaint(value, "date")),
+        // What DataFusion may read is no null.
+        OnFailure::Null => {
+            format!(
+                " when {} then {complaint}",
+                all_of(value, &format!("(?s)[+-][0-9]{{4,}}-.*|{DATE}[ tT].*"))
+            )
+        }
+        OnFailure::Fail => format!(" else {complaint}"),
     };
     format!(
-        "case when {} then {word}({value} as date) \
+        "(case when {} then {word}({value} as date) \
          when {} then {word}(concat(substr({value}, 1, 4), '-', substr({value}, 5, 2), '-', substr({value}, 7, 2)) as date) \
-         when {} then cast({word}({value} as timestamp) as date){otherwise} end",
+         when {} then cast({word}({value} as timestamp) as date){otherwise} end)",
         all_of(value, "[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"),
         all_of(value, "[0-9]{8}"),
         all_of(value, &format!("{DATE}{TIME}")),
@@ -166,9 +200,12 @@ fn text_to_timestamp(value: &str, wanted: &str, on_failure: OnFailure) -> String
     let matches = all_of(value, &format!("{YEARS}-[0-9]{{2}}-[0-9]{{2}}({TIME})?"));
     // As an instant first: a text's offset counts, which Spark would leave away without a zone.
     match on_failure {
-        OnFailure::Null => {
-            format!("cast(case when {matches} then try_cast({value} as timestamp) end as {wanted})")
-        }
+        // What DataFusion may read is no null.
+        OnFailure::Null => format!(
+            "cast((case when {matches} then try_cast({value} as timestamp) when {} then cast({} as timestamp) end) as {wanted})",
+            all_of(value, &format!("(?s){DATE}([ tT].*)?")),
+            complaint(value, "timestamp")
+        ),
         OnFailure::Fail => format!(
             "cast(cast(case when {matches} then {value} else {} end as timestamp) as {wanted})",
             complaint(value, "timestamp")
@@ -189,15 +226,26 @@ fn double_to_decimal(
     wanted: &str,
     on_failure: OnFailure,
 ) -> Result<String, String> {
-    let &DataType::Decimal128(_, scale) = to else { return Err(refused(from, to, "is not written for Spark")) };
+    let &DataType::Decimal128(_, scale) = to else {
+        return Err(refused(from, to, "is not written for Spark"));
+    };
     if !(0..=PLACES).contains(&scale) {
-        return Err(refused(from, to, &format!("is rounded otherwise in Spark; up to {PLACES} decimal places are not")));
+        return Err(refused(
+            from,
+            to,
+            &format!("is rounded otherwise in Spark; up to {PLACES} decimal places are not"),
+        ));
     }
-    let double = if *from == DataType::Float64 { value.to_owned() } else { format!("cast({value} as double)") };
+    let double =
+        if *from == DataType::Float64 { value.to_owned() } else { format!("cast({value} as double)") };
     let shifted = format!("({double} * {}D)", 10_i64.pow(scale.unsigned_abs().into()));
     let unit = match scale {
         0 => "cast(1 as decimal(1,0))".to_owned(),
-        scale => format!("cast('0.{:0>width$}' as decimal({scale},{scale}))", 1, width = usize::from(scale.unsigned_abs())),
+        scale => format!(
+            "cast('0.{:0>width$}' as decimal({scale},{scale}))",
+            1,
+            width = usize::from(scale.unsigned_abs())
+        ),
     };
     let exact = format!("cast(cast(round({shifted}) as bigint) as decimal(20,0)) * {unit}");
     let otherwise = match on_failure {
@@ -206,7 +254,10 @@ fn double_to_decimal(
             " when {double} is not null then cast(concat('no {wanted} that Spark and DataFusion both round: ', cast({double} as string)) as {wanted})"
         ),
     };
-    Ok(format!("case when abs{shifted} < {EXACT} then {}({exact} as {wanted}){otherwise} end", on_failure.word()))
+    Ok(format!(
+        "(case when abs{shifted} < {EXACT} then {}({exact} as {wanted}){otherwise} end)",
+        on_failure.word()
+    ))
 }
 
 /// A power of ten beyond is no double.
@@ -218,7 +269,11 @@ fn decimal_to_double(value: &str, from: &DataType, wanted: &str) -> Result<Strin
         return Err(refused(from, &DataType::Float64, "is not written for Spark"));
     };
     if !(0..=POWERS).contains(&scale) {
-        return Err(refused(from, &DataType::Float64, "is rounded otherwise in Spark: cast it to fewer decimal places first"));
+        return Err(refused(
+            from,
+            &DataType::Float64,
+            "is rounded otherwise in Spark: cast it to fewer decimal places first",
+        ));
     }
     // Digits that a double holds: one rounding in both.
     if precision <= 15 || scale == 0 {
@@ -229,7 +284,13 @@ fn decimal_to_double(value: &str, from: &DataType, wanted: &str) -> Result<Strin
     Ok(if wanted == "double" { double } else { format!("cast({double} as {wanted})") })
 }
 
-fn list(value: &str, from: &DataType, to: &DataType, wanted: &str, on_failure: OnFailure) -> Result<String, String> {
+fn list(
+    value: &str,
+    from: &DataType,
+    to: &DataType,
+    wanted: &str,
+    on_failure: OnFailure,
+) -> Result<String, String> {
     let (Some(from_item), Some(to_item)) = (item_type(from), item_type(to)) else {
         return Err(refused(from, to, "is not written for Spark"));
     };

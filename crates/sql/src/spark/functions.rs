@@ -4,7 +4,7 @@ use arrow_schema::DataType;
 use datafusion::logical_expr::Expr;
 
 use super::casts::{self, OnFailure};
-use super::print::{Printer, comparable, is_null_literal, literal_integer, literal_text, no_zero};
+use super::print::{Printer, is_null_literal, literal_integer, literal_text, no_zero};
 use super::types::{is_list, is_text, is_utc, item_type, named, value_type};
 use super::{arrays, numbers, quoted, text, texts};
 
@@ -52,7 +52,9 @@ impl Call<'_> {
     /// The value of a literal text.
     pub(super) fn literal(&self, index: usize) -> Result<&str, String> {
         let found = self.args.get(index).and_then(literal_text);
-        found.ok_or_else(|| format!("argument {} of {} must be a literal text for Spark", index + 1, self.name))
+        found.ok_or_else(|| {
+            format!("argument {} of {} must be a literal text for Spark", index + 1, self.name)
+        })
     }
 
     /// The value of a literal integer.
@@ -72,7 +74,9 @@ impl Call<'_> {
     pub(super) fn at_most(&self, count: usize) -> Result<(), String> {
         match self.args.len() <= count {
             true => Ok(()),
-            false => Err(format!("{} with {} arguments is not written for Spark", self.name, self.args.len())),
+            false => {
+                Err(format!("{} with {} arguments is not written for Spark", self.name, self.args.len()))
+            }
         }
     }
 }
@@ -191,7 +195,8 @@ pub(super) fn write(call: &Call<'_>) -> Result<String, String> {
     let Ok(at) = RULES.binary_search_by_key(&name, |(known, _)| known) else {
         return Err(format!("function `{name}` is not known to give the same in Spark"));
     };
-    let same = |theirs: &str| -> Result<String, String> { Ok(format!("{theirs}({})", call.all()?.join(", "))) };
+    let same =
+        |theirs: &str| -> Result<String, String> { Ok(format!("{theirs}({})", call.all()?.join(", "))) };
     let written = match &RULES[at].1 {
         Rule::Same => same(name),
         Rule::Named(theirs) => same(theirs),
@@ -206,8 +211,8 @@ pub(super) fn write(call: &Call<'_>) -> Result<String, String> {
 }
 
 fn extreme(call: &Call<'_>) -> Result<String, String> {
-    for kind in call.kinds()? {
-        comparable(&[kind.clone(), kind])?;
+    for argument in call.args {
+        call.printer.comparable(argument, argument)?;
     }
     // One number that may be -0.0 is told from none.
     let mut zeros = call.args.iter().filter(|argument| no_zero(&call.result, argument).is_err());
@@ -222,7 +227,7 @@ fn extreme(call: &Call<'_>) -> Result<String, String> {
 }
 
 fn nullif(call: &Call<'_>) -> Result<String, String> {
-    comparable(&[call.kind(0)?, call.kind(1)?])?;
+    call.printer.comparable(call.argument(0)?, call.argument(1)?)?;
     no_zero(&call.kind(0)?, call.argument(1)?)?;
     Ok(format!("nullif({}, {})", call.sql(0)?, call.sql(1)?))
 }
@@ -253,7 +258,9 @@ fn get_field(call: &Call<'_>) -> Result<String, String> {
                 kind = field.data_type().clone();
             }
             DataType::Map(entries, _) => {
-                let DataType::Struct(entry) = entries.data_type() else { return Err("a map without entries".to_owned()) };
+                let DataType::Struct(entry) = entries.data_type() else {
+                    return Err("a map without entries".to_owned());
+                };
                 written = format!("{written}[{}]", call.printer.print(step)?);
                 kind = entry[1].data_type().clone();
             }
@@ -276,7 +283,10 @@ fn date_part(call: &Call<'_>) -> Result<String, String> {
         DataType::Timestamp(_, zone) if is_utc(zone.as_deref()) => {}
         _ if is_date => {}
         DataType::Timestamp(..) => {
-            return Err("date_part of a time of a time zone follows its clock in DataFusion, and not in Spark".to_owned());
+            return Err(
+                "date_part of a time of a time zone follows its clock in DataFusion, and not in Spark"
+                    .to_owned(),
+            );
         }
         other => return Err(format!("date_part of {} is not written for Spark", named(other))),
     }
@@ -287,30 +297,52 @@ fn date_part(call: &Call<'_>) -> Result<String, String> {
         "week" => "weekofyear",
         "hour" | "minute" | "second" if !is_date => part.as_str(),
         "dow" => return Ok(format!("(dayofweek({value}) - 1)")),
-        "epoch" if is_date => return Ok(format!("(cast(unix_date({value}) as double) * cast('86400' as double))")),
-        "epoch" => {
-            return Ok(format!("(cast(unix_micros(cast({value} as timestamp)) as double) / cast('1000000' as double))"));
+        "epoch" if is_date => {
+            return Ok(format!("(cast(unix_date({value}) as double) * cast('86400' as double))"));
         }
-        other => return Err(format!("date_part('{other}', …) of {} is not known to give the same in Spark", named(&kind))),
+        "epoch" => {
+            return Ok(format!(
+                "(cast(unix_micros(cast({value} as timestamp)) as double) / cast('1000000' as double))"
+            ));
+        }
+        other => {
+            return Err(format!(
+                "date_part('{other}', …) of {} is not known to give the same in Spark",
+                named(&kind)
+            ));
+        }
     };
     Ok(format!("{function}({value})"))
 }
 
 fn date_trunc(call: &Call<'_>) -> Result<String, String> {
     let part = part_of(call)?.to_lowercase();
-    if !matches!(part.as_str(), "year" | "quarter" | "month" | "week" | "day" | "hour" | "minute" | "second") {
+    if !matches!(part.as_str(), "year" | "quarter" | "month" | "week" | "day" | "hour" | "minute" | "second")
+    {
         return Err(format!("date_trunc('{part}', …) is not known to give the same in Spark"));
     }
     let kind = call.kind(1)?;
     match &kind {
         DataType::Timestamp(_, zone) if is_utc(zone.as_deref()) => {}
         DataType::Timestamp(..) => {
-            return Err("date_trunc of a time of a time zone follows its clock in DataFusion, and not in Spark".to_owned());
+            return Err(
+                "date_trunc of a time of a time zone follows its clock in DataFusion, and not in Spark"
+                    .to_owned(),
+            );
         }
         other => return Err(format!("date_trunc of {} is not written for Spark", named(other))),
     }
-    let wanted = value_type(&call.result)?;
-    Ok(format!("cast(date_trunc('{part}', cast({} as timestamp)) as {wanted})", call.sql(1)?))
+    let (value, wanted) = (call.sql(1)?, value_type(&call.result)?);
+    // Sail knows years from 1678 only, where it cuts a day or less.
+    let micros = match part.as_str() {
+        "day" => return Ok(format!("cast(cast({value} as date) as {wanted})")),
+        "hour" => "3600000000L",
+        "minute" => "60000000L",
+        "second" => "1000000L",
+        _ => return Ok(format!("cast(date_trunc('{part}', cast({value} as timestamp)) as {wanted})")),
+    };
+    let instant = format!("unix_micros(cast({value} as timestamp))");
+    Ok(format!("cast(timestamp_micros({instant} - pmod({instant}, {micros})) as {wanted})"))
 }
 
 fn to_date(call: &Call<'_>) -> Result<String, String> {
@@ -338,7 +370,9 @@ fn to_timestamp(call: &Call<'_>) -> Result<String, String> {
 /// A list's item, for functions that write items as text.
 pub(super) fn item_of(call: &Call<'_>, index: usize) -> Result<DataType, String> {
     let kind = call.kind(index)?;
-    item_type(&kind).cloned().ok_or_else(|| format!("{} of {} is not written for Spark", call.name, named(&kind)))
+    item_type(&kind)
+        .cloned()
+        .ok_or_else(|| format!("{} of {} is not written for Spark", call.name, named(&kind)))
 }
 
 /// Fails where an argument is a list.

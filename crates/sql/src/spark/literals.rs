@@ -14,21 +14,25 @@ pub(super) fn write(value: &ScalarValue) -> Result<String, String> {
     }
     Ok(match value {
         ScalarValue::Boolean(Some(value)) => value.to_string(),
-        ScalarValue::Utf8(Some(value)) | ScalarValue::LargeUtf8(Some(value)) | ScalarValue::Utf8View(Some(value)) => {
-            text(value)
-        }
+        ScalarValue::Utf8(Some(value))
+        | ScalarValue::LargeUtf8(Some(value))
+        | ScalarValue::Utf8View(Some(value)) => text(value),
         ScalarValue::Int32(Some(value)) if *value > i32::MIN => integer(i64::from(*value), ""),
         ScalarValue::Int64(Some(value)) if *value > i64::MIN => integer(*value, "L"),
         // Debug writes the shortest text that reads as the same number, and NaN and inf as Spark knows them.
         ScalarValue::Float32(Some(value)) => format!("cast('{value:?}' as float)"),
         ScalarValue::Float64(Some(value)) => format!("cast('{value:?}' as double)"),
-        ScalarValue::Binary(Some(bytes)) | ScalarValue::LargeBinary(Some(bytes)) | ScalarValue::BinaryView(Some(bytes)) => {
+        ScalarValue::Binary(Some(bytes))
+        | ScalarValue::LargeBinary(Some(bytes))
+        | ScalarValue::BinaryView(Some(bytes)) => {
             let digits: String = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
             format!("X'{digits}'")
         }
         ScalarValue::Dictionary(_, value) => return write(value),
         // The smallest integers, decimals, dates.
-        other if kind.is_numeric() || matches!(other, ScalarValue::Date32(_)) => format!("cast('{other}' as {wanted})"),
+        other if kind.is_numeric() || matches!(other, ScalarValue::Date32(_)) => {
+            format!("cast('{other}' as {wanted})")
+        }
         ScalarValue::TimestampSecond(..)
         | ScalarValue::TimestampMillisecond(..)
         | ScalarValue::TimestampMicrosecond(..)

@@ -16,11 +16,13 @@ mod query;
 mod texts;
 mod types;
 
+use arrow_schema::DataType;
 use datafusion::common::{Column, DFSchema};
 
 use crate::Expression;
 use casts::OnFailure;
 
+pub(crate) use print::literal_integer;
 pub use query::query_to_spark;
 pub use types::{quoted, sql_type, text};
 
@@ -31,11 +33,10 @@ impl Expression {
     /// The expression in Spark's SQL, over columns by their names. The error says what Spark would compute
     /// otherwise, or does not have.
     pub fn to_spark(&self) -> Result<String, String> {
-        let (written, schema) = self.written()?;
-        let found = print::Printer { schema: &schema, name: &by_name }.type_of(self.logical())?;
+        let (written, found) = self.written()?;
         let written = casts::write(&written, &found, self.data_type(), OnFailure::Fail)?;
-        let wanted =
-            sql_type(self.data_type()).ok_or_else(|| format!("Spark has no type for {}", self.data_type()))?;
+        let wanted = sql_type(self.data_type())
+            .ok_or_else(|| format!("Spark has no type for {}", self.data_type()))?;
         // The type that we expect, whatever Spark makes of the rest.
         Ok(format!("cast({written} as {wanted})"))
     }
@@ -45,12 +46,15 @@ impl Expression {
         self.written().map(|(written, _)| written)
     }
 
-    fn written(&self) -> Result<(String, DFSchema), String> {
+    /// What it is in Spark's SQL, and its type.
+    fn written(&self) -> Result<(String, DataType), String> {
         let columns = std::sync::Arc::clone(self.columns_of());
         let schema = DFSchema::try_from(columns).map_err(|error| error.to_string())?;
-        let written = print::Printer { schema: &schema, name: &by_name }.print(self.logical())?;
+        let printer = print::Printer { schema: &schema, name: &by_name };
+        let expression = print::with_plain_literals(self.logical())?;
+        let written = printer.print(&expression)?;
         match written.len() <= MOST_BYTES {
-            true => Ok((written, schema)),
+            true => Ok((written, printer.type_of(&expression)?)),
             false => Err("it becomes too long a text in Spark's SQL: make it shorter, or a table's `sql:` of two steps".to_owned()),
         }
     }
@@ -91,8 +95,14 @@ mod tests {
             assert_eq!(bound.to_spark().unwrap(), written, "{sql}");
         }
         for (sql, reason) in [
-            ("price / 3", "decimal(10,2) / decimal(20,0) is cut in DataFusion and rounded in Spark: cast one side to double"),
-            ("cast(rate as string)", "a cast of double to string is written another way in Spark (1.0E300 for 1e300): leave it a number, or cast it to a decimal first"),
+            (
+                "price / 3",
+                "decimal(10,2) / decimal(20,0) is cut in DataFusion and rounded in Spark: cast one side to double",
+            ),
+            (
+                "cast(rate as string)",
+                "a cast of double to string is written another way in Spark (1.0E300 for 1e300): leave it a number, or cast it to a decimal first",
+            ),
             ("ln(rate)", "ln: Spark's result differs in the last digit"),
         ] {
             let bound = SqlBinder::default().expression(sql, &columns).unwrap();

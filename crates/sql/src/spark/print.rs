@@ -3,10 +3,17 @@
 //! What is written has in Spark the type that the expression has in DataFusion: so each part can be written
 //! without regard to what stands around it.
 
-use arrow_schema::DataType;
+use std::sync::Arc;
+
+use arrow_array::{RecordBatch, RecordBatchOptions};
+use arrow_schema::{DataType, Schema};
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, ScalarValue};
+use datafusion::execution::context::ExecutionProps;
 use datafusion::logical_expr::expr::{Between, Case, InList, ScalarFunction};
-use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Like, Operator};
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion::logical_expr::{BinaryExpr, ColumnarValue, Expr, ExprSchemable, Like, Operator};
+use datafusion::physical_expr::create_physical_expr;
 
 use super::casts::{self, OnFailure};
 use super::functions::{self, Call};
@@ -24,6 +31,11 @@ pub(super) struct Printer<'a> {
 
 impl Printer<'_> {
     pub(super) fn print(&self, expression: &Expr) -> Result<String, String> {
+        if let Some(value) = self.constant(expression)
+            && let Ok(written) = literals::write(&value)
+        {
+            return Ok(written);
+        }
         Ok(match expression {
             Expr::Alias(alias) => self.print(&alias.expr)?,
             Expr::Column(column) => (self.name)(column)?,
@@ -32,7 +44,9 @@ impl Printer<'_> {
             Expr::Like(like) => self.like(like)?,
             Expr::Not(inner) => format!("(not {})", self.print(inner)?),
             Expr::IsNull(inner) | Expr::IsUnknown(inner) => format!("({} is null)", self.print(inner)?),
-            Expr::IsNotNull(inner) | Expr::IsNotUnknown(inner) => format!("({} is not null)", self.print(inner)?),
+            Expr::IsNotNull(inner) | Expr::IsNotUnknown(inner) => {
+                format!("({} is not null)", self.print(inner)?)
+            }
             Expr::IsTrue(inner) => format!("({} <=> true)", self.print(inner)?),
             Expr::IsFalse(inner) => format!("({} <=> false)", self.print(inner)?),
             Expr::IsNotTrue(inner) => format!("(not ({} <=> true))", self.print(inner)?),
@@ -48,8 +62,60 @@ impl Printer<'_> {
         })
     }
 
+    /// The value of what reads no column. DataFusion computes it: Sail would compute all ways of a `case` that
+    /// has constants, also those that fail.
+    fn constant(&self, expression: &Expr) -> Option<ScalarValue> {
+        if matches!(expression, Expr::Literal(..) | Expr::Column(_) | Expr::Alias(_))
+            || expression.any_column_refs()
+        {
+            return None;
+        }
+        let physical = create_physical_expr(
+            expression,
+            &DFSchema::empty(),
+            &ExecutionProps::new(),
+            &PhysicalPlanningContext::default(),
+        )
+        .ok()?;
+        let row = RecordBatchOptions::new().with_row_count(Some(1));
+        let row = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &row).ok()?;
+        let value = match physical.evaluate(&row).ok()? {
+            ColumnarValue::Scalar(value) => value,
+            ColumnarValue::Array(array) => ScalarValue::try_from_array(&array, 0).ok()?,
+        };
+        (value.data_type() == self.type_of(expression).ok()?).then_some(value)
+    }
+
     pub(super) fn type_of(&self, expression: &Expr) -> Result<DataType, String> {
         expression.get_type(self.schema).map_err(|error| error.to_string())
+    }
+
+    /// Fails for what the two compare by rules of their own.
+    pub(super) fn comparable(&self, left: &Expr, right: &Expr) -> Result<(), String> {
+        let kinds = [self.type_of(left)?, self.type_of(right)?];
+        comparable(&kinds)?;
+        match kinds[0].is_floating() && (self.may_make_nan(left) || self.may_make_nan(right)) {
+            true => Err("what is computed of doubles may be NaN, which is less than all numbers here, and more in Spark: \
+                 cast it to a decimal, or compute it in a table's `sql:`"
+                .to_owned()),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether NaN may come of numbers that are none (0/0): its sign, by which it is compared, is then negative.
+    fn may_make_nan(&self, expression: &Expr) -> bool {
+        let makes_nan = |part: &Expr| {
+            let Expr::BinaryExpr(binary) = part else { return Ok(false) };
+            let is_arithmetic = matches!(
+                binary.op,
+                Operator::Plus | Operator::Minus | Operator::Multiply | Operator::Divide | Operator::Modulo
+            );
+            let is_double = part.get_type(self.schema).is_ok_and(|kind| kind.is_floating());
+            let by_number =
+                is_nonzero(&binary.right) || is_nonzero(&binary.left) && binary.op != Operator::Modulo;
+            Ok(is_arithmetic && is_double && !by_number)
+        };
+        expression.exists(makes_nan).unwrap_or(true)
     }
 
     fn call(&self, whole: &Expr, call: &ScalarFunction) -> Result<String, String> {
@@ -68,14 +134,25 @@ impl Printer<'_> {
         let word = match binary.op {
             Operator::And => "and",
             Operator::Or => "or",
-            Operator::StringConcat if kinds.iter().all(|kind| is_text(kind) || *kind == DataType::Null) => "||",
-            Operator::IsDistinctFrom | Operator::IsNotDistinctFrom => {
-                comparable(&kinds)?;
-                let same = format!("({left} <=> {right})");
-                return Ok(if binary.op == Operator::IsDistinctFrom { format!("(not {same})") } else { same });
+            Operator::StringConcat if kinds.iter().all(|kind| is_text(kind) || *kind == DataType::Null) => {
+                "||"
             }
-            Operator::Eq | Operator::NotEq | Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq => {
-                comparable(&kinds)?;
+            Operator::IsDistinctFrom | Operator::IsNotDistinctFrom => {
+                self.comparable(&binary.left, &binary.right)?;
+                let same = format!("({left} <=> {right})");
+                return Ok(if binary.op == Operator::IsDistinctFrom {
+                    format!("(not {same})")
+                } else {
+                    same
+                });
+            }
+            Operator::Eq
+            | Operator::NotEq
+            | Operator::Lt
+            | Operator::LtEq
+            | Operator::Gt
+            | Operator::GtEq => {
+                self.comparable(&binary.left, &binary.right)?;
                 return Ok(format!("({left} {} {right})", binary.op.to_string().replace("!=", "<>")));
             }
             Operator::Plus | Operator::Minus | Operator::Multiply | Operator::Divide | Operator::Modulo => {
@@ -85,7 +162,10 @@ impl Printer<'_> {
             Operator::BitwiseAnd | Operator::BitwiseOr | Operator::BitwiseXor
                 if kinds[0] == kinds[1] && kinds[0].is_signed_integer() =>
             {
-                return Ok(format!("({left} {} {right})", if binary.op == Operator::BitwiseXor { "^".to_owned() } else { binary.op.to_string() }));
+                return Ok(format!(
+                    "({left} {} {right})",
+                    if binary.op == Operator::BitwiseXor { "^".to_owned() } else { binary.op.to_string() }
+                ));
             }
             other => {
                 let [a, b] = kinds.each_ref().map(named);
@@ -101,7 +181,8 @@ impl Printer<'_> {
         let (time, other) = match kinds {
             [DataType::Date32 | DataType::Timestamp(..), _] => (&binary.left, &binary.right),
             [_, DataType::Date32 | DataType::Timestamp(..)] if !minus => (&binary.right, &binary.left),
-            [DataType::Interval(_) | DataType::Duration(_), _] | [_, DataType::Interval(_) | DataType::Duration(_)] => {
+            [DataType::Interval(_) | DataType::Duration(_), _]
+            | [_, DataType::Interval(_) | DataType::Duration(_)] => {
                 return Err("intervals are only added to dates and timestamps in Spark".to_owned());
             }
             _ => return Ok(None),
@@ -111,20 +192,37 @@ impl Printer<'_> {
         if kind == DataType::Date32 && other_kind == DataType::Date32 {
             return Ok(Some(format!("cast(datediff({written}, {}) as bigint)", self.print(other)?)));
         }
+        if kinds.iter().all(|kind| matches!(kind, DataType::Timestamp(..))) {
+            return Err("an interval between timestamps is not written for Spark".to_owned());
+        }
+        if kind == DataType::Date32
+            && let Some(days) = days_of(other)
+        {
+            let function = if minus { "date_sub" } else { "date_add" };
+            return Ok(Some(format!("{function}({written}, cast({} as int))", self.print(days)?)));
+        }
         let Some(interval) = interval_of(other) else {
-            return Err(format!("{} {} {} is not known to give the same in Spark", named(&kinds[0]), binary.op, named(&kinds[1])));
+            return Err(format!(
+                "{} {} {} is not known to give the same in Spark",
+                named(&kinds[0]),
+                binary.op,
+                named(&kinds[1])
+            ));
         };
         let sign = if minus { -1 } else { 1 };
         match kind {
             DataType::Date32 => date_plus(&written, interval, sign).map(Some),
-            DataType::Timestamp(_, zone) if is_utc(zone.as_deref()) => timestamp_plus(&written, interval, sign).map(Some),
+            DataType::Timestamp(_, zone) if is_utc(zone.as_deref()) => {
+                timestamp_plus(&written, interval, sign).map(Some)
+            }
             _ => Err("a time of a time zone follows its clock in DataFusion, and not in Spark".to_owned()),
         }
     }
 
     fn negative(&self, inner: &Expr) -> Result<String, String> {
         let kind = self.type_of(inner)?;
-        let is_signed = kind.is_signed_integer() || kind.is_floating() || matches!(kind, DataType::Decimal128(..));
+        let is_signed =
+            kind.is_signed_integer() || kind.is_floating() || matches!(kind, DataType::Decimal128(..));
         match is_signed {
             true => Ok(format!("(- {})", self.print(inner)?)),
             false => Err(format!("- of {} is not known to give the same in Spark", named(&kind))),
@@ -137,8 +235,13 @@ impl Printer<'_> {
         }
         let Some(pattern) = literal_text(&like.pattern) else {
             return match like.case_insensitive {
-                true => Err("ILIKE with a pattern that is no literal folds letters otherwise in Spark".to_owned()),
-                false => Err("LIKE with a pattern that is no literal treats backslashes otherwise in Spark".to_owned()),
+                true => {
+                    Err("ILIKE with a pattern that is no literal folds letters otherwise in Spark".to_owned())
+                }
+                false => {
+                    Err("LIKE with a pattern that is no literal treats backslashes otherwise in Spark"
+                        .to_owned())
+                }
             };
         };
         let value = self.print(&like.expr)?;
@@ -151,8 +254,8 @@ impl Printer<'_> {
     }
 
     fn between(&self, between: &Between) -> Result<String, String> {
-        comparable(&[self.type_of(&between.expr)?, self.type_of(&between.low)?])?;
-        comparable(&[self.type_of(&between.expr)?, self.type_of(&between.high)?])?;
+        self.comparable(&between.expr, &between.low)?;
+        self.comparable(&between.expr, &between.high)?;
         let not = if between.negated { "not " } else { "" };
         let (low, high) = (self.print(&between.low)?, self.print(&between.high)?);
         Ok(format!("({} {not}between {low} and {high})", self.print(&between.expr)?))
@@ -163,7 +266,7 @@ impl Printer<'_> {
         if let Some(operand) = &case.expr {
             let kind = self.type_of(operand)?;
             for (when, _) in &case.when_then_expr {
-                comparable(&[kind.clone(), self.type_of(when)?])?;
+                self.comparable(operand, when)?;
                 no_zero(&kind, when)?;
             }
             written.push_str(&format!(" {}", self.print(operand)?));
@@ -185,13 +288,32 @@ impl Printer<'_> {
     fn in_list(&self, list: &InList) -> Result<String, String> {
         let kind = self.type_of(&list.expr)?;
         for value in &list.list {
-            comparable(&[kind.clone(), self.type_of(value)?])?;
+            self.comparable(&list.expr, value)?;
             no_zero(&kind, value)?;
         }
         let not = if list.negated { "not " } else { "" };
         let values = list.list.iter().map(|value| self.print(value)).collect::<Result<Vec<_>, _>>()?;
         Ok(format!("({} {not}in ({}))", self.print(&list.expr)?, values.join(", ")))
     }
+}
+
+/// Numbers that are cast as numbers of that type, as which DataFusion runs them: the type of some functions
+/// hangs on a literal.
+pub(super) fn with_plain_literals(expression: &Expr) -> Result<Expr, String> {
+    let plain = |part: Expr| {
+        let literal = match &part {
+            Expr::Cast(cast) if cast.field.data_type().is_numeric() => match cast.expr.as_ref() {
+                Expr::Literal(value, _) if value.data_type().is_numeric() => {
+                    value.cast_to(cast.field.data_type()).ok()
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        Ok(literal
+            .map_or_else(|| Transformed::no(part), |value| Transformed::yes(Expr::Literal(value, None))))
+    };
+    expression.clone().transform_up(plain).map(|made| made.data).map_err(|error| error.to_string())
 }
 
 /// Fails for what the two tell apart by rules of their own.
@@ -208,12 +330,10 @@ pub(super) fn comparable(kinds: &[DataType; 2]) -> Result<(), String> {
 /// Fails where a double may be 0: whether `-0.0` is the same is answered otherwise in Spark, but by `=` and
 /// its like.
 pub(super) fn no_zero(kind: &DataType, value: &Expr) -> Result<(), String> {
-    let is_number = match value {
-        Expr::Literal(value, _) => is_nonzero(value) || value.is_null(),
-        _ => false,
-    };
-    match kind.is_floating() && !is_number {
-        true => Err("-0.0 and 0.0 are told apart here, and not in Spark: compare with `=`, `<` or `>`".to_owned()),
+    match kind.is_floating() && !is_nonzero(value) && !is_null_literal(value) {
+        true => {
+            Err("-0.0 and 0.0 are told apart here, and not in Spark: compare with `=`, `<` or `>`".to_owned())
+        }
         false => Ok(()),
     }
 }
@@ -240,7 +360,9 @@ fn arithmetic(
         (DataType::Decimal128(..), _) if kinds[1].is_decimal() => match spark_decimal(operator, kinds) {
             Some(theirs) if theirs == *result => plain(),
             // What is left of a division is exact, whatever its type.
-            Some(_) if operator == Operator::Modulo => Ok(format!("cast(({left} % {right}) as {})", value_type(result)?)),
+            Some(_) if operator == Operator::Modulo => {
+                Ok(format!("cast(({left} % {right}) as {})", value_type(result)?))
+            }
             _ => refuse("has fewer decimal places in Spark: cast to decimals of fewer digits first"),
         },
         (kind, Operator::Divide) if kind.is_signed_integer() && kinds[0] == kinds[1] => {
@@ -248,14 +370,15 @@ fn arithmetic(
             Ok(format!("cast(({left} div {right}) as {})", value_type(result)?))
         }
         (kind, Operator::Divide | Operator::Modulo) if kind.is_floating() && kinds[0] == kinds[1] => {
-            let is_number = matches!(divisor, Expr::Literal(value, _) if is_nonzero(value));
-            match is_number {
+            match is_nonzero(divisor) {
                 true if *kind == DataType::Float32 && operator == Operator::Divide => {
                     // Spark divides as doubles; rounding twice gives the same quotient.
                     Ok(format!("cast((cast({left} as double) / cast({right} as double)) as float)"))
                 }
                 true => plain(),
-                false if operator == Operator::Divide && *kind == DataType::Float64 => Ok(divided(left, right)),
+                false if operator == Operator::Divide && *kind == DataType::Float64 => {
+                    Ok(divided(left, right))
+                }
                 false => refuse("is an error in Spark where the divisor is 0: divide by a literal"),
             }
         }
@@ -266,15 +389,23 @@ fn arithmetic(
 
 /// A division that gives infinity or NaN for 0, as IEEE 754 has it, where Spark fails.
 fn divided(left: &str, right: &str) -> String {
-    let infinite = "when cast({} as string) = '-0.0' then cast('-Infinity' as double) else cast('Infinity' as double)";
+    let infinite =
+        "when cast({} as string) = '-0.0' then cast('-Infinity' as double) else cast('Infinity' as double)";
     let infinite = infinite.replace("{}", right);
-    format!("(case when {right} = cast('0' as double) then {left} * (case {infinite} end) else {left} / {right} end)")
+    format!(
+        "(case when {right} = cast('0' as double) then {left} * (case {infinite} end) else {left} / {right} end)"
+    )
 }
 
-fn is_nonzero(value: &ScalarValue) -> bool {
-    match value {
-        ScalarValue::Float64(Some(value)) => *value != 0.0,
-        ScalarValue::Float32(Some(value)) => *value != 0.0,
+/// Whether it is a literal number other than 0, also where it is cast.
+fn is_nonzero(expression: &Expr) -> bool {
+    match expression {
+        Expr::Literal(value, _) if value.data_type().is_numeric() => {
+            matches!(value.cast_to(&DataType::Float64), Ok(ScalarValue::Float64(Some(number))) if number != 0.0)
+        }
+        Expr::Cast(cast) if cast.field.data_type().is_floating() => is_nonzero(&cast.expr),
+        Expr::Negative(inner) => is_nonzero(inner),
+        Expr::Alias(alias) => is_nonzero(&alias.expr),
         _ => false,
     }
 }
@@ -309,21 +440,37 @@ fn interval_of(expression: &Expr) -> Option<Interval> {
         Expr::Literal(ScalarValue::IntervalDayTime(Some(value)), _) => {
             Some((0, value.days.into(), i64::from(value.milliseconds) * 1_000_000))
         }
-        // What DataFusion makes of a number of days.
-        Expr::Cast(cast) if matches!(cast.field.data_type(), DataType::Interval(_)) => match cast.expr.as_ref() {
-            Expr::Literal(ScalarValue::Int64(Some(days)), _) => Some((0, *days, 0)),
-            Expr::Literal(ScalarValue::Int32(Some(days)), _) => Some((0, (*days).into(), 0)),
-            inner => interval_of(inner),
-        },
+        Expr::Cast(cast) if matches!(cast.field.data_type(), DataType::Interval(_)) => {
+            interval_of(&cast.expr)
+        }
         Expr::Negative(inner) => interval_of(inner).map(|(months, days, nanos)| (-months, -days, -nanos)),
         Expr::Alias(alias) => interval_of(&alias.expr),
         _ => None,
     }
 }
 
+/// A number of days, of which DataFusion makes seconds, and an interval of these.
+fn days_of(expression: &Expr) -> Option<&Expr> {
+    let Expr::Cast(interval) = expression else { return None };
+    let Expr::Cast(duration) = interval.expr.as_ref() else { return None };
+    let is_duration = matches!(duration.field.data_type(), DataType::Duration(_));
+    match duration.expr.as_ref() {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Multiply, right })
+            if is_duration && literal_integer(right) == Some(SECONDS_OF_DAY) =>
+        {
+            Some(left)
+        }
+        _ => None,
+    }
+}
+
+const SECONDS_OF_DAY: i64 = 86_400;
+
 fn date_plus(date: &str, (months, days, nanos): Interval, sign: i64) -> Result<String, String> {
     if nanos != 0 {
-        return Err("a date and hours are a timestamp in Spark: cast the date to a timestamp first".to_owned());
+        return Err(
+            "a date and hours are a timestamp in Spark: cast the date to a timestamp first".to_owned()
+        );
     }
     let mut written = date.to_owned();
     if months != 0 {
@@ -358,7 +505,9 @@ fn timestamp_plus(time: &str, (months, days, nanos): Interval, sign: i64) -> Res
 pub(super) fn literal_text(expression: &Expr) -> Option<&str> {
     match expression {
         Expr::Literal(
-            ScalarValue::Utf8(Some(text)) | ScalarValue::LargeUtf8(Some(text)) | ScalarValue::Utf8View(Some(text)),
+            ScalarValue::Utf8(Some(text))
+            | ScalarValue::LargeUtf8(Some(text))
+            | ScalarValue::Utf8View(Some(text)),
             _,
         ) => Some(text),
         Expr::Cast(cast) if is_text(cast.field.data_type()) => literal_text(&cast.expr),
@@ -368,14 +517,12 @@ pub(super) fn literal_text(expression: &Expr) -> Option<&str> {
 }
 
 /// A literal integer, also where it is cast to a wider one or negated.
-pub(super) fn literal_integer(expression: &Expr) -> Option<i64> {
+pub(crate) fn literal_integer(expression: &Expr) -> Option<i64> {
     match expression {
-        Expr::Literal(value, _) if value.data_type().is_integer() => {
-            match value.cast_to(&DataType::Int64) {
-                Ok(ScalarValue::Int64(value)) => value,
-                _ => None,
-            }
-        }
+        Expr::Literal(value, _) if value.data_type().is_integer() => match value.cast_to(&DataType::Int64) {
+            Ok(ScalarValue::Int64(value)) => value,
+            _ => None,
+        },
         Expr::Cast(cast) if cast.field.data_type().is_integer() => literal_integer(&cast.expr),
         Expr::Negative(inner) => literal_integer(inner).and_then(i64::checked_neg),
         Expr::Alias(alias) => literal_integer(&alias.expr),

@@ -11,8 +11,8 @@ use datafusion::common::{Column, DFSchema, JoinType, NullEquality};
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::logical_expr::expr::{AggregateFunction, Sort as SortKey, WindowFunction};
 use datafusion::logical_expr::{
-    Aggregate, Distinct, Expr, ExprSchemable, FetchType, Filter, Join, Limit, LogicalPlan, Projection, SkipType, Sort,
-    SubqueryAlias, TableScan, Union, Values, Window, WindowFunctionDefinition,
+    Aggregate, Distinct, Expr, ExprSchemable, FetchType, Filter, Join, Limit, LogicalPlan, Projection,
+    SkipType, Sort, SubqueryAlias, TableScan, Union, Values, Window, WindowFunctionDefinition,
 };
 use datafusion::optimizer::analyzer::Analyzer;
 use datafusion::optimizer::decorrelate_predicate_subquery::DecorrelatePredicateSubquery;
@@ -41,13 +41,16 @@ pub fn query_to_spark(
     for ((field, found), name) in wanted.fields().iter().zip(plan.schema().fields()).zip(&step.columns) {
         let kind = crate::normal_type(field.data_type());
         let value = casts::write(name, found.data_type(), &kind, OnFailure::Fail)?;
-        let wanted = sql_type(&kind).ok_or_else(|| format!("column {}: Spark has no type for {kind}", field.name()))?;
+        let wanted = sql_type(&kind)
+            .ok_or_else(|| format!("column {}: Spark has no type for {kind}", field.name()))?;
         columns.push(format!("cast({value} as {wanted}) as {}", quoted(field.name())));
     }
     let written = format!("select {} from {}", columns.join(", "), writer.from(&step.sql));
     match written.len() <= 4 * MOST_BYTES {
         true => Ok(written),
-        false => Err("it becomes too long a text in Spark's SQL: make it shorter, or several tables".to_owned()),
+        false => {
+            Err("it becomes too long a text in Spark's SQL: make it shorter, or several tables".to_owned())
+        }
     }
 }
 
@@ -129,7 +132,8 @@ impl Writer<'_> {
         let fields = scan.projected_schema.fields();
         let columns: Vec<String> = fields.iter().map(|_| self.column()).collect();
         let pairs = fields.iter().zip(&columns);
-        let pairs: Vec<String> = pairs.map(|(field, name)| format!("{} as {name}", quoted(field.name()))).collect();
+        let pairs: Vec<String> =
+            pairs.map(|(field, name)| format!("{} as {name}", quoted(field.name()))).collect();
         let list = if pairs.is_empty() { "1 as one".to_owned() } else { pairs.join(", ") };
         let table = (self.names)(scan.table_name.table());
         Ok(Step { sql: format!("select {list} from {table}"), columns })
@@ -194,7 +198,8 @@ impl Writer<'_> {
         let (keyed, keys) = self.with_columns(&input, schema, &groups)?;
         let keyed = self.from(&keyed);
         let mut columns: Vec<String> = keys.iter().map(|_| self.column()).collect();
-        let mut list: Vec<String> = keys.iter().zip(&columns).map(|(key, name)| format!("{key} as {name}")).collect();
+        let mut list: Vec<String> =
+            keys.iter().zip(&columns).map(|(key, name)| format!("{key} as {name}")).collect();
         for expression in &aggregate.aggr_expr {
             let name = self.column();
             list.push(format!("{} as {name}", self.aggregated(expression, schema, &input.columns)?));
@@ -205,7 +210,12 @@ impl Writer<'_> {
         Ok(Step { sql: format!("select {list} from {keyed}{by}"), columns })
     }
 
-    fn aggregated(&mut self, expression: &Expr, schema: &DFSchema, columns: &[String]) -> Result<String, String> {
+    fn aggregated(
+        &mut self,
+        expression: &Expr,
+        schema: &DFSchema,
+        columns: &[String],
+    ) -> Result<String, String> {
         let call = match expression {
             Expr::Alias(alias) => return self.aggregated(&alias.expr, schema, columns),
             Expr::AggregateFunction(call) => call,
@@ -269,7 +279,11 @@ impl Writer<'_> {
                 over.push(format!("partition by {}", partition_names.join(", ")));
             }
             over.push(format!("order by {}", order_by(&params.order_by, &order_names, schema)?));
-            windows.push((ranking(call)?, over.join(" "), expression.get_type(schema).map_err(|error| error.to_string())?));
+            windows.push((
+                ranking(call)?,
+                over.join(" "),
+                expression.get_type(schema).map_err(|error| error.to_string())?,
+            ));
         }
         for (function, over, result) in windows {
             let name = self.column();
@@ -293,7 +307,9 @@ impl Writer<'_> {
             _ => return Err("`exists` or `in (select …)` in an expression is not written for Spark: use it alone, with `and`, or a join".to_owned()),
         };
         if join.null_aware {
-            return Err("`not in (select …)` is not written for Spark: use `not exists (select …)`".to_owned());
+            return Err(
+                "`not in (select …)` is not written for Spark: use `not exists (select …)`".to_owned()
+            );
         }
         let equal = if join.null_equality == NullEquality::NullEqualsNull { "<=>" } else { "=" };
         let mut conditions = Vec::new();
@@ -323,7 +339,8 @@ impl Writer<'_> {
         let mut parts = Vec::new();
         for input in &union.inputs {
             let step = self.step(input)?;
-            let pairs = step.columns.iter().zip(&columns).zip(input.schema().fields()).zip(union.schema.fields());
+            let pairs =
+                step.columns.iter().zip(&columns).zip(input.schema().fields()).zip(union.schema.fields());
             let mut list = Vec::new();
             for (((from, to), found), wanted) in pairs {
                 let value = casts::write(from, found.data_type(), wanted.data_type(), OnFailure::Fail)?;
@@ -339,12 +356,18 @@ impl Writer<'_> {
     fn distinct(&mut self, input: &LogicalPlan) -> Result<Step, String> {
         for field in input.schema().fields() {
             if field.data_type().is_floating() || !is_plain(field.data_type()) {
-                return Err(format!("distinct values of {} are told apart otherwise in Spark", named(field.data_type())));
+                return Err(format!(
+                    "distinct values of {} are told apart otherwise in Spark",
+                    named(field.data_type())
+                ));
             }
         }
         let step = self.step(input)?;
         let from = self.from(&step.sql);
-        Ok(Step { sql: format!("select distinct {} from {from}", step.columns.join(", ")), columns: step.columns })
+        Ok(Step {
+            sql: format!("select distinct {} from {from}", step.columns.join(", ")),
+            columns: step.columns,
+        })
     }
 
     fn values(&mut self, values: &Values) -> Result<Step, String> {
@@ -356,7 +379,10 @@ impl Writer<'_> {
             for ((value, name), field) in row.iter().zip(&columns).zip(values.schema.fields()) {
                 let found = value.get_type(&empty).map_err(|error| error.to_string())?;
                 let written = print(value, &empty, &[])?;
-                list.push(format!("{} as {name}", casts::write(&written, &found, field.data_type(), OnFailure::Fail)?));
+                list.push(format!(
+                    "{} as {name}",
+                    casts::write(&written, &found, field.data_type(), OnFailure::Fail)?
+                ));
             }
             rows.push(format!("select {}", list.join(", ")));
         }
@@ -472,12 +498,19 @@ fn ranking(call: &WindowFunction) -> Result<&'static str, String> {
         WindowFunctionDefinition::AggregateUDF(function) => function.name().to_owned(),
     };
     let params = &call.params;
-    let is_bare = params.args.is_empty() && params.filter.is_none() && !params.distinct && params.null_treatment.is_none();
+    let is_bare = params.args.is_empty()
+        && params.filter.is_none()
+        && !params.distinct
+        && params.null_treatment.is_none();
     let found = match name.as_str() {
         "row_number" => "row_number",
         "rank" => "rank",
         "dense_rank" => "dense_rank",
-        _ => return Err(format!("{name} over a window is not written for Spark: row_number, rank and dense_rank are")),
+        _ => {
+            return Err(format!(
+                "{name} over a window is not written for Spark: row_number, rank and dense_rank are"
+            ));
+        }
     };
     match (is_bare, params.order_by.is_empty()) {
         (true, false) => Ok(found),
@@ -494,7 +527,8 @@ mod tests {
 
     #[test]
     fn each_step_is_a_select_whose_columns_have_names_of_their_own() {
-        let columns = vec![Field::new("id", DataType::Int32, true), Field::new("name", DataType::Utf8View, true)];
+        let columns =
+            vec![Field::new("id", DataType::Int32, true), Field::new("name", DataType::Utf8View, true)];
         let tables = BTreeMap::from([("people".to_owned(), Arc::new(Schema::new(columns)))]);
         let sql = "select name, count(*) as n from people where id > 1 group by name";
         let written = query_to_spark(sql, &tables, &|name| format!("`x`.`{name}`")).unwrap();

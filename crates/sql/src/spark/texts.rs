@@ -36,7 +36,10 @@ pub(super) fn left(call: &Call<'_>) -> Result<String, String> {
     Ok(match call.integer(1) {
         Some(0..) => format!("left({value}, {count})"),
         Some(_) => all_but(),
-        None => format!("(case when {count} < 0 then {} else left({value}, {count}) end)", all_but()),
+        None => format!(
+            "(case when {count} < 0 then {} when {count} >= 0 then left({value}, {count}) end)",
+            all_but()
+        ),
     })
 }
 
@@ -46,7 +49,9 @@ pub(super) fn right(call: &Call<'_>) -> Result<String, String> {
     Ok(match call.integer(1) {
         Some(0..) => format!("right({value}, {count})"),
         Some(_) => format!("substr({value}, 1 - {count})"),
-        None => format!("(case when {count} < 0 then substr({value}, 1 - {count}) else right({value}, {count}) end)"),
+        None => format!(
+            "(case when {count} < 0 then substr({value}, 1 - {count}) when {count} >= 0 then right({value}, {count}) end)"
+        ),
     })
 }
 
@@ -59,7 +64,10 @@ pub(super) fn substr(call: &Call<'_>) -> Result<String, String> {
         return Ok(match begins_before {
             Some(true) => value,
             Some(false) => format!("substr({value}, {start})"),
-            None => format!("(case when {start} < 1 then {value} else substr({value}, {start}) end)"),
+            // Sail takes a null for a place.
+            None => format!(
+                "(case when {start} < 1 then {value} when {start} >= 1 then substr({value}, {start}) end)"
+            ),
         });
     }
     let length = match call.integer(2) {
@@ -67,14 +75,18 @@ pub(super) fn substr(call: &Call<'_>) -> Result<String, String> {
         Some(_) => call.int(2)?,
         None => {
             let length = call.int(2)?;
-            format!("(case when {length} < 0 then cast(concat('a negative length of substr: ', cast({length} as string)) as int) else {length} end)")
+            format!(
+                "(case when {length} < 0 then cast(concat('a negative length of substr: ', cast({length} as string)) as int) else {length} end)"
+            )
         }
     };
     let before = format!("substr({value}, 1, greatest({start} + {length} - 1, 0))");
     Ok(match begins_before {
         Some(true) => before,
         Some(false) => format!("substr({value}, {start}, {length})"),
-        None => format!("(case when {start} < 1 then {before} else substr({value}, {start}, {length}) end)"),
+        None => format!(
+            "(case when {start} < 1 then {before} when {start} >= 1 then substr({value}, {start}, {length}) end)"
+        ),
     })
 }
 
@@ -143,7 +155,8 @@ pub(super) fn regexp_count(call: &Call<'_>) -> Result<String, String> {
     Ok(format!("cast({counted} as {})", value_type(&call.result)?))
 }
 
-const MAY_BE_EMPTY: &str = "a regular expression that matches nothing between two letters is counted otherwise in Spark";
+const MAY_BE_EMPTY: &str =
+    "a regular expression that matches nothing between two letters is counted otherwise in Spark";
 
 /// The first match, or with the flag `g` each.
 pub(super) fn regexp_replace(call: &Call<'_>) -> Result<String, String> {
@@ -169,7 +182,10 @@ fn replace_every(value: &str, regex: &patterns::Regex, parts: &[Part]) -> Result
             Part::Text(text) => {
                 let joins = |letter: char| letter.is_alphanumeric() || letter == '_';
                 if text.contains(['$', '\\']) || behind_group && text.starts_with(joins) {
-                    return Err("a replacement with `$`, `\\`, or a letter behind a group is read otherwise in Spark".to_owned());
+                    return Err(
+                        "a replacement with `$`, `\\`, or a letter behind a group is read otherwise in Spark"
+                            .to_owned(),
+                    );
                 }
                 replacement.push_str(text);
                 behind_group = false;
@@ -189,7 +205,7 @@ fn replace_every(value: &str, regex: &patterns::Regex, parts: &[Part]) -> Result
 /// replacement.
 fn replace_first(value: &str, regex: &patterns::Regex, parts: &[Part]) -> String {
     let whole = text(&format!("\\A((?s:.*?))({})((?s:.*))\\z", regex.written));
-    let group = |number: usize| format!("regexp_extract({value}, {whole}, {number})");
+    let group = |number: usize| format!("regexp_replace({value}, {whole}, '${number}')");
     let mut pieces = vec![group(1)];
     for part in parts {
         match part {
@@ -199,5 +215,9 @@ fn replace_first(value: &str, regex: &patterns::Regex, parts: &[Part]) -> String
         }
     }
     pieces.push(group(regex.groups + 3));
-    format!("(case when {value} rlike {} then concat({}) else {value} end)", text(&regex.written), pieces.join(", "))
+    format!(
+        "(case when {value} rlike {} then concat({}) else {value} end)",
+        text(&regex.written),
+        pieces.join(", ")
+    )
 }

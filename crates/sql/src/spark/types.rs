@@ -60,7 +60,9 @@ pub(super) fn value_type(found: &DataType) -> Result<String, String> {
 /// A type as a feed's author knows it.
 pub(super) fn named(found: &DataType) -> String {
     match normal_type(found) {
-        DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => "an unsigned integer".to_owned(),
+        DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => {
+            "an unsigned integer".to_owned()
+        }
         DataType::Interval(_) | DataType::Duration(_) => "an interval".to_owned(),
         DataType::Timestamp(..) => "timestamp".to_owned(),
         other => sql_type(&other).unwrap_or_else(|| other.to_string()),
@@ -85,7 +87,9 @@ pub(super) fn is_list(found: &DataType) -> bool {
 /// What a list holds.
 pub(super) fn item_type(found: &DataType) -> Option<&DataType> {
     match found {
-        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => Some(item.data_type()),
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            Some(item.data_type())
+        }
         _ => None,
     }
 }
@@ -134,7 +138,10 @@ mod tests {
         assert_eq!(sql_type(&object).unwrap(), "struct<`a``b`: decimal(38,18), `l`: array<string>>");
         assert_eq!(sql_type(&DataType::UInt64).unwrap(), "decimal(20,0)");
         assert_eq!(sql_type(&DataType::Timestamp(TimeUnit::Microsecond, None)).unwrap(), "timestamp_ntz");
-        assert_eq!(sql_type(&DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))).unwrap(), "timestamp");
+        assert_eq!(
+            sql_type(&DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))).unwrap(),
+            "timestamp"
+        );
         assert_eq!(sql_type(&DataType::Decimal128(5, -2)), None);
     }
 
