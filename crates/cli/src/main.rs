@@ -9,7 +9,6 @@ mod days;
 mod doctor;
 mod edition;
 mod explain;
-mod explain;
 mod failure;
 mod feed_file;
 mod generate;

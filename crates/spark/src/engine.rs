@@ -139,6 +139,8 @@ pub(crate) const SETTINGS: &[(&str, &str)] = &[
     ("spark.sql.ansi.enabled", "true"),
     ("spark.sql.session.timeZone", "UTC"),
     ("spark.sql.caseSensitive", "false"),
+    // A `${` in a name or a text is just that.
+    ("spark.sql.variable.substitute", "false"),
     ("spark.sql.parser.escapedStringLiterals", "false"),
     ("spark.sql.mapKeyDedupPolicy", "EXCEPTION"),
     ("spark.sql.files.ignoreMissingFiles", "false"),
