@@ -1,9 +1,6 @@
 """One S3-compatible server for tests: moto, from PyPI, in an environment of its own in the cache."""
 
-import fcntl
 import pathlib
-import subprocess
-import sys
 import urllib.request
 
 from . import services
@@ -31,7 +28,7 @@ def start(directory, lifetime):
     directory = pathlib.Path(directory).resolve()
     if Running.load(directory):
         raise ServiceError(f"an S3 server already runs in {directory}; stop it first")
-    python = environment_of_server()
+    python = services.python_with("s3-server", [PACKAGE])
     directory.mkdir(parents=True, exist_ok=True)
     for attempt in range(1, START_ATTEMPTS + 1):
         [port] = services.free_ports(1)
@@ -71,29 +68,3 @@ def make_bucket(running, name):
         opener.open(request, timeout=READY_SECONDS).close()
     except OSError as error:
         raise ServiceError(f"the S3 server made no bucket: {error}") from error
-
-
-def environment_of_server():
-    """The Python that has the server's packages, installed on the first call. Another version is another
-    folder."""
-    environment = services.cache_dir() / f"s3-server-{services.text_checksum(PACKAGE)}"
-    python, whole = environment / "bin" / "python", environment / "whole"
-    if whole.exists():
-        return python
-    services.say(f"installing {PACKAGE} with pip, once")
-    # A virtual environment knows its own path and can't be renamed: one process installs at a time, and what
-    # says that it is whole comes last.
-    environment.mkdir(parents=True, exist_ok=True)
-    with open(environment.with_suffix(".lock"), "w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not whole.exists():
-            install([sys.executable, "-m", "venv", "--clear", environment])
-            install([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PACKAGE])
-            whole.touch()
-    return python
-
-
-def install(command):
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if done.returncode != 0:
-        raise ServiceError(f"{PACKAGE} could not be installed:\n{done.stdout.strip()}")

@@ -7,6 +7,7 @@ Only the standard library is used. A service module (such as `kafka.py` beside t
 
 import ctypes
 import enum
+import fcntl
 import hashlib
 import json
 import os
@@ -120,6 +121,32 @@ def jars(pom):
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return whole
+
+
+def python_with(name, packages):
+    """The Python of an environment in the cache that has these packages of PyPI, installed on the first call.
+    Other versions are another folder."""
+    environment = cache_dir() / f"{name}-{text_checksum(' '.join(packages))}"
+    python, whole = environment / "bin" / "python", environment / "whole"
+    if whole.exists():
+        return python
+    say(f"installing {', '.join(packages)} with pip, once")
+    # A virtual environment knows its own path and can't be renamed: one process installs at a time, and what
+    # says that it is whole comes last.
+    environment.mkdir(parents=True, exist_ok=True)
+    with open(environment.with_suffix(".lock"), "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not whole.exists():
+            install(packages, [sys.executable, "-m", "venv", "--clear", environment])
+            install(packages, [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages])
+            whole.touch()
+    return python
+
+
+def install(packages, command):
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode != 0:
+        raise ServiceError(f"{', '.join(packages)} could not be installed:\n{done.stdout.strip()}")
 
 
 def checksum(path):

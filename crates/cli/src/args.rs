@@ -73,7 +73,7 @@ pub(crate) enum Command {
     /// Print documents; send nothing
     Preview(PreviewArgs),
     /// Build the edition and hold it against its gates; send nothing
-    Build(BuildArgs),
+    Build(BuildCommand),
     /// Build, gate, send exactly once, and verify what arrived
     Publish(PublishArgs),
     /// Read back what was published and compare it with its manifest
@@ -207,6 +207,16 @@ pub(crate) struct BuildArgs {
 
     #[command(flatten)]
     pub(crate) resources: ResourceArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BuildCommand {
+    #[command(flatten)]
+    pub(crate) build: BuildArgs,
+
+    /// Build nothing: print the SQL that a Spark Connect engine is asked for this load_date
+    #[arg(long)]
+    pub(crate) explain: bool,
 }
 
 #[derive(Debug, Args)]

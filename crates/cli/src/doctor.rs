@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use hivecast_contract::LoadDate;
 use hivecast_publish::{Ledger, Target, View};
 use hivecast_report::plural;
-use hivecast_run::{Cancel, Class, Context, Event, Fault, Level, Result, Sink};
+use hivecast_run::{Cancel, Class, Context, Event, Fault, Level, Result, Silent, Sink};
 use hivecast_warehouse::StoreProbe;
 use serde::Serialize;
 
@@ -56,6 +56,7 @@ pub(crate) fn run(global: &Global, console: &Console) -> Result<(), Failed> {
     doctor.environment();
     doctor.store();
     doctor.metastore();
+    doctor.engine();
     let feeds = doctor.feeds(global)?;
     let target = match project.open_target() {
         Ok(target) => Some(target),
@@ -139,6 +140,19 @@ impl Doctor<'_> {
             Err(fault) => Err(fault),
         };
         self.add("metastore", None, hosts);
+    }
+
+    /// Opens a session with the Spark Connect server, where one builds editions.
+    fn engine(&mut self) {
+        let answered = match self.project.spark() {
+            Ok(None) => return,
+            Ok(Some(endpoint)) => {
+                let context = Context { sink: &Silent, cancel: self.cancel, clock: &CLOCK };
+                hivecast_spark::probe(&endpoint, &context).map(|server| format!("{server} answers"))
+            }
+            Err(fault) => Err(fault),
+        };
+        self.add("engine", None, answered);
     }
 
     /// Reads of the newest files of each table. Where there are none, `warehouse` says why.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hivecast_contract::{EditionId, LoadDate};
 use hivecast_edition::{Description, Edition, GateResult, LookUp, Store};
-use hivecast_engine::{Embedded, Engine, Plan, SqlBinder, edition_id};
+use hivecast_engine::{Plan, SqlBinder, edition_id};
 use hivecast_feed::{Checked, gates_fingerprint};
 use hivecast_report::{EditionSummary, TableRows};
 use hivecast_run::{Context, Event, Fault, Result, Step, Unit, crash_point};
@@ -78,7 +78,7 @@ pub(crate) fn ready(project: &Project, plan: Plan, reuse: Reuse, context: &Conte
         ));
     }
     crash_point("build.planned");
-    let edition = Embedded.build(&plan, &store, context)?;
+    let edition = project.engine()?.build(&plan, &store, context)?;
     crash_point("build.done");
     Ok(Ready { checked: plan.checked, edition, origin: Origin::Built })
 }
@@ -98,7 +98,13 @@ pub(crate) fn plan(
         let inputs = project.open_warehouse()?.freeze_when_ready(&feed.feed, load_date, wait, *context);
         inputs.map_err(|fault| check::as_checked(project, feed, Some(load_date), fault))
     })?;
-    let checked = step(context, Step::Check, || hold_against(feed, &inputs))?;
+    let checked = step(context, Step::Check, || {
+        let checked = hold_against(feed, &inputs)?;
+        if project.spark()?.is_some() {
+            hivecast_spark::check(&checked, &inputs)?;
+        }
+        Ok(checked)
+    })?;
     let edition = edition_id(&checked, &inputs);
     Ok(Plan {
         checked,

@@ -8,6 +8,7 @@ mod dates;
 mod days;
 mod doctor;
 mod edition;
+mod explain;
 mod failure;
 mod feed_file;
 mod generate;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use hivecast_contract::key_hash;
 use hivecast_edition::{Shared, Store};
+use hivecast_engine::{Embedded, Engine};
 use hivecast_feed::{
     self as feed, Diagnostics, Environment, MetastorePatience, Setting, StoreTimeouts, Unfit, parse_project,
 };
@@ -16,6 +17,7 @@ use hivecast_metastore::{Address, Metastore, Retries, Timeouts, User};
 use hivecast_publish::Target;
 use hivecast_publish::dir::{DirTarget, random_topic_id};
 use hivecast_run::{Fault, Result};
+use hivecast_spark::{Endpoint, SparkEngine};
 use hivecast_storage::{self as storage, HdfsLogin, Location, S3Settings, Stores};
 use hivecast_warehouse::Warehouse;
 
@@ -180,6 +182,22 @@ impl Project {
         Ok(self.store_dir()?.join(SPILL_DIR))
     }
 
+    /// What builds editions. Nothing is connected yet.
+    pub(crate) fn engine(&self) -> Result<Box<dyn Engine>> {
+        Ok(match self.spark()? {
+            Some(endpoint) => Box::new(SparkEngine::new(endpoint)),
+            None => Box::new(Embedded),
+        })
+    }
+
+    /// The Spark Connect server that builds editions, where one does.
+    pub(crate) fn spark(&self) -> Result<Option<Endpoint>> {
+        match &self.environment.engine {
+            feed::Engine::Spark(endpoint) => Endpoint::parse(endpoint.expose()).map(Some),
+            feed::Engine::Embedded => Ok(None),
+        }
+    }
+
     /// The key of `mask: hmac-sha256`.
     pub(crate) fn mask_key(&self) -> Option<&[u8]> {
         self.environment.mask_key.as_ref().map(|key| key.expose().as_bytes())
@@ -261,9 +279,8 @@ fn unfit(environment: &Environment) -> Vec<Unfit> {
         }
         feed::Warehouse::Directory(_) => {}
     }
-    if let feed::Engine::Spark(_) = environment.engine {
-        let message = "this version does not build with Spark".to_owned();
-        tell(Setting::Engine, message, "take `engine` out, or write `embedded`");
+    if let feed::Engine::Spark(endpoint) = &environment.engine {
+        tell_fault(&mut tell, Setting::Engine, Endpoint::parse(endpoint.expose()).err());
     }
     if has_scheme(&environment.store) {
         tell_fault(&mut tell, Setting::Store, Location::parse(&environment.store).err());

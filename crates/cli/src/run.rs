@@ -6,7 +6,7 @@ use crate::args::{Cli, Command, Global};
 use crate::cancel;
 use crate::failure::{Failed, Output};
 use crate::logging::{self, Progress};
-use crate::{check, doctor, generate, init, preview, prune, publish, runs, sample, schema, tables, verify};
+use crate::{check, doctor, explain, generate, init, preview, prune, publish, runs, sample, schema, tables, verify};
 
 /// The machine's clock: the one place that names it.
 pub(crate) static CLOCK: SystemClock = SystemClock;
@@ -39,7 +39,8 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failed> {
         Command::Sample(args) => sample::run(&global, &args, &console)?,
         Command::Check(args) => check::run(&global, &args, &console)?,
         Command::Preview(args) => preview::run(&global, &args, &console)?,
-        Command::Build(args) => publish::build(&global, &args, &console)?,
+        Command::Build(args) if args.explain => explain::run(&global, &args.build, &console)?,
+        Command::Build(args) => publish::build(&global, &args.build, &console)?,
         Command::Publish(args) => publish::publish(&global, &args, &console)?,
         Command::Verify(args) => verify::run(&global, &args, &console)?,
         Command::Tables(args) => tables::run(&global, &args, &console)?,

@@ -19,6 +19,7 @@ use crate::Edition;
 use crate::description::Description;
 use crate::edition::rebuild;
 use crate::files::{sync_dir, write_atomically};
+use crate::scratch::Scratch;
 use crate::shared::Shared;
 use crate::temporary::{self, TEMPORARY_PREFIX};
 use crate::writer::EditionWriter;
@@ -116,6 +117,24 @@ impl Store {
         let temporary = temporary::Temporary::create(&feed_dir, load_date, &lock)?;
         let shared = self.shared.clone();
         Ok(EditionWriter::new(feed.to_owned(), load_date, feed_dir.clone(), shared, temporary))
+    }
+
+    /// A directory of the store for what others write on the way to an edition, such as a cluster's rows: in
+    /// the store that machines share, where there is one. Gone when it is dropped; what a dead process left
+    /// is removed as what it left of an edition is.
+    pub fn scratch(&self, feed: &str, load_date: LoadDate) -> Result<Scratch> {
+        match &self.shared {
+            Some(shared) => Ok(Scratch::of_shared(shared.scratch(feed, load_date))),
+            None => {
+                let feed_dir = self.feed_dir(feed)?;
+                fs::create_dir_all(&feed_dir).map_err(|error| {
+                    Fault::io(format!("failed to make directory {}", feed_dir.display()), error)
+                })?;
+                let lock = temporary::lock_names(&feed_dir)?;
+                temporary::sweep(&feed_dir, &lock)?;
+                Scratch::of_cache(temporary::Temporary::create(&feed_dir, load_date, &lock)?)
+            }
+        }
     }
 
     /// The feed's whole editions, by load_date, then by when they were built.

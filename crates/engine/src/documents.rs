@@ -77,6 +77,11 @@ impl Order {
         self.rows.len()
     }
 
+    /// The least and the greatest CRC-32.
+    pub(crate) fn ends(&self) -> [Option<u32>; 2] {
+        [self.hashes.first().copied(), self.hashes.last().copied()]
+    }
+
     /// Writes the documents at `range` of the order.
     pub(crate) fn write(
         &self,

@@ -1,6 +1,6 @@
 use std::sync::Mutex;
 
-use hivecast_edition::{Draft, Edition, Store};
+use hivecast_edition::{Draft, Edition, GateResult, Store};
 use hivecast_feed::{fingerprint, gates_fingerprint};
 use hivecast_run::{Class, Context, Event, Fault, Result, Step, Unit, crash_point};
 
@@ -54,6 +54,9 @@ impl Engine for Embedded {
     }
 }
 
+/// What descriptions of editions call this engine.
+const EMBEDDED: &str = "embedded";
+
 /// How rows are joined.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Way<'a> {
@@ -65,7 +68,7 @@ pub(crate) enum Way<'a> {
 
 /// What can't be read may have been replaced while it was read: then time heals it, and the data is not at
 /// fault.
-fn changed_or(fault: Fault, plan: &Plan) -> Fault {
+pub(crate) fn changed_or(fault: Fault, plan: &Plan) -> Fault {
     match fault.class() {
         Class::Data => plan.inputs.recheck().err().unwrap_or(fault),
         _ => fault,
@@ -133,7 +136,9 @@ pub(crate) fn build_by<'a>(
     crash_point("engine.read");
     plan.inputs.recheck()?;
     crash_point("engine.before_finish");
-    let edition = writer.finish(draft(plan, &root, findings, queried, context)?)?;
+    let QueryFindings { repeated, results, .. } = queried;
+    let edition =
+        writer.finish(description(plan, &root, findings, &repeated, results, EMBEDDED, context))?;
     context.tell(Event::Ended { step: Step::Engine });
     Ok(edition)
 }
@@ -163,7 +168,7 @@ fn job<'a>(
     }
 }
 
-fn into_findings(job: Job<'_>) -> AllFindings {
+pub(crate) fn into_findings(job: Job<'_>) -> AllFindings {
     let mut findings = job.findings.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     for (path, rows) in job.progress.into_used() {
         findings.levels.entry(path).or_default().rows_used = rows;
@@ -173,7 +178,7 @@ fn into_findings(job: Job<'_>) -> AllFindings {
 
 /// As many threads as the plan says and the memory limit has room for: each encodes a row group and
 /// gathers documents of its own.
-fn workers(plan: &Plan) -> usize {
+pub(crate) fn workers(plan: &Plan) -> usize {
     plan.threads.min(plan.memory_bytes / WORKER_BYTES).max(1)
 }
 
@@ -195,10 +200,15 @@ fn budget(plan: &Plan, estimate: u64) -> Budget<'_> {
     Budget {
         scatter_bytes: plan.memory_bytes / SCATTER_DIVISOR / threads,
         load_bytes,
-        part_bytes: plan.memory_bytes / PART_DIVISOR / threads,
+        part_bytes: part_budget(plan),
         parts: parts.clamp(*PARTS.start(), *PARTS.end()) as u32,
         spill: &plan.spill,
     }
+}
+
+/// Bytes that a part may have at most, where it can't be cut any further.
+pub(crate) fn part_budget(plan: &Plan) -> usize {
+    plan.memory_bytes / PART_DIVISOR / workers(plan)
 }
 
 /// The least memory limit with which a part of this size can be worked on.
@@ -206,29 +216,32 @@ pub(crate) fn least_memory_for_part(part_bytes: usize, threads: usize) -> usize 
     part_bytes * PART_DIVISOR * threads
 }
 
-fn draft(
+/// What the edition's description says, whoever joined. `queried` are the verdicts of `sql` gates.
+pub(crate) fn description(
     plan: &Plan,
     root: &NodePlan,
     findings: AllFindings,
-    queried: QueryFindings,
+    repeated: &Repeated,
+    queried: Vec<GateResult>,
+    engine: &str,
     context: &Context<'_>,
-) -> Result<Draft> {
+) -> Draft {
     const NS_PER_MS: i64 = 1_000_000;
     let feed = &plan.checked.feed;
     let inputs = input_files(&plan.inputs);
     let tables = findings.tables(root);
-    let mut gates = findings.verdicts(feed, root, &queried.repeated);
-    gates.extend(queried.results);
-    Ok(Draft {
+    let mut gates = findings.verdicts(feed, root, repeated);
+    gates.extend(queried);
+    Draft {
         id: plan.edition.clone(),
         feed_fingerprint: fingerprint(feed),
         gates_fingerprint: gates_fingerprint(feed),
         time_ms: inputs.iter().map(|file| file.modified_ns.div_euclid(NS_PER_MS)).max().unwrap_or(0),
         built_ms: context.clock.now_ms(),
-        engine: "embedded".to_owned(),
+        engine: engine.to_owned(),
         tables,
         inputs,
         document: root.fields.clone(),
         gates,
-    })
+    }
 }

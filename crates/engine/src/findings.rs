@@ -7,6 +7,7 @@ use hivecast_feed::{Feed, Rule, Severity};
 
 use crate::documents::KeySummary;
 use crate::group::Findings;
+use crate::nested::LevelCounts;
 use crate::nodes::{Arity, NodePlan};
 use crate::row_gates::{MAX_EXAMPLES, Repeated, RowGate, Tally, outcome, percent, plural};
 
@@ -34,6 +35,22 @@ pub(crate) struct Joined {
 pub(crate) struct AllFindings {
     pub(crate) levels: BTreeMap<String, LevelFindings>,
     pub(crate) keys: KeySummary,
+}
+
+impl Joined {
+    /// Takes over what was counted where rows were joined elsewhere.
+    pub(crate) fn take(&mut self, counts: &LevelCounts) {
+        if let Some((orphans, examples)) = &counts.orphans {
+            self.orphans += orphans;
+            extend(&mut self.orphan_examples, examples.clone());
+        }
+        if let Some(found) = &counts.ambiguous {
+            self.ambiguous += found.keys;
+            self.surplus += found.surplus;
+            self.set_aside += found.set_aside;
+            extend(&mut self.ambiguous_examples, found.examples.clone());
+        }
+    }
 }
 
 impl AllFindings {

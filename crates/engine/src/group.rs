@@ -139,6 +139,21 @@ impl Groups {
     }
 }
 
+impl Groups {
+    /// Groups that somebody else has joined: parent row `n` has the child rows between `offsets[n]` and
+    /// `offsets[n + 1]`. Each group is put into the order of its key. `grouping` counts the child rows from
+    /// the first that the offsets reach.
+    pub(crate) fn of_lists(offsets: &[i32], grouping: &Grouping<'_>) -> Result<Self> {
+        row_number(grouping.parents.len())?;
+        let first = offsets[0];
+        let starts: Vec<u32> = offsets.iter().map(|offset| (offset - first) as u32).collect();
+        let mut members: Vec<u32> = (0..row_number(grouping.children.len())?).collect();
+        let group_of_parent: Vec<u32> = (0..grouping.parents.len() as u32).collect();
+        order_groups(grouping, &group_of_parent, &starts, &mut members, &mut Findings::default());
+        Ok(Groups { group_of_parent, starts, members })
+    }
+}
+
 /// A row number as the index holds it.
 fn row_number(rows: usize) -> Result<u32> {
     u32::try_from(rows).ok().filter(|rows| *rows < NONE).ok_or_else(|| {

@@ -232,6 +232,34 @@ impl<'a> Job<'a> {
         Ok(groups)
     }
 
+    /// Takes a child level's rows as they come in lists, one for each row of the level above, and puts each
+    /// list into its order. What gates say of them is counted where they were joined.
+    pub(crate) fn group_listed(&self, listed: Listed<'_>) -> Result<Groups> {
+        let Listed { child, parent_slots, parent_len, offsets, level } = listed;
+        let pick = |slots: &[ArrayRef], wanted: &[usize]| -> Vec<ArrayRef> {
+            wanted.iter().map(|slot| Arc::clone(&slots[*slot])).collect()
+        };
+        let slots = slots_of(level)?;
+        let parents = Keys::new(&pick(parent_slots, &child.parent_slots), parent_len)?;
+        let children = Keys::new(&pick(slots, &child.node.on), level.len)?;
+        let order = match child.node.arity {
+            Arity::Many => child.node.key.map(|key| KeyOrder::new(&slots[key])).transpose()?,
+            Arity::Root | Arity::One => None,
+        };
+        let grouping = Grouping {
+            parents: &parents,
+            dead_parents: None,
+            children: &children,
+            order: order.as_ref(),
+            numbers: None,
+            arity: child.node.arity,
+            orphans: Found::Counted,
+            ambiguous: Found::Counted,
+            examples: 0,
+        };
+        Groups::of_lists(offsets, &grouping)
+    }
+
     /// What is done with rows that have no document key of their own.
     pub(crate) fn document_keys(&self) -> Found {
         self.found_rows(|rule| *rule == Rule::DocumentKey)
@@ -245,7 +273,7 @@ impl<'a> Job<'a> {
         if self.feed.gates.iter().any(set_aside) { Found::SetAside } else { Found::Counted }
     }
 
-    fn set_rows_aside(&self, level: &Level<'_>, rows: &[u32], gate: &str, reason: &str) -> Result<()> {
+    pub(crate) fn set_rows_aside(&self, level: &Level<'_>, rows: &[u32], gate: &str, reason: &str) -> Result<()> {
         for row in rows {
             let row = level.gather(&UInt32Array::from(vec![*row]))?;
             let row = row_json(&RecordBatch::from(row), 0)?;
@@ -284,6 +312,17 @@ pub(crate) struct Joining<'a> {
     /// The child rows' numbers in the input, where they come in another order.
     pub(crate) child_numbers: Option<&'a ArrayRef>,
     /// The child's level, for rows that are set aside.
+    pub(crate) level: &'a Level<'a>,
+}
+
+/// What [`Job::group_listed`] takes.
+pub(crate) struct Listed<'a> {
+    pub(crate) child: &'a ChildPlan,
+    /// All slots of the level above.
+    pub(crate) parent_slots: &'a [ArrayRef],
+    pub(crate) parent_len: usize,
+    /// Where each parent row's child rows begin, and one more for the end.
+    pub(crate) offsets: &'a [i32],
     pub(crate) level: &'a Level<'a>,
 }
 

@@ -15,6 +15,7 @@ mod job;
 mod keys;
 mod masked;
 mod memory;
+pub mod nested;
 mod nodes;
 mod passes;
 mod plan;

@@ -58,11 +58,42 @@ impl QueryFindings {
         Ok(())
     }
 
+    /// Asks a `sql` gate's query.
+    fn add(&mut self, gate: &SqlGate<'_>, ask: &Ask<'_>, spill: &Path) -> Result<()> {
+        let (result, keys) = gate.run(ask, spill)?;
+        self.results.push(result);
+        self.excluded.push((format!("gate sql {:?}", gate.name), keys));
+        Ok(())
+    }
+
     /// Bytes that the findings hold in memory.
     pub(crate) fn bytes(repeated: &Repeated) -> usize {
         repeated.values().map(|keys| keys.bytes()).sum()
     }
 }
+
+/// Runs a gate's query, handing over its rows; the first argument names it in errors.
+pub(crate) type Ask<'a> = dyn Fn(&str, &mut dyn FnMut(RecordBatch) -> Result<()>) -> Result<()> + 'a;
+
+/// Asks the queries of `sql` gates where somebody else runs them, by their text.
+pub(crate) fn judge_elsewhere(
+    checked: &Checked,
+    masked: &Masked,
+    spill: &Path,
+    ask: &AskSql<'_>,
+) -> Result<QueryFindings> {
+    let mut findings = QueryFindings::default();
+    for gate in &checked.feed.gates {
+        if let Rule::Query { name, sql } = &gate.rule {
+            let query = SqlGate { name, sql, severity: gate.severity, checked, masked };
+            findings.add(&query, &|what, each| ask(what, &sql.value, each), spill)?;
+        }
+    }
+    Ok(findings)
+}
+
+/// As [`Ask`], with the query's text.
+pub type AskSql<'a> = dyn Fn(&str, &str, &mut dyn FnMut(RecordBatch) -> Result<()>) -> Result<()> + 'a;
 
 /// Runs the queries of all gates.
 pub(crate) fn judge(
@@ -84,9 +115,7 @@ pub(crate) fn judge(
             }
             Rule::Query { name, sql } => {
                 let query = SqlGate { name, sql, severity: gate.severity, checked, masked };
-                let (result, keys) = query.run(queries, limits, context)?;
-                findings.results.push(result);
-                findings.excluded.push((format!("gate sql {name:?}"), keys));
+                findings.add(&query, &|what, each| queries.run(what, &sql.value, context, each), limits.spill)?;
             }
             _ => {}
         }
@@ -144,17 +173,12 @@ fn present(column: &ArrayRef) -> Result<ArrayRef> {
 impl SqlGate<'_> {
     /// Runs it. With `quarantine`, its first column is the key of the document to set aside; these keys
     /// wait in a spill.
-    fn run(
-        &self,
-        queries: &Queries,
-        limits: Limits<'_>,
-        context: &Context<'_>,
-    ) -> Result<(GateResult, Arc<Spill>)> {
+    fn run(&self, ask: &Ask<'_>, spill: &Path) -> Result<(GateResult, Arc<Spill>)> {
         let (mut rows, mut examples, mut quarantined) = (0u64, Vec::new(), 0);
         let what = format!("gate sql {:?} ({})", self.name, self.checked.source.spot(&self.sql.span));
         let schema: SchemaRef = Arc::new(Schema::new(vec![Field::new("key", DataType::Utf8View, true)]));
-        let keys = keep_in_order(limits.spill, Arc::clone(&schema), EXCLUDED_BUFFER_BYTES, |keep| {
-            queries.run(&what, &self.sql.value, context, &mut |found| {
+        let keys = keep_in_order(spill, Arc::clone(&schema), EXCLUDED_BUFFER_BYTES, |keep| {
+            ask(&what, &mut |found| {
                 rows += found.num_rows() as u64;
                 let texts = found.columns().iter().map(as_text).collect::<Result<Vec<_>>>()?;
                 let room = MAX_EXAMPLES.saturating_sub(examples.len());

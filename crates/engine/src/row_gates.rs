@@ -13,6 +13,7 @@ use hivecast_run::{Fault, Result};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::masked::Masked;
+use crate::nested::LevelCounts;
 use crate::read::select;
 
 /// How many offending values a gate names.
@@ -166,7 +167,7 @@ impl RowGate {
         &self.columns
     }
 
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         let (table, columns) = (&self.table, self.columns.join(", "));
         match self.check {
             Check::NullRate { .. } => format!("null_rate of {table}.{columns}"),
@@ -175,7 +176,7 @@ impl RowGate {
         }
     }
 
-    fn reason(&self) -> String {
+    pub(crate) fn reason(&self) -> String {
         let columns = self.columns.join(", ");
         match self.check {
             Check::NullRate { .. } => format!("{columns} is null"),
@@ -300,6 +301,18 @@ impl Tally {
             let room = MAX_EXAMPLES.saturating_sub(mine.examples.len());
             mine.examples.extend(theirs.examples.into_iter().take(room));
         }
+    }
+
+    /// Takes over what was counted where rows were read elsewhere, for these gates.
+    pub(crate) fn take(&mut self, counts: &LevelCounts, gates: &[RowGate]) {
+        self.rows_read = counts.rows_read;
+        self.rows = counts.rows;
+        self.judged = counts.rows_judged;
+        let tally = |(gate, (breaches, keys)): (&RowGate, &(u64, Vec<Vec<String>>))| GateTally {
+            breaches: *breaches,
+            examples: keys.iter().take(MAX_EXAMPLES).map(|key| gate.shown(key.clone())).collect(),
+        };
+        self.gates = gates.iter().zip(&counts.breaches).map(tally).collect();
     }
 
     /// The verdicts of the table's gates.

@@ -103,6 +103,7 @@ fn done_line(step: Step, done: u64, unit: Unit, time: Duration) -> String {
         (done, Unit::Rows) => format!(" · {} rows", count(done)),
         (done, Unit::Records) => format!(" · {} records", count(done)),
         (done, Unit::Bytes) => format!(" · {}", bytes(done)),
+        (done, Unit::Tasks) => format!(" · {} tasks", count(done)),
     };
     format!("{:>9} {}{amount}", step.name(), seconds(time.as_secs_f64()))
 }
@@ -136,7 +137,7 @@ mod tests {
     #[test]
     fn every_template_is_valid() {
         for known_total in [true, false] {
-            for unit in [Unit::Rows, Unit::Records, Unit::Bytes] {
+            for unit in [Unit::Rows, Unit::Records, Unit::Bytes, Unit::Tasks] {
                 let template = template(known_total, unit);
                 assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
             }

@@ -93,7 +93,7 @@ impl Running {
 
 fn bare(number: u64, unit: Unit) -> String {
     match unit {
-        Unit::Rows | Unit::Records => count(number),
+        Unit::Rows | Unit::Records | Unit::Tasks => count(number),
         Unit::Bytes => bytes(number),
     }
 }
@@ -102,6 +102,7 @@ fn amount(number: u64, unit: Unit) -> String {
     match unit {
         Unit::Rows => format!("{} rows", count(number)),
         Unit::Records => format!("{} records", count(number)),
+        Unit::Tasks => format!("{} tasks", count(number)),
         Unit::Bytes => bytes(number),
     }
 }

@@ -38,6 +38,8 @@ pub enum Unit {
     Records,
     /// Bytes.
     Bytes,
+    /// Pieces of a cluster's work.
+    Tasks,
 }
 
 /// How much a note matters.

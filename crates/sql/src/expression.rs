@@ -20,6 +20,10 @@ use super::{bind_error, bind_error_over, dialect, wording};
 #[derive(Clone, Debug)]
 pub struct Expression {
     sql: String,
+    /// As it is typed, before it is simplified.
+    logical: Arc<Expr>,
+    /// What it was bound to.
+    bound_to: SchemaRef,
     physical: Arc<dyn PhysicalExpr>,
     result: DataType,
 }
@@ -30,12 +34,19 @@ impl Expression {
         let schema = DFSchema::try_from(Arc::clone(columns)).map_err(|error| bind_error(sql, &error))?;
         let logical =
             context.parse_sql_expr(sql, &schema).map_err(|error| bind_error_over(sql, &error, [columns]))?;
-        dialect::allow_expression(&logical)?;
-        let simplified = simplify(context, logical, &schema).map_err(|error| bind_error(sql, &error))?;
+        dialect::allow_expression(&logical, &schema)?;
+        let (typed, simplified) =
+            simplify(context, logical, &schema).map_err(|error| bind_error(sql, &error))?;
         let physical =
             context.create_physical_expr(simplified, &schema).map_err(|error| bind_error(sql, &error))?;
         let found = physical.data_type(columns).map_err(|error| bind_error(sql, &error))?;
-        Ok(Expression { sql: sql.to_owned(), physical, result: normal_type(&found) })
+        Ok(Expression {
+            sql: sql.to_owned(),
+            logical: Arc::new(typed),
+            bound_to: Arc::clone(columns),
+            physical,
+            result: normal_type(&found),
+        })
     }
 
     /// The type of its values, in the engine's normal form: text and binary as views.
@@ -83,6 +94,16 @@ impl Expression {
         cast(&array, &self.result).map(drop).map_err(|error| wording::arrow_sentence(&error))
     }
 
+    /// The expression with all its casts, over [`Expression::columns_of`].
+    pub(crate) fn logical(&self) -> &Expr {
+        &self.logical
+    }
+
+    /// The columns that it was bound to.
+    pub(crate) fn columns_of(&self) -> &SchemaRef {
+        &self.bound_to
+    }
+
     /// The expression as it is written.
     pub fn sql(&self) -> &str {
         &self.sql
@@ -114,8 +135,13 @@ impl Expression {
     }
 }
 
-/// Coerces types and simplifies: some functions (`coalesce`, `nvl`) exist only to be simplified away.
-fn simplify(context: &SessionContext, logical: Expr, schema: &DFSchema) -> datafusion::error::Result<Expr> {
+/// Coerces types and simplifies: some functions (`coalesce`, `nvl`) exist only to be simplified away. Gives
+/// the expression after each.
+fn simplify(
+    context: &SessionContext,
+    logical: Expr,
+    schema: &DFSchema,
+) -> datafusion::error::Result<(Expr, Expr)> {
     let state = context.state();
     let simplifier = ExprSimplifier::new(
         SimplifyContext::builder()
@@ -123,7 +149,9 @@ fn simplify(context: &SessionContext, logical: Expr, schema: &DFSchema) -> dataf
             .with_config_options(Arc::clone(state.config_options()))
             .build(),
     );
-    simplifier.simplify(simplifier.coerce(logical, schema)?)
+    let typed = simplifier.coerce(logical, schema)?;
+    let simplified = simplifier.simplify(typed.clone())?;
+    Ok((typed, simplified))
 }
 
 /// Text and binary as views, timestamps in microseconds, at any depth: so that both engines, and every source,

@@ -9,6 +9,7 @@ mod expression;
 mod map_access;
 mod query;
 mod source;
+pub mod spark;
 mod wording;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ use hivecast_feed::{BindError, Binder, UNREADABLE, nearest};
 
 use map_access::MapAccess;
 
+pub use dialect::shared_functions;
 pub use expression::{Expression, normal_type, to_text};
 pub use query::{Queries, QueryLimits, quoted};
 pub use source::{Batches, RowSource};

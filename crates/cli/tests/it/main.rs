@@ -30,5 +30,6 @@ mod s3_warehouse;
 mod servers;
 mod shared_store;
 mod signals;
+mod spark;
 mod support;
 mod writers;

@@ -2,9 +2,11 @@
 
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::Arc;
 
+use hivecast_contract::LoadDate;
 use hivecast_run::{Fault, Result, crash_point};
-use hivecast_storage::{Existing, Location};
+use hivecast_storage::{Existing, Location, Storage};
 
 use super::pull::CHANGING_FILES;
 use super::{Place, Shared, fixed_files, unique};
@@ -183,6 +185,12 @@ impl Shared {
             crash_point("edition.pushed_file");
         }
         Ok(())
+    }
+
+    /// A directory that is no edition's, for what comes before one.
+    pub(crate) fn scratch(&self, feed: &str, load_date: LoadDate) -> (Arc<dyn Storage>, Location) {
+        let name = format!("{TEMPORARY_PREFIX}{load_date}-{}", unique());
+        (Arc::clone(&self.storage), self.root.join(feed).join(&name))
     }
 
     /// A name that is no edition's, for one that is coming or going.

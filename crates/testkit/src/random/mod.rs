@@ -66,6 +66,23 @@ impl Case {
     }
 }
 
+impl Case {
+    /// The same feed and rows, with every table in Parquet.
+    #[must_use]
+    pub fn in_parquet(mut self) -> Case {
+        for files in &mut self.files {
+            files.format = Written::Parquet;
+        }
+        for table in &mut self.feed.tables {
+            table.layout.format = None;
+            table.layout.columns = None;
+            table.layout.text = TextLayout::default();
+        }
+        self.yaml = yaml::feed(&self.feed);
+        self
+    }
+}
+
 impl fmt::Debug for Case {
     /// The feed's file and the rows: what a person needs to see why a case fails.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

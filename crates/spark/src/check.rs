@@ -1,0 +1,115 @@
+//! What a feed may not hold where Spark builds it.
+
+use arrow_schema::{DataType, TimeUnit};
+use hivecast_engine::nested::{Nesting, RowRule};
+use hivecast_feed::{Checked, FileFormat, Rule, Severity};
+use hivecast_run::{Fault, Result};
+use hivecast_sql::spark::sql_type;
+use hivecast_warehouse::Inputs;
+
+use crate::session::ServerKind;
+use crate::statement::documents;
+use crate::tables::{Sources, file_schema};
+
+/// Fails with `Class::Usage` where Spark would build another edition than the embedded engine, with all
+/// reasons.
+pub fn check(checked: &Checked, inputs: &Inputs) -> Result<()> {
+    let mut reasons = Vec::new();
+    tables(inputs, &mut reasons);
+    gates(checked, &mut reasons);
+    let nesting = Nesting::of(checked)?;
+    match Sources::of_feed(&nesting, checked, inputs) {
+        Err(reason) => reasons.push(reason),
+        Ok(sources) => {
+            reasons.extend(documents(nesting.root(), &sources, 1, ServerKind::Spark).err());
+            reasons.extend(queries(checked, &sources));
+        }
+    }
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    Err(Fault::usage(format!("feed {} can't be built with Spark: {}", checked.feed.name, reasons.join("; ")))
+        .advise("build with `engine: embedded`, or write it another way"))
+}
+
+/// What Spark can't be asked in `sql` gates.
+fn queries(checked: &Checked, sources: &Sources) -> Vec<String> {
+    let query = |gate: &hivecast_feed::Gate| match &gate.rule {
+        Rule::Query { name, sql } => {
+            let why = sources.query(&sql.value, checked).err()?;
+            Some(format!("gate sql {name} ({}): {why}", checked.source.spot(&sql.span)))
+        }
+        _ => None,
+    };
+    checked.feed.gates.iter().filter_map(query).collect()
+}
+
+fn tables(inputs: &Inputs, reasons: &mut Vec<String>) {
+    for input in &inputs.tables {
+        if !matches!(input.format, FileFormat::Parquet | FileFormat::Orc) {
+            reasons.push(format!(
+                "table {} has files that Spark reads by rules of its own; it is asked to read Parquet and ORC",
+                input.table
+            ));
+            continue;
+        }
+        for field in file_schema(input).fields() {
+            if sql_type(field.data_type()).is_none() {
+                let (table, column) = (&input.table, field.name());
+                reasons.push(format!("column {column} of table {table} is {}, which Spark does not have", field.data_type()));
+            }
+            if input.format == FileFormat::Orc && holds_timestamp(field.data_type()) {
+                let (table, column) = (&input.table, field.name());
+                reasons.push(format!(
+                    "column {column} of table {table} is a timestamp in ORC, which Spark reads in a time zone of its own"
+                ));
+            }
+        }
+    }
+}
+
+fn holds_timestamp(found: &DataType) -> bool {
+    match found {
+        DataType::Timestamp(TimeUnit::Nanosecond | TimeUnit::Microsecond | TimeUnit::Millisecond | TimeUnit::Second, _) => {
+            true
+        }
+        DataType::List(item) | DataType::Map(item, _) => holds_timestamp(item.data_type()),
+        DataType::Struct(fields) => fields.iter().any(|field| holds_timestamp(field.data_type())),
+        _ => false,
+    }
+}
+
+fn gates(checked: &Checked, reasons: &mut Vec<String>) {
+    for gate in &checked.feed.gates {
+        let place = checked.source.spot(&gate.span);
+        match (&gate.rule, gate.severity) {
+            (Rule::ElementKey, Severity::Warn) => reasons.push(format!(
+                "gate element_key ({place}): with `warn` elements of one key keep the order of the files, which Spark does not tell"
+            )),
+            _ => {}
+        }
+    }
+    for table in &checked.feed.tables {
+        let Some(columns) = checked.schemas.get(&table.name) else { continue };
+        let Ok(nesting) = Nesting::of(checked) else { return };
+        for check in nesting.row_checks(&table.name) {
+            if !matches!(check.rule, RowRule::NotAmong(_)) {
+                continue;
+            }
+            let kind = columns.field_with_name(&check.columns[0]).map(|field| field.data_type().clone());
+            if kind.is_ok_and(|kind| !has_same_text(&kind)) {
+                reasons.push(format!(
+                    "gate allowed of table {}: values of column {} are written another way in Spark",
+                    table.name, check.columns[0]
+                ));
+            }
+        }
+    }
+}
+
+/// Whether a value's text is the same in both.
+pub(crate) fn has_same_text(kind: &DataType) -> bool {
+    kind.is_integer()
+        || matches!(kind, DataType::Utf8View | DataType::Utf8 | DataType::Date32 | DataType::Boolean)
+        || matches!(kind, DataType::Decimal128(_, scale) if *scale >= 0)
+}

@@ -1,0 +1,6 @@
+//! The Spark engine against the embedded one, on real servers: Apache Spark and Sail.
+
+mod faults;
+mod random;
+mod same;
+mod support;
