@@ -52,6 +52,7 @@ mod text_file;
 mod values;
 mod wait;
 mod warehouse;
+mod watch;
 mod written;
 mod zone;
 
