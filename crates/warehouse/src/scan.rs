@@ -386,29 +386,4 @@ impl Plan {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn small_files_are_read_together_in_their_order() {
-        let part = |file: usize, rows, decoded_bytes| Part {
-            files: file..file + 1,
-            row_groups: 0..1,
-            rows: Some(rows),
-            decoded_bytes,
-        };
-        let parts = vec![part(0, 1, 10), part(1, 2, 20), part(2, 3, 30), part(3, 4, 40), part(4, 5, 50)];
-        let joined = join_small(parts.clone(), |file| file != 2);
-        let files: Vec<_> = joined.iter().map(|part| part.files.clone()).collect();
-        assert_eq!(files, [0..2, 2..3, 3..5]);
-        assert_eq!((joined[0].rows, joined[0].decoded_bytes), (Some(3), 30));
-        assert_eq!(joined[1], parts[2]);
-        assert_eq!(join_small(parts.clone(), |_| false), parts);
-
-        let many: Vec<Part> = (0..SMALL_FILES + 1).map(|file| part(file, 1, 1)).collect();
-        let joined = join_small(many, |_| true);
-        assert_eq!(joined.iter().map(|part| part.files.len()).collect::<Vec<_>>(), [SMALL_FILES, 1]);
-        let large = vec![part(0, 1, PART_DECODED_BYTES - 1), part(1, 1, 2)];
-        assert_eq!(join_small(large.clone(), |_| true), large);
-    }
-}
+mod tests;

@@ -103,8 +103,7 @@ impl Warehouse {
 
     /// The tables of a metastore, in whatever stores they lie. Nothing is asked yet.
     pub fn of_metastore(metastore: Metastore, stores: Stores) -> Warehouse {
-        let catalog = Hive { metastore: Arc::new(metastore), stores: Arc::new(stores) };
-        Warehouse { catalog: Arc::new(catalog) }
+        Warehouse { catalog: Arc::new(Hive::new(metastore, stores)) }
     }
 
     /// The load_dates that a table has, oldest first; none for a table that is a query. Reads one

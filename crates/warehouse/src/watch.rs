@@ -109,3 +109,6 @@ impl Watch<'_> {
         Ok(Ok(Inputs { load_date: date, tables }))
     }
 }
+
+#[cfg(test)]
+mod tests;
