@@ -19,19 +19,19 @@ pub(crate) struct FarStore {
     disk: Arc<dyn Storage>,
     root: Location,
     /// Names of files that can't be opened.
-    broken: Vec<String>,
+    broken: Mutex<Vec<String>>,
     opened: Mutex<Vec<String>>,
     /// Files that are being opened.
     on_the_way: AtomicUsize,
 }
 
 impl FarStore {
-    pub(crate) fn new(root: &Path, broken: &[&str]) -> Arc<FarStore> {
+    pub(crate) fn new(root: &Path) -> Arc<FarStore> {
         let root = Location::local(root).unwrap();
         Arc::new(FarStore {
             disk: Stores::default().of(&root).unwrap(),
             root,
-            broken: broken.iter().map(|name| (*name).to_owned()).collect(),
+            broken: Mutex::default(),
             opened: Mutex::default(),
             on_the_way: AtomicUsize::new(0),
         })
@@ -40,6 +40,11 @@ impl FarStore {
     pub(crate) fn root(self: &Arc<Self>) -> Place {
         let storage: Arc<dyn Storage> = Arc::<FarStore>::clone(self);
         Place { storage, at: Location::parse("hdfs://far/").unwrap() }
+    }
+
+    /// From now on files of these names can't be opened.
+    pub(crate) fn lose(&self, names: &[&str]) {
+        self.broken.lock().unwrap().extend(names.iter().map(|name| (*name).to_owned()));
     }
 
     /// The names of the files that were opened since the last time, sorted.
@@ -72,7 +77,7 @@ impl Storage for FarStore {
         sleep(WAY);
         self.on_the_way.fetch_sub(1, Ordering::SeqCst);
         self.opened.lock().unwrap().push(at.name().to_owned());
-        if self.broken.iter().any(|name| name == at.name()) {
+        if self.broken.lock().unwrap().iter().any(|name| name == at.name()) {
             return Err(io::Error::other(format!("far: no data node has {}", at.name())));
         }
         self.disk.open(&self.here(at))

@@ -130,8 +130,9 @@ fn push_line(
     }
     for (column, (values, value)) in columns.iter_mut().zip(found).enumerate() {
         match value {
-            Some(value) => push(values, value, zone)
-                .map_err(|Unfit(part)| at.unfit(text, column, value.get(), part))?,
+            Some(value) => {
+                push(values, value, zone).map_err(|Unfit(part)| at.unfit(text, column, value.get(), part))?
+            }
             None => values.push_null(),
         }
     }

@@ -238,9 +238,7 @@ impl Scan {
     /// machine and back.
     fn open_next(&mut self) -> Result<Option<Rows>> {
         let next = match self.opening.pop_front() {
-            Some(Opening::Ahead(thread)) => {
-                Some(thread.join().unwrap_or_else(|panic| resume_unwind(panic))?)
-            }
+            Some(Opening::Ahead(thread)) => Some(thread.join().unwrap_or_else(|panic| resume_unwind(panic))?),
             Some(Opening::Later(piece)) => Some(self.plan.open(piece)?),
             None => self.pieces.pop_front().map(|piece| self.plan.open(piece)).transpose()?,
         };

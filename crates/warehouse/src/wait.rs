@@ -56,7 +56,9 @@ impl Warehouse {
                     patience.tell(vec!["its files to hold still".to_owned()], date, context);
                     SETTLING_PAUSE
                 }
-                Err(blocked) if last && waited && blocked.is_pending() => return Err(given_up(blocked, wait)),
+                Err(blocked) if last && waited && blocked.is_pending() => {
+                    return Err(given_up(blocked, wait));
+                }
                 Err(blocked) if last || !blocked.is_pending() => return Err(blocked.into_fault()),
                 Err(blocked) => {
                     settled = None;

@@ -37,7 +37,7 @@ fn a_file_is_opened_once_however_often_it_is_looked_at() {
     let root = tempfile::tempdir().unwrap();
     let (feed, _) = hivecast_feed::parse("feed.yaml", FEED)
         .unwrap_or_else(|found| panic!("{}", found.render(hivecast_feed::Color::Plain)));
-    let store = FarStore::new(root.path(), &[]);
+    let store = FarStore::new(root.path());
     let warehouse = Warehouse { catalog: Arc::new(Directory { root: store.root() }) };
     let cancel = Cancel::default();
     let context = Context { sink: &Silent, cancel: &cancel, clock: &FixedClock(0) };
@@ -57,7 +57,10 @@ fn a_file_is_opened_once_however_often_it_is_looked_at() {
     write(root.path(), "parties", "p", "{\"id\":1}\n");
     write(root.path(), "parties", "_SUCCESS", "");
     let inputs = look(Opening::OnceAllAreMarked).unwrap_or_else(|blocked| panic!("{:?}", blocked.reasons()));
-    assert_eq!(inputs.tables.iter().map(|table| table.table.as_str()).collect::<Vec<_>>(), ["accounts", "parties"]);
+    assert_eq!(
+        inputs.tables.iter().map(|table| table.table.as_str()).collect::<Vec<_>>(),
+        ["accounts", "parties"]
+    );
     assert!(store.opened().iter().all(|name| name == "p"));
 
     write(root.path(), "accounts", "a", "{\"id\":1}\n{\"id\":2}\n");

@@ -171,7 +171,11 @@ fn a_survey_says_that_a_day_is_not_there() {
     let missing = survey(&plain, Some(day(22)));
     let why = missing.not_ready.unwrap();
     assert_eq!((missing.rows, why.class()), (Some(0), Class::Data));
-    assert!(why.chain().contains("has load_date 2026-11-22: these exist: 2026-11-21, 2026-11-20"), "{}", why.chain());
+    assert!(
+        why.chain().contains("has load_date 2026-11-22: these exist: 2026-11-21, 2026-11-20"),
+        "{}",
+        why.chain()
+    );
     assert!(survey(&plain, Some(day(20))).not_ready.is_none());
 
     // The newest is named, though it is known only once the files are read.

@@ -4,7 +4,7 @@ use hivecast_feed::Source;
 use hivecast_run::Class;
 use insta::assert_snapshot;
 
-use crate::support::{Place, columns, date, day, feed, ints, ready_by_success, rows, table, texts};
+use crate::support::{NOON, Place, columns, date, day, feed, ints, ready_by_success, rows, table, texts};
 
 const DAY: &str = "load_date=2026-11-22";
 

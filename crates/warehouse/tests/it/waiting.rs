@@ -167,7 +167,10 @@ fn a_store_that_fails_is_waited_for() {
     assert_eq!(inputs.unwrap().tables[0].rows, Some(2));
     assert!((2..20).contains(&slept), "{slept}");
     let told = place.told.0.lock().unwrap().join("\n");
-    assert!(told.contains("waiting up to 1h for load_date 2026-11-22: table accounts: failed to list"), "{told}");
+    assert!(
+        told.contains("waiting up to 1h for load_date 2026-11-22: table accounts: failed to list"),
+        "{told}"
+    );
 }
 
 /// Nothing is asked of a warehouse before the wait begins.
@@ -189,7 +192,10 @@ fn a_warehouse_that_cannot_be_reached_is_waited_for() {
     assert_eq!(inputs.unwrap().tables[0].rows, Some(2));
     assert!((2..20).contains(&slept), "{slept}");
     let told = place.told.0.lock().unwrap().join("\n");
-    assert!(told.contains("waiting up to 1h for load_date 2026-11-22: failed to open the warehouse"), "{told}");
+    assert!(
+        told.contains("waiting up to 1h for load_date 2026-11-22: failed to open the warehouse"),
+        "{told}"
+    );
 
     // That there is none is a mistake, which time does not mend.
     fs::remove_file(&root).unwrap();
