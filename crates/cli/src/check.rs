@@ -15,7 +15,7 @@ use crate::failure::{Output, json_line, mistakes};
 use crate::feed_file::FeedFile;
 use crate::logging::print;
 use crate::project::Project;
-use crate::run::Console;
+use crate::run::{CLOCK, Console};
 
 pub(crate) fn run(global: &Global, args: &CheckArgs, console: &Console) -> Result<()> {
     let (project, unfit) = Project::open(global)?;
@@ -97,7 +97,7 @@ fn look_up(project: &Project, feed: &Feed, date: DateArg) -> Result<Found> {
         // What is left is a date, today, yesterday, or a range that is refused.
         date => Some(Calendar::of(feed, &|| Err(Fault::bug("`latest` is each table's own"))).single(date)?),
     };
-    Ok(warehouse.look_up(feed, day))
+    Ok(warehouse.look_up(feed, day, &CLOCK))
 }
 
 /// A fault of the warehouse, as `check` tells it: where the feed names a table that is not there, every

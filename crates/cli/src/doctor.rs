@@ -158,7 +158,7 @@ impl Doctor<'_> {
     /// Reads of the newest files of each table. Where there are none, `warehouse` says why.
     fn files(&mut self, feed: &FeedFile) {
         let Ok(warehouse) = self.project.open_warehouse() else { return };
-        for StoreProbe { store, tables, outcome } in warehouse.try_reading(&feed.feed) {
+        for StoreProbe { store, tables, outcome } in warehouse.try_reading(&feed.feed, &CLOCK) {
             let told = outcome.map(|_| format!("the newest of {} can be read on {store}", tables.join(", ")));
             self.add("files", Some(feed), told);
         }

@@ -95,7 +95,7 @@ pub(crate) fn plan(
     // Before anything is waited for.
     require_mask_key(project, feed)?;
     let inputs = step(context, Step::Warehouse, || {
-        let inputs = project.open_warehouse()?.freeze_when_ready(&feed.feed, load_date, wait, *context);
+        let inputs = project.warehouse()?.freeze_when_ready(&feed.feed, load_date, wait, *context);
         inputs.map_err(|fault| check::as_checked(project, feed, Some(load_date), fault))
     })?;
     let checked = step(context, Step::Check, || {

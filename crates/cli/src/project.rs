@@ -91,11 +91,18 @@ impl Project {
         }
     }
 
-    /// Where exports lie. A metastore is not asked yet.
+    /// Where exports lie. Fails where a directory can't be opened; a metastore is not asked yet.
     pub(crate) fn open_warehouse(&self) -> Result<Warehouse> {
+        let warehouse = self.warehouse()?;
+        warehouse.reach()?;
+        Ok(warehouse)
+    }
+
+    /// Where exports lie. Nothing is asked yet.
+    pub(crate) fn warehouse(&self) -> Result<Warehouse> {
         match self.exports()? {
-            Exports::Directory(root) => Warehouse::open(&root),
-            Exports::Url(root) => Warehouse::at(&root, &self.stores()),
+            Exports::Directory(root) => Warehouse::of_directory(&Location::local(&root)?, &self.stores()),
+            Exports::Url(root) => Warehouse::of_directory(&root, &self.stores()),
             Exports::Metastore(metastore) => Ok(Warehouse::of_metastore(metastore, self.stores())),
         }
     }

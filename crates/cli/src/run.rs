@@ -6,7 +6,9 @@ use crate::args::{Cli, Command, Global};
 use crate::cancel;
 use crate::failure::{Failed, Output};
 use crate::logging::{self, Progress};
-use crate::{check, doctor, explain, generate, init, preview, prune, publish, runs, sample, schema, tables, verify};
+use crate::{
+    check, doctor, explain, generate, init, preview, prune, publish, runs, sample, schema, tables, verify,
+};
 
 /// The machine's clock: the one place that names it.
 pub(crate) static CLOCK: SystemClock = SystemClock;

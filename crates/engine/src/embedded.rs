@@ -137,8 +137,7 @@ pub(crate) fn build_by<'a>(
     plan.inputs.recheck()?;
     crash_point("engine.before_finish");
     let QueryFindings { repeated, results, .. } = queried;
-    let edition =
-        writer.finish(description(plan, &root, findings, &repeated, results, EMBEDDED, context))?;
+    let edition = writer.finish(description(plan, &root, findings, &repeated, results, EMBEDDED, context))?;
     context.tell(Event::Ended { step: Step::Engine });
     Ok(edition)
 }

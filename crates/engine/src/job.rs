@@ -273,7 +273,13 @@ impl<'a> Job<'a> {
         if self.feed.gates.iter().any(set_aside) { Found::SetAside } else { Found::Counted }
     }
 
-    pub(crate) fn set_rows_aside(&self, level: &Level<'_>, rows: &[u32], gate: &str, reason: &str) -> Result<()> {
+    pub(crate) fn set_rows_aside(
+        &self,
+        level: &Level<'_>,
+        rows: &[u32],
+        gate: &str,
+        reason: &str,
+    ) -> Result<()> {
         for row in rows {
             let row = level.gather(&UInt32Array::from(vec![*row]))?;
             let row = row_json(&RecordBatch::from(row), 0)?;

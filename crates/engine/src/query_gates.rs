@@ -115,7 +115,11 @@ pub(crate) fn judge(
             }
             Rule::Query { name, sql } => {
                 let query = SqlGate { name, sql, severity: gate.severity, checked, masked };
-                findings.add(&query, &|what, each| queries.run(what, &sql.value, context, each), limits.spill)?;
+                findings.add(
+                    &query,
+                    &|what, each| queries.run(what, &sql.value, context, each),
+                    limits.spill,
+                )?;
             }
             _ => {}
         }

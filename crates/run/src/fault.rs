@@ -135,6 +135,14 @@ impl Fault {
         self
     }
 
+    /// The same fault, of another class: what one step takes for unfit data may be to a wider one what only a
+    /// later run can mend.
+    #[must_use]
+    pub fn of_class(mut self, class: Class) -> Self {
+        self.class = class;
+        self
+    }
+
     /// The class, and so the exit code.
     pub fn class(&self) -> Class {
         self.class

@@ -37,18 +37,26 @@ impl Fetcher<'_> {
 
     fn rows(&self, level: LevelPlan<'_>, is_first: bool, quarantine: &Quarantine<'_>) -> Result<()> {
         let source = self.sources.of(level.table()).map_err(refuse)?;
-        for (at, check) in source.checks.iter().enumerate().filter(|(_, check)| check.severity == Severity::Quarantine) {
-            let what = format!("fetch the rows of table {} that gate {} sets aside", level.table(), check.gate);
+        for (at, check) in
+            source.checks.iter().enumerate().filter(|(_, check)| check.severity == Severity::Quarantine)
+        {
+            let what =
+                format!("fetch the rows of table {} that gate {} sets aside", level.table(), check.gate);
             let breaching = format!("{} where b{at} and {}", source.judged(), source.judged_by(at, level));
             if is_first {
-                self.session.query(&what, &format!("select * from {breaching}"), self.context, &mut |rows| {
-                    quarantine.rows(level.table(), check, &rows)
-                })?;
+                self.session.query(
+                    &what,
+                    &format!("select * from {breaching}"),
+                    self.context,
+                    &mut |rows| quarantine.rows(level.table(), check, &rows),
+                )?;
             }
             if let Some(key) = level.key().filter(|_| level.on().is_empty()) {
                 let slots = slots(level).map_err(refuse)?;
                 let key = format!("cast({} as string)", Names::slot(key));
-                let sql = format!("select {key} from (select {slots} from {breaching}) documents where {key} is not null");
+                let sql = format!(
+                    "select {key} from (select {slots} from {breaching}) documents where {key} is not null"
+                );
                 self.session.query(&what, &sql, self.context, &mut |keys| {
                     texts(&what, &keys)?.iter().try_for_each(|key| quarantine.document(key, check))
                 })?;
@@ -62,16 +70,19 @@ impl Fetcher<'_> {
         for (level, parent_slots) in parent.children() {
             if self.sets_orphans_aside(level) {
                 let rows = nested(level, self.sources).map_err(refuse)?;
-                let orphans = without_parent(self.sources, &rows, level, parent, parent_slots).map_err(refuse)?;
+                let orphans =
+                    without_parent(self.sources, &rows, level, parent, parent_slots).map_err(refuse)?;
                 let what = format!("fetch the rows of {} without a row above", level.title());
                 let sql = format!("select below.* from {orphans}");
                 self.session.query(&what, &sql, self.context, &mut |rows| quarantine.orphans(level, rows))?;
             }
             if self.sources.sets_elements_aside && level.rows() == Rows::Many {
-                let elements = ambiguous_elements(self.sources, level, parent, parent_slots).map_err(refuse)?;
+                let elements =
+                    ambiguous_elements(self.sources, level, parent, parent_slots).map_err(refuse)?;
                 let what = format!("fetch the rows of {} that share a key", level.title());
                 let sql = format!("select below.* from {elements}");
-                self.session.query(&what, &sql, self.context, &mut |rows| quarantine.elements(level, rows))?;
+                self.session
+                    .query(&what, &sql, self.context, &mut |rows| quarantine.elements(level, rows))?;
             }
             self.joined(level, quarantine)?;
         }
@@ -80,7 +91,8 @@ impl Fetcher<'_> {
 
     fn sets_orphans_aside(&self, level: LevelPlan<'_>) -> bool {
         let is_such = |gate: &hivecast_feed::Gate| {
-            gate.severity == Severity::Quarantine && matches!(&gate.rule, Rule::Orphans { of, .. } if of == level.table())
+            gate.severity == Severity::Quarantine
+                && matches!(&gate.rule, Rule::Orphans { of, .. } if of == level.table())
         };
         self.checked.feed.gates.iter().any(is_such)
     }

@@ -56,7 +56,10 @@ fn tables(inputs: &Inputs, reasons: &mut Vec<String>) {
         for field in file_schema(input).fields() {
             if sql_type(field.data_type()).is_none() {
                 let (table, column) = (&input.table, field.name());
-                reasons.push(format!("column {column} of table {table} is {}, which Spark does not have", field.data_type()));
+                reasons.push(format!(
+                    "column {column} of table {table} is {}, which Spark does not have",
+                    field.data_type()
+                ));
             }
             if input.format == FileFormat::Orc && holds_timestamp(field.data_type()) {
                 let (table, column) = (&input.table, field.name());
@@ -70,9 +73,10 @@ fn tables(inputs: &Inputs, reasons: &mut Vec<String>) {
 
 fn holds_timestamp(found: &DataType) -> bool {
     match found {
-        DataType::Timestamp(TimeUnit::Nanosecond | TimeUnit::Microsecond | TimeUnit::Millisecond | TimeUnit::Second, _) => {
-            true
-        }
+        DataType::Timestamp(
+            TimeUnit::Nanosecond | TimeUnit::Microsecond | TimeUnit::Millisecond | TimeUnit::Second,
+            _,
+        ) => true,
         DataType::List(item) | DataType::Map(item, _) => holds_timestamp(item.data_type()),
         DataType::Struct(fields) => fields.iter().any(|field| holds_timestamp(field.data_type())),
         _ => false,

@@ -55,7 +55,8 @@ pub(crate) fn ambiguous_elements(
 
 fn pairs(level: LevelPlan<'_>, parent_slots: &[usize]) -> String {
     let pairs = level.on().iter().zip(parent_slots);
-    let pairs = pairs.map(|(child, parent)| format!("below.{} = above.{}", Names::slot(*child), Names::slot(*parent)));
+    let pairs = pairs
+        .map(|(child, parent)| format!("below.{} = above.{}", Names::slot(*child), Names::slot(*parent)));
     pairs.collect::<Vec<_>>().join(" and ")
 }
 
@@ -103,7 +104,10 @@ impl Counter<'_> {
         found.rows_read = self.numbers(&what, &format!("select count(*) from {}", source.raw()))?[0];
         self.check_read(level.table(), found.rows_read)?;
         let breaches = source.checks.iter().enumerate().map(|(at, _)| {
-            format!(", coalesce(sum(case when b{at} and {} then 1 else 0 end), 0)", source.judged_by(at, level))
+            format!(
+                ", coalesce(sum(case when b{at} and {} then 1 else 0 end), 0)",
+                source.judged_by(at, level)
+            )
         });
         let judged = format!("select count(*){} from {}", breaches.collect::<String>(), source.judged());
         let numbers = self.numbers(&what, &judged)?;
@@ -129,7 +133,9 @@ impl Counter<'_> {
     /// table without rows.
     fn check_read(&self, table: &str, read: u64) -> Result<()> {
         let input = self.inputs.tables.iter().find(|input| input.table == table);
-        let Some(rows) = input.and_then(|input| input.rows).filter(|rows| *rows != read) else { return Ok(()) };
+        let Some(rows) = input.and_then(|input| input.rows).filter(|rows| *rows != read) else {
+            return Ok(());
+        };
         Err(Fault::infrastructure(format!(
             "{} reads {read} rows of table {table}, whose files have {rows}",
             self.session.name()
@@ -153,7 +159,8 @@ impl Counter<'_> {
         let orphans = without_parent(self.sources, &rows, level, parent, parent_slots).map_err(refuse)?;
         let what = format!("count the rows of {} without a row above", level.title());
         let count = self.numbers(&what, &format!("select count(*) from {orphans}"))?[0];
-        let keys: Vec<String> = level.on().iter().map(|slot| format!("below.{}", Names::slot(*slot))).collect();
+        let keys: Vec<String> =
+            level.on().iter().map(|slot| format!("below.{}", Names::slot(*slot))).collect();
         let examples = if count == 0 { Vec::new() } else { self.texts(&what, &keys, &orphans)? };
         Ok((count, examples.into_iter().map(|key| key.join(", ")).collect()))
     }
@@ -186,12 +193,14 @@ impl Counter<'_> {
             present.join(" and "),
             on.join(", ")
         );
-        let numbers = self.numbers(&what, &format!("select count(*), coalesce(sum(surplus), 0) from {several}"))?;
+        let numbers =
+            self.numbers(&what, &format!("select count(*), coalesce(sum(surplus), 0) from {several}"))?;
         let mut found = Ambiguous { keys: numbers[0], surplus: numbers[1], ..Ambiguous::default() };
         if found.keys == 0 {
             return Ok(found);
         }
-        let columns = (0..on.len()).map(|at| format!("k{at}")).chain(["surplus".to_owned()]).collect::<Vec<_>>();
+        let columns =
+            (0..on.len()).map(|at| format!("k{at}")).chain(["surplus".to_owned()]).collect::<Vec<_>>();
         let shown = |mut key: Vec<String>| {
             let surplus = key.pop().unwrap_or_default();
             let rows = if surplus == "1" { "row" } else { "rows" };

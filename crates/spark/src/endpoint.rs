@@ -39,7 +39,8 @@ impl Endpoint {
             Fault::usage(format!("`engine: {shown}` is no Spark Connect endpoint: {why}"))
                 .advise("write it as sc://host:15002, or sc://host:443/;use_ssl=true;token=${SPARK_TOKEN}")
         };
-        let authority = place.strip_prefix("sc://").ok_or_else(|| no_endpoint("it does not begin with sc://"))?;
+        let authority =
+            place.strip_prefix("sc://").ok_or_else(|| no_endpoint("it does not begin with sc://"))?;
         let authority = authority.strip_suffix('/').unwrap_or(authority);
         if authority.is_empty() || authority.contains(['/', '?', '#', '@']) {
             return Err(no_endpoint("a host and a port must follow, and nothing else but parameters"));
@@ -78,7 +79,11 @@ impl Endpoint {
                 self.security = match value.as_str() {
                     "true" => Security::Tls,
                     "false" => Security::Plain,
-                    _ => return Err(Fault::usage("`engine` has a parameter use_ssl that is neither true nor false")),
+                    _ => {
+                        return Err(Fault::usage(
+                            "`engine` has a parameter use_ssl that is neither true nor false",
+                        ));
+                    }
                 }
             }
             "token" => self.token = Some(value),
@@ -97,8 +102,11 @@ impl Endpoint {
         if self.token.is_none() || self.security == Security::Tls || is_loopback {
             return Ok(());
         }
-        Err(Fault::usage(format!("`engine: sc://{}` has a token, and would send it in clear text", self.authority))
-            .advise("write `use_ssl=true` beside it: sc://host:443/;use_ssl=true;token=${SPARK_TOKEN}"))
+        Err(Fault::usage(format!(
+            "`engine: sc://{}` has a token, and would send it in clear text",
+            self.authority
+        ))
+        .advise("write `use_ssl=true` beside it: sc://host:443/;use_ssl=true;token=${SPARK_TOKEN}"))
     }
 
     /// `host:port`, as messages name it.
@@ -138,7 +146,8 @@ mod tests {
 
     #[test]
     fn an_endpoint_shows_its_host_alone() {
-        let endpoint = Endpoint::parse("sc://spark.bank:443/;use_ssl=true;token=hu%3Bsh;user_id=etl").unwrap();
+        let endpoint =
+            Endpoint::parse("sc://spark.bank:443/;use_ssl=true;token=hu%3Bsh;user_id=etl").unwrap();
         assert_eq!(format!("{endpoint:?}"), "sc://spark.bank:443");
         assert_eq!((endpoint.token.as_deref(), endpoint.user.as_str()), (Some("hu;sh"), "etl"));
         assert_eq!(endpoint.security, Security::Tls);

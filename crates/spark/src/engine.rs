@@ -92,8 +92,13 @@ impl SparkEngine {
         session.write("join the tables", &explained.statement, &path(&at), PART, context).map_err(veiled)?;
         crash_point("spark.written");
         let parts = WrittenParts::find(scratch.storage(), &at, explained.parts)?;
-        let fetcher =
-            Fetcher { session: &session, sources: &sources, checked: &plan.checked, nesting: &nesting, context };
+        let fetcher = Fetcher {
+            session: &session,
+            sources: &sources,
+            checked: &plan.checked,
+            nesting: &nesting,
+            context,
+        };
         let joined = Joined {
             engine: session.server().name(),
             parts: &parts,
@@ -120,7 +125,12 @@ pub fn explain(checked: &Checked, inputs: &Inputs) -> Result<Explained> {
     statement(&nesting, &sources, inputs, ServerKind::Spark)
 }
 
-fn statement(nesting: &Nesting<'_>, sources: &Sources, inputs: &Inputs, server: ServerKind) -> Result<Explained> {
+fn statement(
+    nesting: &Nesting<'_>,
+    sources: &Sources,
+    inputs: &Inputs,
+    server: ServerKind,
+) -> Result<Explained> {
     let bytes: u64 = inputs.tables.iter().map(|table| table.decoded_bytes()).sum();
     let parts = bytes.div_ceil(PART_BYTES).clamp(1, PARTS_MAX) as u32;
     let statement = documents(nesting.root(), sources, parts, server).map_err(refuse)?;

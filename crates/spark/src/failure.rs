@@ -17,8 +17,10 @@ const MEMORY_ADVICE: &str =
 const SPACE_ADVICE: &str = "make room where Spark writes and spills, and run again; nothing was published";
 const ACCESS_ADVICE: &str = "let the user that Spark runs as read the export and write in the store";
 const TOKEN_ADVICE: &str = "set the server's `token` in the project file's `engine`";
-const SERVER_ADVICE: &str = "see that the Spark Connect server runs and can be reached, and run again; nothing was published";
-const SESSION_ADVICE: &str = "the server was restarted or gave the session up: run again; nothing was published";
+const SERVER_ADVICE: &str =
+    "see that the Spark Connect server runs and can be reached, and run again; nothing was published";
+const SESSION_ADVICE: &str =
+    "the server was restarted or gave the session up: run again; nothing was published";
 const PATH_ADVICE: &str =
     "see that Spark reaches the warehouse and the store under the names that Hivecast has for them";
 const CHANGED_ADVICE: &str = "the export changed while it was read: run again once it has ended";
@@ -42,7 +44,11 @@ const MEANINGS: &[(&str, Class, &str)] = &[
     ("INSUFFICIENT_PERMISSIONS", Class::Denied, ACCESS_ADVICE),
     ("INVALID_HANDLE", Class::Infrastructure, SESSION_ADVICE),
     ("INVALID_CURSOR", Class::Infrastructure, SESSION_ADVICE),
-    ("OPERATION_CANCELED", Class::Infrastructure, "somebody stopped the job: run again; nothing was published"),
+    (
+        "OPERATION_CANCELED",
+        Class::Infrastructure,
+        "somebody stopped the job: run again; nothing was published",
+    ),
     ("FILE_NOT_EXIST", Class::Infrastructure, CHANGED_ADVICE),
     ("PATH_NOT_FOUND", Class::Infrastructure, PATH_ADVICE),
     ("FAILED_READ_FILE", Class::Data, FILE_ADVICE),
@@ -111,7 +117,10 @@ impl Told {
 
     fn says(&self, words: &str) -> bool {
         let causes = self.causes.iter().map(String::as_str);
-        [self.condition.as_str(), self.message.as_str()].into_iter().chain(causes).any(|text| text.contains(words))
+        [self.condition.as_str(), self.message.as_str()]
+            .into_iter()
+            .chain(causes)
+            .any(|text| text.contains(words))
     }
 
     /// In its own words: the message, and the root of its causes where that says more.
@@ -125,7 +134,8 @@ impl Told {
 
 /// A fault of what was attempted. What the server says is quoted.
 pub(crate) fn fault(what: String, code: Code, told: &Told) -> Fault {
-    let meaning = MEANINGS.iter().find(|(words, _, _)| told.says(words)).map(|(_, class, advice)| (*class, *advice));
+    let meaning =
+        MEANINGS.iter().find(|(words, _, _)| told.says(words)).map(|(_, class, advice)| (*class, *advice));
     let (class, advice) = match code {
         Code::Unauthenticated => (Class::Denied, TOKEN_ADVICE),
         Code::PermissionDenied => (Class::Denied, ACCESS_ADVICE),
@@ -158,14 +168,20 @@ mod tests {
     fn status(code: Code, message: &str, condition: &str) -> Status {
         let metadata = HashMap::from([("errorClass".to_owned(), condition.to_owned())]);
         let info = ErrorInfo { reason: "org.apache.spark.SparkException".to_owned(), metadata };
-        let any = Any { type_url: "type.googleapis.com/google.rpc.ErrorInfo".to_owned(), value: info.encode_to_vec() };
+        let any = Any {
+            type_url: "type.googleapis.com/google.rpc.ErrorInfo".to_owned(),
+            value: info.encode_to_vec(),
+        };
         let details = RpcStatus { details: vec![any] }.encode_to_vec();
         Status::with_details(code, message, details.into())
     }
 
     fn class_of(code: Code, message: &str, condition: &str, causes: &[&str]) -> (Class, String) {
         let mut told = Told::of(&status(code, message, condition));
-        let detail = |message: &&str| ErrorDetail { classes: vec!["java.io.IOException".to_owned()], message: (*message).to_owned() };
+        let detail = |message: &&str| ErrorDetail {
+            classes: vec!["java.io.IOException".to_owned()],
+            message: (*message).to_owned(),
+        };
         told.add(causes.iter().map(detail).collect());
         let fault = fault("failed to join".to_owned(), code, &told);
         (fault.class(), fault.chain())
@@ -178,10 +194,28 @@ mod tests {
             (Code::Unavailable, "tcp connect error", "", &[], Class::Infrastructure),
             (Code::Unknown, "stream closed because of a broken pipe", "", &[], Class::Infrastructure),
             (Code::Internal, "[CAST_INVALID_INPUT] The value …", "CAST_INVALID_INPUT", &[], Class::Data),
-            (Code::Internal, "Job aborted: java.lang.OutOfMemoryError: Java heap space", "", &[], Class::Infrastructure),
-            (Code::Internal, "[UNRESOLVED_COLUMN.WITH_SUGGESTION] …", "UNRESOLVED_COLUMN.WITH_SUGGESTION", &[], Class::Bug),
+            (
+                Code::Internal,
+                "Job aborted: java.lang.OutOfMemoryError: Java heap space",
+                "",
+                &[],
+                Class::Infrastructure,
+            ),
+            (
+                Code::Internal,
+                "[UNRESOLVED_COLUMN.WITH_SUGGESTION] …",
+                "UNRESOLVED_COLUMN.WITH_SUGGESTION",
+                &[],
+                Class::Bug,
+            ),
             (Code::Internal, "Permission denied: user=etl", "", &[], Class::Denied),
-            (Code::Internal, "Task failed", "TASK_WRITE_FAILED", &["Task failed", "No space left on device"], Class::Infrastructure),
+            (
+                Code::Internal,
+                "Task failed",
+                "TASK_WRITE_FAILED",
+                &["Task failed", "No space left on device"],
+                Class::Infrastructure,
+            ),
         ] {
             assert_eq!(class_of(code, message, condition, causes).0, expected, "{message}");
         }

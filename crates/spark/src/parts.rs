@@ -32,7 +32,9 @@ impl WrittenParts {
     pub(crate) fn find(storage: Arc<dyn Storage>, dir: &Location, count: u32) -> Result<WrittenParts> {
         let mut files: BTreeMap<u32, Vec<(Location, u64)>> = BTreeMap::new();
         for entry in list(storage.as_ref(), dir)? {
-            let Some(part) = entry.name.strip_prefix(PART).and_then(|rest| rest.strip_prefix('=')) else { continue };
+            let Some(part) = entry.name.strip_prefix(PART).and_then(|rest| rest.strip_prefix('=')) else {
+                continue;
+            };
             let part: u32 = part.parse().ok().filter(|part| *part < count).ok_or_else(|| {
                 Fault::infrastructure(format!("Spark wrote a part {part} of {count} to {dir}"))
             })?;
@@ -74,7 +76,8 @@ impl Parts for WrittenParts {
         let mut batches = Vec::new();
         for (location, _) in self.files.get(&part).map(Vec::as_slice).unwrap_or_default() {
             let failed = |error: &dyn std::fmt::Display| {
-                Fault::infrastructure(format!("failed to read {location}, which Spark wrote")).because(error.to_string())
+                Fault::infrastructure(format!("failed to read {location}, which Spark wrote"))
+                    .because(error.to_string())
             };
             let reader = reader(self.storage.as_ref(), location)?
                 .with_batch_size(BATCH_ROWS)
@@ -88,7 +91,10 @@ impl Parts for WrittenParts {
     }
 }
 
-fn reader(storage: &dyn Storage, location: &Location) -> Result<ParquetRecordBatchReaderBuilder<bytes::Bytes>> {
+fn reader(
+    storage: &dyn Storage,
+    location: &Location,
+) -> Result<ParquetRecordBatchReaderBuilder<bytes::Bytes>> {
     let failed = || format!("failed to read {location}, which Spark wrote");
     let file = storage.open(location).map_err(|error| Fault::io(failed(), error))?;
     let bytes = file.read_at(0..file.len()).map_err(|error| Fault::io(failed(), error))?;
@@ -101,6 +107,8 @@ fn reader(storage: &dyn Storage, location: &Location) -> Result<ParquetRecordBat
 fn list(storage: &dyn Storage, dir: &Location) -> Result<Vec<Entry>> {
     match storage.list(dir) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-        listed => listed.map_err(|error| Fault::io(format!("failed to list {dir}, where Spark wrote"), error)),
+        listed => {
+            listed.map_err(|error| Fault::io(format!("failed to list {dir}, where Spark wrote"), error))
+        }
     }
 }

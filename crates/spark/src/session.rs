@@ -19,8 +19,8 @@ use crate::failure::{Told, fault};
 use crate::protocol::{
     self as protocol, ConfigOperation, ConfigRequest, ConfigResponse, ConfigSet, CreateView, Empty,
     ExecutePlanRequest, ExecutePlanResponse, InterruptRequest, KeyValue, Operation, Plan,
-    ReattachExecuteRequest, ReattachOptions, Relation, ReleaseSessionRequest, RequestOption, Response, SaveMode, Sql,
-    UserContext, WriteOperation,
+    ReattachExecuteRequest, ReattachOptions, Relation, ReleaseSessionRequest, RequestOption, Response,
+    SaveMode, Sql, UserContext, WriteOperation,
 };
 
 const EXECUTE: &str = "/spark.connect.SparkConnectService/ExecutePlan";
@@ -137,16 +137,27 @@ impl Session {
     }
 
     fn settings(&self, settings: &[(&str, &str)]) -> ConfigRequest {
-        let pair = |(key, value): &(&str, &str)| KeyValue { key: (*key).to_owned(), value: Some((*value).to_owned()) };
+        let pair = |(key, value): &(&str, &str)| KeyValue {
+            key: (*key).to_owned(),
+            value: Some((*value).to_owned()),
+        };
         ConfigRequest {
             session_id: self.id.clone(),
             user_context: self.user_context(),
-            operation: Some(ConfigOperation { set: Some(ConfigSet { pairs: settings.iter().map(pair).collect() }) }),
+            operation: Some(ConfigOperation {
+                set: Some(ConfigSet { pairs: settings.iter().map(pair).collect() }),
+            }),
         }
     }
 
     /// Makes a relation known as a view of this session.
-    pub(crate) fn make_view(&self, what: &str, name: &str, input: Relation, context: &Context<'_>) -> Result<()> {
+    pub(crate) fn make_view(
+        &self,
+        what: &str,
+        name: &str,
+        input: Relation,
+        context: &Context<'_>,
+    ) -> Result<()> {
         let view = CreateView { input: Some(input), name: name.to_owned(), is_global: false, replace: true };
         self.run(what, command(protocol::CommandKind::CreateView(view)), context, &mut |_| Ok(()))
     }
@@ -178,7 +189,14 @@ impl Session {
 
     /// Writes a query's rows as Parquet files below `path`, where nothing may be yet, in one directory for
     /// each value of the column `by`.
-    pub(crate) fn write(&self, what: &str, sql: &str, path: &str, by: &str, context: &Context<'_>) -> Result<()> {
+    pub(crate) fn write(
+        &self,
+        what: &str,
+        sql: &str,
+        path: &str,
+        by: &str,
+        context: &Context<'_>,
+    ) -> Result<()> {
         let write = WriteOperation {
             input: Some(relation(sql)),
             source: Some("parquet".to_owned()),
@@ -199,7 +217,9 @@ impl Session {
     ) -> Result<()> {
         let mut execution = Execution { id: Uuid::new_v4().to_string(), last: None, pinged: Instant::now() };
         self.follow(&mut execution, operation, context, each).map_err(|trouble| match trouble {
-            Trouble::Server(status) => self.explain(format!("failed to {what} with {}", self.name()), &status),
+            Trouble::Server(status) => {
+                self.explain(format!("failed to {what} with {}", self.name()), &status)
+            }
             Trouble::Ours(fault) => fault,
         })
     }
@@ -226,7 +246,9 @@ impl Session {
                         None => {}
                     }
                 }
-                Ok(None) if self.server.kind == ServerKind::Sail => return Err(Trouble::Server(interrupted())),
+                Ok(None) if self.server.kind == ServerKind::Sail => {
+                    return Err(Trouble::Server(interrupted()));
+                }
                 Ok(None) => stream = self.reattach(execution, context)?,
                 Err(status) if is_passing(&status) && broken < REATTACHES_MAX => {
                     let pause = REATTACH_PAUSE * 2u32.pow(broken);
@@ -259,7 +281,9 @@ impl Session {
             tags: Vec::new(),
             observed_session_id: self.observed.clone(),
         };
-        self.wait(context, self.client.stream(EXECUTE, request)).map_err(Trouble::Ours)?.map_err(Trouble::Server)
+        self.wait(context, self.client.stream(EXECUTE, request))
+            .map_err(Trouble::Ours)?
+            .map_err(Trouble::Server)
     }
 
     fn reattach(
@@ -275,7 +299,9 @@ impl Session {
             last_response_id: execution.last.clone(),
             observed_session_id: self.observed.clone(),
         };
-        self.wait(context, self.client.stream(REATTACH, request)).map_err(Trouble::Ours)?.map_err(Trouble::Server)
+        self.wait(context, self.client.stream(REATTACH, request))
+            .map_err(Trouble::Ours)?
+            .map_err(Trouble::Server)
     }
 
     /// The stream's next answer; while there is none, the session is kept alive.
@@ -341,7 +367,8 @@ impl Drop for Session {
             user_context: self.user_context(),
             kind: protocol::INTERRUPT_ALL,
         };
-        let release = ReleaseSessionRequest { session_id: self.id.clone(), user_context: self.user_context() };
+        let release =
+            ReleaseSessionRequest { session_id: self.id.clone(), user_context: self.user_context() };
         let farewell = async {
             let _: Result<Empty, Status> = self.client.ask(INTERRUPT, interrupt).await;
             let _: Result<Empty, Status> = self.client.ask(RELEASE, release).await;
@@ -380,7 +407,11 @@ fn interrupted() -> Status {
 }
 
 /// Rows are handed on, progress is told.
-fn take(response: Response, context: &Context<'_>, each: &mut dyn FnMut(RecordBatch) -> Result<()>) -> Result<()> {
+fn take(
+    response: Response,
+    context: &Context<'_>,
+    each: &mut dyn FnMut(RecordBatch) -> Result<()>,
+) -> Result<()> {
     match response {
         Response::Rows(batch) => {
             let failed = |error| Fault::infrastructure("failed to read rows that Spark sent").because(error);

@@ -66,7 +66,8 @@ impl Sources {
             sources.add(&input.table, raw(input, number), nesting, checked)?;
         }
         for name in &checked.queries {
-            let Some(Table { source: Query(sql), .. }) = checked.feed.tables.iter().find(|table| table.name == *name)
+            let Some(Table { source: Query(sql), .. }) =
+                checked.feed.tables.iter().find(|table| table.name == *name)
             else {
                 continue;
             };
@@ -132,7 +133,8 @@ impl Source {
     /// Rows after `where`, as what follows `from`; for each check a column `b0`, `b1`, …, that says whether
     /// the row breaches it.
     pub(crate) fn judged(&self) -> String {
-        let breaches = self.checks.iter().enumerate().map(|(at, check)| format!(", {} as b{at}", breach(check)));
+        let breaches =
+            self.checks.iter().enumerate().map(|(at, check)| format!(", {} as b{at}", breach(check)));
         format!("(select *{} from {}) judged", breaches.collect::<String>(), self.filtered())
     }
 
@@ -163,7 +165,8 @@ impl Source {
 
     /// Which rows gates take out.
     fn taken_out(&self, level: LevelPlan<'_>) -> Option<String> {
-        let breaches: Vec<String> = self.takers(level, self.checks.len()).map(|at| format!("b{at}")).collect();
+        let breaches: Vec<String> =
+            self.takers(level, self.checks.len()).map(|at| format!("b{at}")).collect();
         (!breaches.is_empty()).then(|| breaches.join(" or "))
     }
 
@@ -236,7 +239,8 @@ fn raw(input: &TableInput, number: usize) -> String {
     }
     query.push_str(&format!(" from {}", view(number)));
     if let Some(column) = &input.date_column {
-        let is_date = input.schema.field_with_name(column).is_ok_and(|field| field.data_type() == &DataType::Date32);
+        let is_date =
+            input.schema.field_with_name(column).is_ok_and(|field| field.data_type() == &DataType::Date32);
         let value = if is_date { format!("cast({} as date)", text(&date)) } else { text(&date) };
         query.push_str(&format!(" where {} = {value}", quoted(column)));
     }
@@ -287,6 +291,7 @@ fn filter(checked: &Checked, table: &str) -> std::result::Result<Option<String>,
     let place = checked.source.spot(&filter.span);
     let told = |why: String| format!("`where` of table {table} ({place}): {why}");
     let columns = checked.schemas.get(table).ok_or_else(|| told("the table has no columns".to_owned()))?;
-    let expression = SqlBinder::default().expression(&filter.value, columns).map_err(|error| told(error.message))?;
+    let expression =
+        SqlBinder::default().expression(&filter.value, columns).map_err(|error| told(error.message))?;
     expression.to_spark_filter().map(Some).map_err(told)
 }

@@ -18,6 +18,11 @@ pub(crate) trait Catalog: fmt::Debug + Send + Sync {
     /// The table that is wished for. `Class::Usage` where there is none, with the names that are like it.
     fn find(&self, wish: &Wish<'_>) -> Result<Box<dyn CatalogTable>>;
 
+    /// Fails where there is no use in asking for any table, with what is to be said of all of them once.
+    fn reach(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// What it is, for messages: a directory, or the hosts of a metastore.
     fn name(&self) -> String;
 

@@ -2,6 +2,7 @@
 
 use hivecast_contract::LoadDate;
 use hivecast_run::{Fault, Result};
+use hivecast_storage::Kind;
 
 use crate::catalog::{Catalog, CatalogTable, Dates, Partition, Reach, Shelf};
 use crate::layout::{PartitionDir, find_table, partition_dirs, shelves};
@@ -26,6 +27,18 @@ impl Catalog for Directory {
             home,
             partitions,
         }))
+    }
+
+    fn reach(&self) -> Result<()> {
+        let root = &self.root;
+        let found =
+            root.look().map_err(|fault| fault.within(format!("failed to open the warehouse {root}")))?;
+        let lacking = match found.map(|found| found.kind) {
+            Some(Kind::Directory) => return Ok(()),
+            Some(Kind::File) => format!("the warehouse {root} is no directory"),
+            None => format!("there is no warehouse directory {root}"),
+        };
+        Err(Fault::usage(lacking).advise("correct the environment's `warehouse` in the project file"))
     }
 
     fn name(&self) -> String {

@@ -9,15 +9,15 @@ use arrow_array::types::Date32Type;
 use arrow_schema::{DataType, SchemaRef};
 use hivecast_contract::LoadDate;
 use hivecast_feed::{Ready, type_name};
-use hivecast_run::{Class, Context, Fault, Result};
+use hivecast_run::{Class, Clock, Context, Fault, Result};
 
-use crate::catalog::{Catalog, CatalogTable, Dates, Partition, Telling, no_partition, partition_of};
+use crate::catalog::{Catalog, CatalogTable, Dates, Partition, Recent, Telling, no_partition, partition_of};
 use crate::describe::{DateSource, Described, describe};
-use crate::input::{Seen, TableInput};
-use crate::layout::{list_files, tell_dates};
+use crate::input::{InputFile, Seen, TableInput};
+use crate::layout::{Listed, list_files, tell_dates};
 use crate::place::Place;
 use crate::problem::Problem;
-use crate::ready::{Candidate, Counted, check_any};
+use crate::ready::{Candidate, Counted, EarlierRows, check_any};
 use crate::rows::{RowReader, Wanted};
 use crate::warehouse::Wish;
 
@@ -28,50 +28,90 @@ const DATE_BATCH_ROWS: usize = 16_384;
 const NANOS_PER_MILLI: i64 = 1_000_000;
 const MILLIS_PER_DAY: i64 = 86_400_000;
 
-/// The partition's rows, frozen. `Pending` where the export may still be coming.
-pub(crate) fn freeze_table(
-    catalog: &Arc<dyn Catalog>,
-    wish: &Wish<'_>,
+/// A table's day whose mark is there, with its files, of which none is opened yet.
+pub(crate) struct Marked<'a> {
+    wish: &'a Wish<'a>,
+    table: Box<dyn CatalogTable>,
+    partition: Partition,
+    dates: DateSource,
+    files: Vec<Listed>,
+    date: LoadDate,
+}
+
+/// Finds a table's day and lists its files. `Pending` while there is none, or no mark that it is whole.
+pub(crate) fn look<'a>(
+    catalog: &dyn Catalog,
+    wish: &'a Wish<'a>,
     (date, telling): (LoadDate, Telling),
     context: Context<'_>,
-) -> Result<TableInput, Problem> {
+) -> Result<Marked<'a>, Problem> {
     let table = catalog.find(wish)?;
     let (partition, dates) = find_day(&*table, wish, date, telling)?;
     let files = list_files(&partition.place)?;
-    let candidate = Candidate { wish, table: &*table, partition: &partition, files: &files, date };
-    candidate.check_marked(context)?;
-    let newest = files.iter().map(|file| file.modified_ns).max().unwrap_or(i64::MIN);
-    let described = describe(wish, &partition, files.clone(), dates)
-        .map_err(|fault| while_written(fault, newest, context))?;
-    let (rows, date_column) = match dates {
-        DateSource::Path => {
-            candidate.check_rows(Counted::Whole(described.rows), context)?;
-            (described.rows, None)
-        }
-        DateSource::Column => {
-            let counted = dates_in_column(wish, &partition.place, &described)?;
-            let rows = rows_of_date(wish, &partition.place, &counted, date)?;
-            candidate.check_rows(Counted::ByDate(&counted), context)?;
-            (Some(rows), Some(wish.layout.partition.to_lowercase()))
-        }
-    };
-    let seen = Seen::new(Arc::clone(catalog), wish, partition.written.clone());
-    let place = partition.place;
-    Ok(TableInput {
-        table: wish.name.to_owned(),
-        storage: place.storage,
-        location: place.at,
-        load_date: date,
-        schema: described.schema,
-        column_bytes: described.column_bytes,
-        files: described.files,
-        format: described.format,
-        declared: described.declared,
-        rows,
-        partition_column: described.partition_column,
-        date_column,
-        seen: Arc::new(seen),
-    })
+    let marked = Marked { wish, table, partition, dates, files, date };
+    marked.candidate().check_marked(context)?;
+    Ok(marked)
+}
+
+impl Marked<'_> {
+    fn candidate(&self) -> Candidate<'_> {
+        let Marked { wish, table, partition, files, date, .. } = self;
+        Candidate { wish, table: &**table, partition, files, date: *date }
+    }
+
+    /// Whether that table was frozen with these very files, and they are read as they were then.
+    pub(crate) fn is_still(&self, frozen: &TableInput) -> bool {
+        frozen.table == self.wish.name
+            && frozen.location == self.partition.place.at
+            && frozen.seen.is_written_as(self.partition.written.as_ref())
+            && frozen.files.iter().map(InputFile::listed).eq(self.files.iter().cloned())
+    }
+
+    /// The partition's rows, frozen. `Pending` where the export may still be coming.
+    pub(crate) fn freeze(
+        self,
+        catalog: &Arc<dyn Catalog>,
+        earlier: &EarlierRows,
+        context: Context<'_>,
+    ) -> Result<TableInput, Problem> {
+        let Marked { wish, partition, dates, date, .. } = &self;
+        let described = self.describe(context)?;
+        let (rows, date_column) = match dates {
+            DateSource::Path => {
+                self.candidate().check_rows(Counted::Whole(described.rows), earlier, context)?;
+                (described.rows, None)
+            }
+            DateSource::Column => {
+                let counted = dates_in_column(wish, &partition.place, &described)?;
+                let rows = rows_of_date(wish, &partition.place, &counted, *date)?;
+                self.candidate().check_rows(Counted::ByDate(&counted), earlier, context)?;
+                (Some(rows), Some(wish.layout.partition.to_lowercase()))
+            }
+        };
+        let seen = Seen::new(Arc::clone(catalog), wish, partition.written.clone());
+        let place = &partition.place;
+        Ok(TableInput {
+            table: wish.name.to_owned(),
+            storage: Arc::clone(&place.storage),
+            location: place.at.clone(),
+            load_date: *date,
+            schema: described.schema,
+            column_bytes: described.column_bytes,
+            files: described.files,
+            format: described.format,
+            declared: described.declared,
+            rows,
+            partition_column: described.partition_column,
+            date_column,
+            seen: Arc::new(seen),
+        })
+    }
+
+    fn describe(&self, context: Context<'_>) -> Result<Described, Problem> {
+        let newest = self.files.iter().map(|file| file.modified_ns).max().unwrap_or(i64::MIN);
+        describe(self.wish, &self.partition, self.files.clone(), self.dates)
+            .map_err(|fault| while_written(fault, newest, context))
+    }
 }
 
 /// Fails while a table's day is not whole, as the feed asks. Files are opened only where their rows have
@@ -92,12 +132,13 @@ pub(crate) fn check_ready(
     let newest = files.iter().map(|file| file.modified_ns).max().unwrap_or(i64::MIN);
     let described = describe(wish, &partition, files.clone(), dates)
         .map_err(|fault| while_written(fault, newest, context))?;
+    let earlier = EarlierRows::default();
     match dates {
-        DateSource::Path => candidate.check_rows(Counted::Whole(described.rows), context),
+        DateSource::Path => candidate.check_rows(Counted::Whole(described.rows), &earlier, context),
         DateSource::Column => {
             let counted = dates_in_column(wish, &partition.place, &described)?;
             rows_of_date(wish, &partition.place, &counted, date)?;
-            candidate.check_rows(Counted::ByDate(&counted), context)
+            candidate.check_rows(Counted::ByDate(&counted), &earlier, context)
         }
     }
 }
@@ -120,6 +161,7 @@ pub(crate) fn table_schema(
     catalog: &dyn Catalog,
     wish: &Wish<'_>,
     date: Option<LoadDate>,
+    clock: &dyn Clock,
 ) -> Result<SchemaRef> {
     let table = catalog.find(wish)?;
     if let Some(whole) = table.unpartitioned()? {
@@ -129,18 +171,23 @@ pub(crate) fn table_schema(
     }
     let date = match date {
         Some(date) => date,
-        None => newest_date(wish, &*table)?,
+        None => newest_date(wish, &*table, clock)?,
     };
     let partition = partition_of(&*table, wish, date, Telling::Newest).map_err(Problem::into_fault)?;
     Ok(describe_any(wish, &partition, DateSource::Path)?.schema)
 }
 
-fn newest_date(wish: &Wish<'_>, table: &dyn CatalogTable) -> Result<LoadDate> {
-    let dates = table.dates()?;
+fn newest_date(wish: &Wish<'_>, table: &dyn CatalogTable, clock: &dyn Clock) -> Result<LoadDate> {
+    let dates = the_newest(table, clock)?;
     match dates.known.last() {
         Some(newest) => Ok(*newest),
         None => Err(no_partition(wish.name, &table.home(), &dates, "has no partition that is a date")),
     }
+}
+
+/// The newest load_date, with whatever others are told along with it.
+pub(crate) fn the_newest(table: &dyn CatalogTable, clock: &dyn Clock) -> Result<Dates> {
+    table.newest(&Recent { before: None, near: today(clock)?, enough: 1 })
 }
 
 /// What the files of a directory say, of which there must be some.
@@ -162,16 +209,18 @@ pub(crate) fn dates_of(table: &dyn CatalogTable, wish: &Wish<'_>) -> Result<BTre
     Ok(dates_in_column(wish, &whole.place, &described)?.into_keys().collect())
 }
 
-/// A file that can't be read may be half written, if it was written to a moment ago.
+/// A file that can't be read may be half written, if it was written to a moment ago. One from the future was
+/// written by a machine whose clock is ahead.
 pub(crate) fn while_written(fault: Fault, newest_ns: i64, context: Context<'_>) -> Problem {
     let age_ms = context.clock.now_ms().saturating_sub(newest_ns / NANOS_PER_MILLI);
-    if fault.class() == Class::Data && (0..STILL_WRITTEN_MS).contains(&age_ms) {
+    if fault.class() == Class::Data && age_ms < STILL_WRITTEN_MS {
         return Problem::Pending(fault);
     }
     Problem::Lasting(fault)
 }
 
-fn rows_of_date(
+/// The rows of a day among those that a column holds. Pending where there are none.
+pub(crate) fn rows_of_date(
     wish: &Wish<'_>,
     home: &Place,
     dates: &BTreeMap<LoadDate, u64>,
@@ -234,8 +283,8 @@ fn count_dates(column: &ArrayRef, dates: &mut BTreeMap<LoadDate, u64>) {
 }
 
 /// The day of the run, in UTC.
-pub(crate) fn today(context: Context<'_>) -> Result<LoadDate> {
-    let days = context.clock.now_ms().div_euclid(MILLIS_PER_DAY);
+pub(crate) fn today(clock: &dyn Clock) -> Result<LoadDate> {
+    let days = clock.now_ms().div_euclid(MILLIS_PER_DAY);
     let date = i32::try_from(days).ok().and_then(date_of);
     date.ok_or_else(|| Fault::infrastructure("this machine's clock is set to no day that a load_date can be"))
 }

@@ -15,7 +15,7 @@ use crate::layout::no_table;
 use crate::place::Place;
 use crate::problem::Problem;
 use crate::reading::Declared;
-use crate::retention::{OldPartition, Registered};
+use crate::retention::{Neighbours, OldPartition, Registered};
 use crate::warehouse::Wish;
 use crate::written::written;
 
@@ -30,8 +30,9 @@ const SPANS_DAYS: [i32; 3] = [60, 420, 1_830];
 /// A metastore, and the stores that its tables lie in.
 #[derive(Debug)]
 pub(crate) struct Hive {
-    pub(crate) metastore: Arc<Metastore>,
-    pub(crate) stores: Arc<Stores>,
+    metastore: Arc<Metastore>,
+    stores: Arc<Stores>,
+    neighbours: Arc<Neighbours>,
 }
 
 impl Catalog for Hive {
@@ -47,6 +48,7 @@ impl Catalog for Hive {
         Ok(Box::new(HiveTable {
             metastore,
             stores,
+            neighbours: Arc::clone(&self.neighbours),
             name: wish.name.to_owned(),
             layout,
             zone: wish.zone,
@@ -66,6 +68,11 @@ impl Catalog for Hive {
 }
 
 impl Hive {
+    pub(crate) fn new(metastore: Metastore, stores: Stores) -> Hive {
+        let (metastore, stores) = (Arc::new(metastore), Arc::new(stores));
+        Hive { metastore, stores, neighbours: Arc::default() }
+    }
+
     fn no_table(&self, wish: &Wish<'_>, database: &str) -> Result<Fault> {
         let tables = self.metastore.tables(database)?;
         let databases = if tables.is_empty() { self.metastore.databases()? } else { Vec::new() };
@@ -144,6 +151,7 @@ fn partition_key(wish: &Wish<'_>, table: &Table) -> Result<Option<usize>> {
 struct HiveTable {
     metastore: Arc<Metastore>,
     stores: Arc<Stores>,
+    neighbours: Arc<Neighbours>,
     /// The feed's name for it.
     name: String,
     layout: Layout,
@@ -272,7 +280,12 @@ impl CatalogTable for HiveTable {
             return Ok(Vec::new());
         }
         let home = self.place(self.table.storage.location.as_deref(), &self.table.full_name())?;
-        let registered = Registered { metastore: &self.metastore, table: &self.table, home: &home };
+        let registered = Registered {
+            metastore: &self.metastore,
+            table: &self.table,
+            home: &home,
+            neighbours: &self.neighbours,
+        };
         registered.old_partitions(&|values| {
             let date = values.get(self.key.unwrap_or(0)).and_then(|value| self.date_of(value));
             date.filter(|date| is_old(*date))

@@ -107,6 +107,11 @@ impl Seen {
         }
     }
 
+    /// Whether the catalog said this of how the files are written.
+    pub(crate) fn is_written_as(&self, written: Option<&Declared>) -> bool {
+        self.written.as_ref() == written
+    }
+
     fn wish(&self) -> Wish<'_> {
         Wish {
             name: &self.name,
@@ -139,7 +144,7 @@ impl TableInput {
         if partition.place.at != self.location {
             return told(format!("its files lie in {} now, and lay in {}", partition.place, self.location));
         }
-        if partition.written != self.seen.written {
+        if !self.seen.is_written_as(partition.written.as_ref()) {
             return told(format!(
                 "the metastore says otherwise how the files in {} are written",
                 self.location

@@ -130,8 +130,9 @@ fn push_line(
     }
     for (column, (values, value)) in columns.iter_mut().zip(found).enumerate() {
         match value {
-            Some(value) => push(values, value, zone)
-                .map_err(|Unfit(part)| at.unfit(text, column, part, part.len() < value.get().len()))?,
+            Some(value) => {
+                push(values, value, zone).map_err(|Unfit(part)| at.unfit(text, column, value.get(), part))?
+            }
             None => values.push_null(),
         }
     }
@@ -153,9 +154,10 @@ impl At<'_> {
         self.fault(format!("column {}: it is no JSON object: {what}", error.column()))
     }
 
-    fn unfit(&self, line: &str, column: usize, part: &str, within: bool) -> Fault {
+    /// A part of a column's value, or all of it, does not fit.
+    fn unfit(&self, line: &str, column: usize, value: &str, part: &str) -> Fault {
         let field = self.wanted.field(column);
-        let inside = if within { "a part of " } else { "" };
+        let inside = if part.len() < value.len() { "a part of " } else { "" };
         self.fault(format!(
             "column {}: {} is no value for {inside}column {} of type {}",
             place_in(line, part),

@@ -79,7 +79,7 @@ fn newest_of(
     if table.unpartitioned()?.is_some() {
         return Ok((dates_of(table, wish)?, Reach::All));
     }
-    let near = today(context)?;
+    let near = today(context.clock)?;
     let dates = table.newest(&Recent { before: None, near, enough: MOST_LOOKED_AT })?;
     Ok((dates.known, dates.reach))
 }

@@ -21,6 +21,8 @@ mod directory;
 mod disk;
 #[cfg(test)]
 mod evolution;
+#[cfg(test)]
+mod far_store;
 mod freeze;
 mod hive;
 mod hive_text;
@@ -52,6 +54,7 @@ mod text_file;
 mod values;
 mod wait;
 mod warehouse;
+mod watch;
 mod written;
 mod zone;
 

@@ -1,5 +1,6 @@
 //! When a partition is whole, as the feed asks.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -33,6 +34,22 @@ struct Band {
     rows: Vec<u64>,
     /// Days of which no rows could be counted, and why.
     left_out: Vec<(LoadDate, String)>,
+}
+
+/// Rows of earlier load_dates, by table, that were counted and are not counted again while a day is waited for.
+#[derive(Debug, Default)]
+pub(crate) struct EarlierRows(RefCell<BTreeMap<(String, LoadDate), u64>>);
+
+impl EarlierRows {
+    fn of(&self, table: &str, date: LoadDate, count: impl FnOnce() -> Result<u64>) -> Result<u64> {
+        let key = (table.to_owned(), date);
+        if let Some(rows) = self.0.borrow().get(&key) {
+            return Ok(*rows);
+        }
+        let rows = count()?;
+        self.0.borrow_mut().insert(key, rows);
+        Ok(rows)
+    }
 }
 
 impl Band {
@@ -141,16 +158,21 @@ impl Candidate<'_> {
 
     /// Fails while the day has other numbers of rows than the load_dates before it, where the feed asks
     /// for that.
-    pub(crate) fn check_rows(&self, counted: Counted<'_>, context: Context<'_>) -> Result<(), Problem> {
+    pub(crate) fn check_rows(
+        &self,
+        counted: Counted<'_>,
+        earlier: &EarlierRows,
+        context: Context<'_>,
+    ) -> Result<(), Problem> {
         let Ready::RowsWithin(share) = self.wish.layout.ready else { return Ok(()) };
         let (rows, band) = match counted {
             Counted::Whole(rows) => {
                 let rows = rows.or(self.partition.rows).ok_or_else(|| self.no_rows(&self.partition.place))?;
-                (rows, self.band()?)
+                (rows, self.band(earlier)?)
             }
             Counted::ByDate(dates) => {
-                let earlier = dates.range(..self.date).rev().take(BAND_DATES);
-                let band = Band { rows: earlier.map(|(_, rows)| *rows).collect(), left_out: Vec::new() };
+                let before = dates.range(..self.date).rev().take(BAND_DATES);
+                let band = Band { rows: before.map(|(_, rows)| *rows).collect(), left_out: Vec::new() };
                 (dates.get(&self.date).copied().unwrap_or(0), band)
             }
         };
@@ -174,11 +196,11 @@ impl Candidate<'_> {
 
     /// The load_dates before this one. What is wrong with one of them can't be mended by this day's export,
     /// so that such a day is left out; a store or metastore that fails is another matter.
-    fn band(&self) -> Result<Band> {
+    fn band(&self, earlier: &EarlierRows) -> Result<Band> {
         let recent = Recent { before: Some(self.date), near: self.date, enough: BAND_DATES };
         let mut band = Band::default();
         for date in self.table.newest(&recent)?.known.into_iter().rev().take(BAND_DATES) {
-            match self.rows_on(date) {
+            match earlier.of(self.wish.name, date, || self.rows_on(date)) {
                 Ok(rows) => band.rows.push(rows),
                 Err(fault) if matches!(fault.class(), Class::Data | Class::Usage | Class::Denied) => {
                     band.left_out.push((date, fault.chain()));

@@ -4,10 +4,9 @@
 //! metastore it is dropped first, and its files go after that; a marker beside the table's partitions
 //! says what is going, so that a later run finishes what one that died began.
 
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Write};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono_tz::Tz;
 use hivecast_contract::LoadDate;
@@ -161,6 +160,7 @@ pub(crate) struct Registered<'a> {
     pub(crate) metastore: &'a Arc<Metastore>,
     pub(crate) table: &'a Arc<Table>,
     pub(crate) home: &'a Place,
+    pub(crate) neighbours: &'a Neighbours,
 }
 
 impl Registered<'_> {
@@ -177,18 +177,17 @@ impl Registered<'_> {
             locations.insert(partition.values.clone(), location_of(self.table, partition)?);
         }
         let shared = Shared::of(locations.values());
-        let neighbours = OnceCell::new();
         let mut found = Vec::new();
         for (values, location) in &locations {
             let Some(load_date) = old(values) else { continue };
-            self.check_own(values, location, &shared, self.neighbours(&neighbours)?)?;
+            self.check_own(values, location, &shared)?;
             let (metastore, table) = (Arc::clone(self.metastore), Arc::clone(self.table));
             let (dir, marker) = (self.place(location), self.marker(values));
             let way = Way::Drop { metastore, table, values: values.clone(), dir, marker };
             let location = location.clone();
             found.push(OldPartition { load_date, location, remains: Remains::Whole, way });
         }
-        found.extend(self.left_behind(&locations, &shared, &neighbours, old)?);
+        found.extend(self.left_behind(&locations, &shared, old)?);
         found.sort_by_key(|old| old.load_date);
         Ok(found)
     }
@@ -206,38 +205,20 @@ impl Registered<'_> {
         Place { storage: Arc::clone(&self.home.storage), at: at.clone() }
     }
 
-    /// The other tables of the database with their directories. They are asked for once, and only where
-    /// something is old.
-    fn neighbours<'n>(&self, known: &'n OnceCell<Vec<Neighbour>>) -> Result<&'n [Neighbour]> {
-        if let Some(known) = known.get() {
-            return Ok(known);
-        }
-        let mut found = Vec::new();
-        for name in self.metastore.tables(&self.table.database)? {
-            // One that was dropped meanwhile has nothing any more.
-            let Some(table) = self.metastore.table(&self.table.database, &name)? else { continue };
-            // What lies in a store that we can't name is not this directory, and a view lies nowhere.
-            let location = table.storage.location.as_deref().and_then(|text| Location::parse(text).ok());
-            if let Some(location) = location.filter(|_| table.full_name() != self.table.full_name()) {
-                found.push(Neighbour { name: table.full_name(), location });
-            }
-        }
-        Ok(known.get_or_init(|| found))
+    /// Another table whose directory is this one, lies in it, or holds it.
+    fn neighbour_at(&self, location: &Location) -> Result<Option<Neighbour>> {
+        let own = self.table.full_name();
+        let tables = self.neighbours.of(self.metastore, &self.table.database)?;
+        Ok(tables.iter().find(|other| other.name != own && other.meets(location)).cloned())
     }
 
     /// Fails where removing the directory would touch what is not this partition's.
-    fn check_own(
-        &self,
-        values: &[String],
-        location: &Location,
-        shared: &Shared,
-        neighbours: &[Neighbour],
-    ) -> Result<()> {
+    fn check_own(&self, values: &[String], location: &Location, shared: &Shared) -> Result<()> {
         let why = if !self.is_inside(location) {
             format!("lies outside of the table's own directory {}", self.home)
         } else if shared.holds(location) {
             "is another partition's too, or holds one, or lies in one".to_owned()
-        } else if let Some(other) = neighbours.iter().find(|other| other.meets(location)) {
+        } else if let Some(other) = self.neighbour_at(location)? {
             format!("is shared with table {}, which lies in {}", other.name, other.location)
         } else {
             return Ok(());
@@ -256,7 +237,6 @@ impl Registered<'_> {
         &self,
         registered: &BTreeMap<Vec<String>, Location>,
         shared: &Shared,
-        neighbours: &OnceCell<Vec<Neighbour>>,
         old: &dyn Fn(&[String]) -> Option<LoadDate>,
     ) -> Result<Vec<OldPartition>> {
         let mut found = Vec::new();
@@ -272,9 +252,8 @@ impl Registered<'_> {
             let marker = self.home.join(&entry.name);
             let (None, Some(load_date)) = (registered.get(&values), old(&values)) else { continue };
             let Some(location) = read_marker(&marker)? else { continue };
-            let others = self.neighbours(neighbours)?;
             let free = !shared.holds(&location) && !shared.names(&location);
-            if self.is_inside(&location) && free && !others.iter().any(|other| other.meets(&location)) {
+            if self.is_inside(&location) && free && self.neighbour_at(&location)?.is_none() {
                 let way = Way::Finish { dir: self.place(&location), marker };
                 found.push(OldPartition { load_date, location, remains: Remains::Files, way });
             }
@@ -291,7 +270,35 @@ fn location_of(table: &Table, partition: &Partition) -> Result<Location> {
     Location::parse(location).map_err(|fault| fault.within(format!("failed to find {}", whose())))
 }
 
-/// Another table.
+/// The tables of each database with their directories. A run asks for them once, for all tables of a feed, and
+/// only where something is old.
+#[derive(Debug, Default)]
+pub(crate) struct Neighbours(Mutex<BTreeMap<String, Arc<[Neighbour]>>>);
+
+impl Neighbours {
+    fn of(&self, metastore: &Metastore, database: &str) -> Result<Arc<[Neighbour]>> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tables) = known.get(database) {
+            return Ok(Arc::clone(tables));
+        }
+        let mut found = Vec::new();
+        for name in metastore.tables(database)? {
+            // One that was dropped meanwhile has nothing any more.
+            let Some(table) = metastore.table(database, &name)? else { continue };
+            // What lies in a store that we can't name is not a partition's directory, and a view lies nowhere.
+            let location = table.storage.location.as_deref().and_then(|text| Location::parse(text).ok());
+            if let Some(location) = location {
+                found.push(Neighbour { name: table.full_name(), location });
+            }
+        }
+        let found: Arc<[Neighbour]> = found.into();
+        known.insert(database.to_owned(), Arc::clone(&found));
+        Ok(found)
+    }
+}
+
+/// A table, and where it lies.
+#[derive(Clone, Debug)]
 struct Neighbour {
     name: String,
     location: Location,

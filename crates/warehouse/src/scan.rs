@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::io;
 use std::ops::Range;
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -28,6 +29,9 @@ const SMALL_FILES: usize = 64;
 /// Files of another machine that are opened while another is read.
 const OPENED_AHEAD: usize = 8;
 
+/// Opens a piece.
+type Work = Box<dyn FnOnce() -> Result<Rows> + Send>;
+
 /// A piece of a table's partition that can be read apart from the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
@@ -46,16 +50,27 @@ pub struct Part {
 pub struct Scan {
     plan: Arc<Plan>,
     pieces: VecDeque<Piece>,
-    /// The pieces before those, in their order, that threads of their own open.
-    opening: VecDeque<JoinHandle<Result<Rows>>>,
+    /// The pieces before those, in their order, that are opened already or by threads of their own.
+    opening: VecDeque<Opening>,
+    /// Starts a thread, or fails where no more are allowed.
+    spawn: fn(Work) -> io::Result<JoinHandle<Result<Rows>>>,
     rows: Option<Rows>,
     partition: Option<StringViewArray>,
     failed: bool,
 }
 
+#[derive(Clone)]
 struct Piece {
     path: Location,
     row_groups: Option<Range<usize>>,
+}
+
+/// A piece that is opened ahead.
+enum Opening {
+    /// By this thread.
+    Ahead(JoinHandle<Result<Rows>>),
+    /// Not yet: this machine allows no more threads.
+    Later(Piece),
 }
 
 /// What a scan reads and how it puts its batches together.
@@ -187,7 +202,8 @@ fn want(wanted: &mut Vec<Wanted>, name: &str, data_type: &DataType) -> usize {
 
 impl Scan {
     fn new(plan: Arc<Plan>, pieces: VecDeque<Piece>) -> Scan {
-        Scan { plan, pieces, opening: VecDeque::new(), rows: None, partition: None, failed: false }
+        let opening = VecDeque::new();
+        Scan { plan, pieces, opening, spawn: in_a_thread, rows: None, partition: None, failed: false }
     }
 
     /// The schema of every batch.
@@ -222,16 +238,24 @@ impl Scan {
     /// machine and back.
     fn open_next(&mut self) -> Result<Option<Rows>> {
         let next = match self.opening.pop_front() {
-            Some(opening) => Some(opening.join().unwrap_or_else(|panic| resume_unwind(panic))?),
+            Some(Opening::Ahead(thread)) => Some(thread.join().unwrap_or_else(|panic| resume_unwind(panic))?),
+            Some(Opening::Later(piece)) => Some(self.plan.open(piece)?),
             None => self.pieces.pop_front().map(|piece| self.plan.open(piece)).transpose()?,
         };
         while self.opening.len() < OPENED_AHEAD
             && let Some(piece) = self.pieces.pop_front_if(|piece| is_far(&piece.path))
         {
-            let plan = Arc::clone(&self.plan);
-            self.opening.push_back(thread::spawn(move || plan.open(piece)));
+            self.opening.push_back(self.open_ahead(piece));
         }
         Ok(next)
+    }
+
+    fn open_ahead(&self, piece: Piece) -> Opening {
+        let (plan, ahead) = (Arc::clone(&self.plan), piece.clone());
+        match (self.spawn)(Box::new(move || plan.open(ahead))) {
+            Ok(thread) => Opening::Ahead(thread),
+            Err(_) => Opening::Later(piece),
+        }
     }
 
     fn put_together(&mut self, batch: &RecordBatch) -> Result<RecordBatch> {
@@ -275,6 +299,23 @@ impl Iterator for Scan {
         self.failed = next.is_err();
         next.transpose()
     }
+}
+
+impl Drop for Scan {
+    /// Waits for the threads: who has no scan any more has nothing of it going on.
+    fn drop(&mut self) {
+        self.pieces.clear();
+        for opening in self.opening.drain(..) {
+            if let Opening::Ahead(thread) = opening {
+                // What it found, if only that it failed, nobody asked for.
+                drop(thread.join());
+            }
+        }
+    }
+}
+
+fn in_a_thread(work: Work) -> io::Result<JoinHandle<Result<Rows>>> {
+    thread::Builder::new().name("open-ahead".to_owned()).spawn(work)
 }
 
 /// Whether it lies on another machine.
@@ -343,29 +384,4 @@ impl Plan {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn small_files_are_read_together_in_their_order() {
-        let part = |file: usize, rows, decoded_bytes| Part {
-            files: file..file + 1,
-            row_groups: 0..1,
-            rows: Some(rows),
-            decoded_bytes,
-        };
-        let parts = vec![part(0, 1, 10), part(1, 2, 20), part(2, 3, 30), part(3, 4, 40), part(4, 5, 50)];
-        let joined = join_small(parts.clone(), |file| file != 2);
-        let files: Vec<_> = joined.iter().map(|part| part.files.clone()).collect();
-        assert_eq!(files, [0..2, 2..3, 3..5]);
-        assert_eq!((joined[0].rows, joined[0].decoded_bytes), (Some(3), 30));
-        assert_eq!(joined[1], parts[2]);
-        assert_eq!(join_small(parts.clone(), |_| false), parts);
-
-        let many: Vec<Part> = (0..SMALL_FILES + 1).map(|file| part(file, 1, 1)).collect();
-        let joined = join_small(many, |_| true);
-        assert_eq!(joined.iter().map(|part| part.files.len()).collect::<Vec<_>>(), [SMALL_FILES, 1]);
-        let large = vec![part(0, 1, PART_DECODED_BYTES - 1), part(1, 1, 2)];
-        assert_eq!(join_small(large.clone(), |_| true), large);
-    }
-}
+mod tests;

@@ -6,16 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono_tz::Tz;
 use hivecast_contract::LoadDate;
 use hivecast_feed::{Feed, FileFormat, Layout};
-use hivecast_run::{Context, Fault, Result, Silent};
+use hivecast_run::{Clock, Context, Fault, Result, Silent};
 
 use crate::catalog::{CatalogTable, Partition, Telling, no_partition, partition_of};
 use crate::describe::{DateSource, describe};
 use crate::disk::open_file;
-use crate::freeze::{dates_in_column, while_written};
+use crate::freeze::{dates_in_column, rows_of_date, the_newest, while_written};
 use crate::layout::list_files;
 use crate::place::Place;
 use crate::problem::Problem;
-use crate::ready::{Candidate, Counted};
+use crate::ready::{Candidate, Counted, EarlierRows, check_any};
 use crate::warehouse::{Warehouse, Wish, wishes};
 
 /// What a warehouse has of one table.
@@ -145,10 +145,10 @@ impl Warehouse {
 
     /// Reads a byte of one file of each table's newest load_date, and tells of each store whether that
     /// is possible. Tables without files say nothing of a store.
-    pub fn try_reading(&self, feed: &Feed) -> Vec<StoreProbe> {
+    pub fn try_reading(&self, feed: &Feed, clock: &dyn Clock) -> Vec<StoreProbe> {
         let mut probes: BTreeMap<String, StoreProbe> = BTreeMap::new();
         for wish in wishes(feed) {
-            let Ok(Some(place)) = self.newest_place(&wish) else { continue };
+            let Ok(Some(place)) = self.newest_place(&wish, clock) else { continue };
             let store = store_of(&place);
             let probe = probes.entry(store.clone()).or_insert(StoreProbe {
                 store,
@@ -165,12 +165,12 @@ impl Warehouse {
         probes.into_values().collect()
     }
 
-    fn newest_place(&self, wish: &Wish<'_>) -> Result<Option<Place>> {
+    fn newest_place(&self, wish: &Wish<'_>, clock: &dyn Clock) -> Result<Option<Place>> {
         let table = self.catalog.find(wish)?;
         if let Some(whole) = table.unpartitioned()? {
             return Ok(Some(whole.place));
         }
-        let Some(&newest) = table.dates()?.known.last() else { return Ok(None) };
+        let Some(&newest) = the_newest(&*table, clock)?.known.last() else { return Ok(None) };
         Ok(table.partition(newest).ok().flatten().map(|partition| partition.place))
     }
 }
@@ -239,12 +239,13 @@ impl TableSurvey {
             rows: partition.rows,
             not_ready: None,
         });
-        // A day only names the candidate in messages, where the table has none.
-        let named = date.or(LoadDate::new(1, 1, 1)).ok_or_else(|| Fault::bug("there is no first day"))?;
-        let candidate = Candidate { wish, table, partition, files: &files, date: named };
-        day.note(candidate.check_marked(context))?;
+        let on = |date| Candidate { wish, table, partition, files: &files, date };
+        let newest_is_taken = date.is_none();
+        if let Some(date) = date {
+            day.note(on(date).check_marked(context))?;
+        }
         if files.is_empty() {
-            return Ok(());
+            return day.note(check_any(wish, &partition.place, &files));
         }
         let newest = files.iter().map(|file| file.modified_ns).max().unwrap_or(i64::MIN);
         let described = match describe(wish, partition, files.clone(), source) {
@@ -253,16 +254,25 @@ impl TableSurvey {
         };
         day.format = Some(described.format);
         day.rows = described.rows.or(day.rows);
-        if source == DateSource::Path {
-            return day.note(candidate.check_rows(Counted::Whole(described.rows), context));
+        let earlier = EarlierRows::default();
+        match (source, date) {
+            (DateSource::Path, None) => Ok(()),
+            (DateSource::Path, Some(date)) => {
+                day.note(on(date).check_rows(Counted::Whole(described.rows), &earlier, context))
+            }
+            (DateSource::Column, _) => {
+                let dates = dates_in_column(wish, &partition.place, &described)?;
+                self.load_dates = LoadDates::of(&dates.keys().copied().collect());
+                day.load_date = date.or(dates.keys().next_back().copied());
+                let Some(date) = day.load_date else { return Ok(()) };
+                day.rows = Some(dates.get(&date).copied().unwrap_or(0));
+                if newest_is_taken {
+                    day.note(on(date).check_marked(context))?;
+                }
+                day.note(rows_of_date(wish, &partition.place, &dates, date).map(|_| ()))?;
+                day.note(on(date).check_rows(Counted::ByDate(&dates), &earlier, context))
+            }
         }
-        let dates = dates_in_column(wish, &partition.place, &described)?;
-        self.load_dates = LoadDates::of(&dates.keys().copied().collect());
-        day.load_date = date.or(dates.keys().next_back().copied());
-        let Some(date) = day.load_date else { return Ok(()) };
-        day.rows = Some(dates.get(&date).copied().unwrap_or(0));
-        let candidate = Candidate { date, ..candidate };
-        day.note(candidate.check_rows(Counted::ByDate(&dates), context))
     }
 }
 

@@ -7,16 +7,17 @@ use chrono_tz::Tz;
 use hivecast_contract::LoadDate;
 use hivecast_feed::{Feed, Layout, Source, Table};
 use hivecast_metastore::Metastore;
-use hivecast_run::{Context, Fault, Result};
-use hivecast_storage::{Kind, Location, Stores};
+use hivecast_run::{Clock, Context, Fault, Result};
+use hivecast_storage::{Location, Stores};
 
 use crate::catalog::{Catalog, Telling};
 use crate::directory::Directory;
-use crate::freeze::{freeze_table, table_dates, table_schema};
+use crate::freeze::{table_dates, table_schema};
 use crate::hive::Hive;
 use crate::input::Inputs;
 use crate::place::Place;
 use crate::problem::{Problem, combine};
+use crate::watch::{Blocked, Opening};
 
 /// Where exports lie: a directory in Hive layout, or a metastore that says where.
 #[derive(Clone, Debug)]
@@ -57,29 +58,6 @@ pub(crate) fn wishes(feed: &Feed) -> impl Iterator<Item = Wish<'_>> {
     feed.tables.iter().filter_map(move |table| Wish::of(table, zone))
 }
 
-/// What keeps a feed's tables from being frozen, one problem a table.
-pub(crate) struct Blocked {
-    problems: Vec<Problem>,
-    date: LoadDate,
-}
-
-impl Blocked {
-    /// Whether nothing but time is needed.
-    pub(crate) fn is_pending(&self) -> bool {
-        self.problems.iter().all(Problem::is_pending)
-    }
-
-    /// One line for each problem, without advice.
-    pub(crate) fn reasons(&self) -> Vec<String> {
-        self.problems.iter().map(|problem| problem.fault().chain()).collect()
-    }
-
-    pub(crate) fn into_fault(self) -> Fault {
-        let date = format!("load_date {}", self.date);
-        combine(self.problems, &date).unwrap_or_else(|| Fault::bug("tables are blocked by no problem"))
-    }
-}
-
 /// What a warehouse has of a feed's tables, by the feed's names.
 #[derive(Debug, Default)]
 pub struct Found {
@@ -102,32 +80,30 @@ impl Found {
 }
 
 impl Warehouse {
-    /// A warehouse in a directory of this machine. As [`Warehouse::at`].
+    /// A warehouse in a directory of this machine. `Class::Usage` where there is no such directory.
     pub fn open(root: &Path) -> Result<Warehouse> {
         let root = std::path::absolute(root)
             .map_err(|error| Fault::io(format!("failed to find {}", root.display()), error))?;
-        Warehouse::at(&Location::local(&root)?, &Stores::default())
+        let warehouse = Warehouse::of_directory(&Location::local(&root)?, &Stores::default())?;
+        warehouse.reach()?;
+        Ok(warehouse)
     }
 
-    /// A warehouse in a directory. `Class::Usage` where there is no such directory.
-    pub fn at(root: &Location, stores: &Stores) -> Result<Warehouse> {
-        let advice = "correct the environment's `warehouse` in the project file";
+    /// A warehouse in a directory. Nothing is asked yet.
+    pub fn of_directory(root: &Location, stores: &Stores) -> Result<Warehouse> {
         let root = Place { storage: stores.of(root)?, at: root.clone() };
-        let found =
-            root.look().map_err(|fault| fault.within(format!("failed to open the warehouse {root}")))?;
-        match found.map(|found| found.kind) {
-            Some(Kind::Directory) => Ok(Warehouse { catalog: Arc::new(Directory { root }) }),
-            Some(Kind::File) => {
-                Err(Fault::usage(format!("the warehouse {root} is no directory")).advise(advice))
-            }
-            None => Err(Fault::usage(format!("there is no warehouse directory {root}")).advise(advice)),
-        }
+        Ok(Warehouse { catalog: Arc::new(Directory { root }) })
+    }
+
+    /// Fails where the directory can't be looked at, and with `Class::Usage` where there is none. A metastore
+    /// is not asked: whatever is asked of it first tells as much.
+    pub fn reach(&self) -> Result<()> {
+        self.catalog.reach()
     }
 
     /// The tables of a metastore, in whatever stores they lie. Nothing is asked yet.
     pub fn of_metastore(metastore: Metastore, stores: Stores) -> Warehouse {
-        let catalog = Hive { metastore: Arc::new(metastore), stores: Arc::new(stores) };
-        Warehouse { catalog: Arc::new(catalog) }
+        Warehouse { catalog: Arc::new(Hive::new(metastore, stores)) }
     }
 
     /// The load_dates that a table has, oldest first; none for a table that is a query. Reads one
@@ -151,16 +127,21 @@ impl Warehouse {
 
     /// The columns of every table of the warehouse that the feed reads, by the feed's names, on a
     /// day or each on its newest day, whether or not that day is whole. Reads footers and headers
-    /// only. Fails with every table's problem at once.
-    pub fn schemas(&self, feed: &Feed, date: Option<LoadDate>) -> Result<BTreeMap<String, SchemaRef>> {
-        self.look_up(feed, date).into_result(&feed.name)
+    /// only; the clock says near which day the newest is looked for. Fails with every table's problem at once.
+    pub fn schemas(
+        &self,
+        feed: &Feed,
+        date: Option<LoadDate>,
+        clock: &dyn Clock,
+    ) -> Result<BTreeMap<String, SchemaRef>> {
+        self.look_up(feed, date, clock).into_result(&feed.name)
     }
 
     /// As [`Warehouse::schemas`], with what can't be read kept apart from what can.
-    pub fn look_up(&self, feed: &Feed, date: Option<LoadDate>) -> Found {
+    pub fn look_up(&self, feed: &Feed, date: Option<LoadDate>, clock: &dyn Clock) -> Found {
         let (mut columns, mut problems) = (BTreeMap::new(), BTreeMap::new());
         for wish in wishes(feed) {
-            match table_schema(&*self.catalog, &wish, date) {
+            match table_schema(&*self.catalog, &wish, date, clock) {
                 Ok(schema) => {
                     columns.insert(wish.name.to_owned(), schema);
                 }
@@ -176,32 +157,8 @@ impl Warehouse {
     /// every table's problem at once: `Class::Data` for what is missing, empty or corrupt,
     /// `Class::Infrastructure` for what is not whole yet.
     pub fn freeze(&self, feed: &Feed, date: LoadDate, context: Context<'_>) -> Result<Inputs> {
-        self.try_freeze(feed, date, Telling::Newest, context)?.map_err(Blocked::into_fault)
-    }
-
-    /// As [`Warehouse::freeze`], with what blocks it kept apart from a cancelled run.
-    pub(crate) fn try_freeze(
-        &self,
-        feed: &Feed,
-        date: LoadDate,
-        telling: Telling,
-        context: Context<'_>,
-    ) -> Result<Result<Inputs, Blocked>> {
-        let (mut tables, mut problems) = (Vec::new(), Vec::new());
-        for wish in wishes(feed) {
-            context.check_cancelled()?;
-            match freeze_table(&self.catalog, &wish, (date, telling), context) {
-                Ok(table) => tables.push(table),
-                Err(problem) => problems.push(problem.of_table(wish.name)),
-            }
-        }
-        if !problems.is_empty() {
-            return Ok(Err(Blocked { problems, date }));
-        }
-        for table in tables.iter().filter(|table| table.rows == Some(0)) {
-            context.warn(format!("table {}: the files of load_date {date} hold no rows", table.table));
-        }
-        Ok(Ok(Inputs { load_date: date, tables }))
+        let looked = self.watch(feed, date).look(Telling::Newest, Opening::Always, context)?;
+        looked.map_err(Blocked::into_fault)
     }
 }
 

@@ -108,6 +108,30 @@ fn a_missing_partition_lists_the_days_there_are() {
     ");
 }
 
+/// Who waited for it asks for a later try: it is late, which is no fault of the data.
+#[test]
+fn a_partition_that_does_not_come_in_time_is_late() {
+    let scratch = Scratch::sampled(10);
+    let said = scratch.hivecast(["publish", "--load-date", "2026-11-25", "--wait", "1s"]).failed(10);
+    assert!(
+        said.contains("gave up waiting after 1s: 3 tables can't be read for load_date 2026-11-25"),
+        "{said}"
+    );
+    assert!(said.contains("these exist: 2026-11-22"), "{said}");
+}
+
+#[test]
+fn a_name_node_that_is_not_there_is_waited_for() {
+    let scratch = Scratch::sampled(10);
+    let project = std::fs::read_to_string(scratch.join("hivecast.yaml")).unwrap();
+    let line = project.lines().find(|line| line.trim_start().starts_with("warehouse:")).unwrap();
+    scratch.edit("hivecast.yaml", line, "    warehouse: \"hdfs://127.0.0.1:1/warehouse\"");
+    let waiting = scratch.command(["publish", "--load-date", DAYS[0], "--wait", "1s"]).spawn().unwrap();
+    let said = scratch.finish(waiting).failed(10);
+    let waited = "waiting up to 1s for load_date 2026-11-20: failed to open the warehouse hdfs://127.0.0.1:1/warehouse";
+    assert!(said.contains(waited) && said.contains("gave up waiting after 1s"), "{said}");
+}
+
 #[test]
 fn a_missing_table() {
     let scratch = Scratch::sampled(10);

@@ -16,13 +16,18 @@ const SERVERS: [&str; 2] = ["HIVECAST_TEST_SAIL", "HIVECAST_TEST_SPARK"];
 
 /// Sets the engine of the local environment.
 fn use_engine(scratch: &Scratch, address: &str) {
-    scratch.edit("hivecast.yaml", "store: ./editions\n", &format!("store: ./editions\n    engine: \"{address}\"\n"));
+    scratch.edit(
+        "hivecast.yaml",
+        "store: ./editions\n",
+        &format!("store: ./editions\n    engine: \"{address}\"\n"),
+    );
 }
 
 /// The edition of the report's only run.
 fn edition(report: &Value) -> (String, String, String) {
     let edition = &report["runs"][0]["edition"];
-    let text = |name: &str| edition[name].as_str().unwrap_or_else(|| panic!("no {name} in {report}")).to_owned();
+    let text =
+        |name: &str| edition[name].as_str().unwrap_or_else(|| panic!("no {name} in {report}")).to_owned();
     (text("id"), text("checksum"), text("engine"))
 }
 
@@ -42,7 +47,8 @@ fn a_cluster_builds_the_embedded_engines_edition_and_it_is_published() {
         let (other_id, other_checksum, engine) = built(&scratch, DAYS[0]);
         assert_eq!((other_id, other_checksum), (id.clone(), checksum.clone()), "{server}");
         assert!(engine.starts_with(if server.ends_with("SPARK") { "spark 4." } else { "sail " }), "{engine}");
-        let left: Vec<String> = scratch.files("editions").into_keys().filter(|file| file.contains("/.tmp-")).collect();
+        let left: Vec<String> =
+            scratch.files("editions").into_keys().filter(|file| file.contains("/.tmp-")).collect();
         assert!(left.is_empty(), "{left:?}");
         scratch.write("hivecast.yaml", before);
     }
@@ -76,7 +82,9 @@ fn spark_reads_and_writes_where_machines_share() {
 fn what_a_cluster_is_asked_can_be_read() {
     let scratch = Scratch::sampled(50);
     let asked = scratch.hivecast(["build", "--explain", "--load-date", DAYS[0]]).succeeded();
-    for word in ["collect_list(named_struct(", "crc32(", "distribute by part", "left join", "hivecast_files_0"] {
+    for word in
+        ["collect_list(named_struct(", "crc32(", "distribute by part", "left join", "hivecast_files_0"]
+    {
         assert!(asked.stdout.contains(word), "{word} is not in\n{}", asked.stdout);
     }
     let json = scratch.hivecast(["build", "--explain", "--load-date", DAYS[0], "--json"]).succeeded().json();
@@ -89,10 +97,18 @@ fn what_a_cluster_is_asked_can_be_read() {
 fn what_spark_does_otherwise_is_refused_before_anything_is_built() {
     let scratch = Scratch::sampled(50);
     use_engine(&scratch, "sc://127.0.0.1:1");
-    scratch.edit("feeds/contracts.yaml", "contractBranchCode: branch_code", "contractBranchCode: initcap(branch_code)");
+    scratch.edit(
+        "feeds/contracts.yaml",
+        "contractBranchCode: branch_code",
+        "contractBranchCode: initcap(branch_code)",
+    );
     let refused = scratch.hivecast(["build", "--load-date", DAYS[0]]);
     assert_eq!(refused.code, Some(2), "{}", refused.stderr);
-    assert!(refused.stderr.contains("initcap") && refused.stderr.contains("contracts.yaml:"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("initcap") && refused.stderr.contains("contracts.yaml:"),
+        "{}",
+        refused.stderr
+    );
 }
 
 #[test]

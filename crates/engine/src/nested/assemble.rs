@@ -74,9 +74,10 @@ fn build(
 fn take_counts(job: &Job<'_>, levels: &[LevelCounts]) -> Result<()> {
     let mut found = job.found();
     for node in job.root.walk() {
-        let counts = levels.iter().find(|counts| counts.path == node.path).ok_or_else(|| {
-            Fault::bug(format!("the cluster counted no rows of {}", node.title()))
-        })?;
+        let counts = levels
+            .iter()
+            .find(|counts| counts.path == node.path)
+            .ok_or_else(|| Fault::bug(format!("the cluster counted no rows of {}", node.title())))?;
         let mut counts = counts.clone();
         hide_examples(job.root, node, &mut counts);
         let mut gates = RowGate::of(job.feed, &node.table, job.repeated);

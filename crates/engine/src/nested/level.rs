@@ -11,11 +11,15 @@ use hivecast_run::{Fault, Result};
 use crate::arrays::{compact, joined};
 use crate::gather::{Child, Content, Level};
 use crate::job::{Job, Listed};
-use crate::nodes::NodePlan;
 use crate::nested::row_fields;
+use crate::nodes::NodePlan;
 
 /// A cluster's rows of a level, with all that is below them.
-pub(super) fn level_of<'a>(job: &Job<'_>, node: &'a NodePlan, batches: Vec<RecordBatch>) -> Result<Level<'a>> {
+pub(super) fn level_of<'a>(
+    job: &Job<'_>,
+    node: &'a NodePlan,
+    batches: Vec<RecordBatch>,
+) -> Result<Level<'a>> {
     let len = batches.iter().map(RecordBatch::num_rows).sum();
     let fields = row_fields(node);
     let batches = batches.into_iter().map(|batch| columns_of(&batch, &fields)).collect::<Result<Vec<_>>>()?;
@@ -34,7 +38,8 @@ fn columns_of(batch: &RecordBatch, fields: &arrow_schema::Fields) -> Result<Vec<
         let strict = CastOptions { safe: false, ..CastOptions::default() };
         cast_with_options(column, field.data_type(), &strict).map_err(|error| {
             let types = format!("{} as {}", column.data_type(), field.data_type());
-            Fault::infrastructure(format!("failed to read column {name} of a cluster's rows, {types}")).because(error)
+            Fault::infrastructure(format!("failed to read column {name} of a cluster's rows, {types}"))
+                .because(error)
         })
     };
     fields.iter().map(column).collect()
@@ -74,11 +79,20 @@ fn rows_below(list: &ArrayRef) -> Result<(OffsetBuffer<i32>, ArrayRef)> {
 /// Behind a null there may be elements that nobody means.
 fn without_null_lists(list: &ListArray) -> ListArray {
     let Some(nulls) = list.nulls().filter(|nulls| nulls.null_count() > 0) else { return list.clone() };
-    let lengths: Vec<usize> =
-        list.offsets().lengths().enumerate().map(|(row, length)| if nulls.is_valid(row) { length } else { 0 }).collect();
+    let lengths: Vec<usize> = list
+        .offsets()
+        .lengths()
+        .enumerate()
+        .map(|(row, length)| if nulls.is_valid(row) { length } else { 0 })
+        .collect();
     if lengths.iter().sum::<usize>() == list.values().len() {
         let arrow_schema::DataType::List(field) = list.data_type() else { return list.clone() };
-        return ListArray::new(Arc::clone(field), OffsetBuffer::from_lengths(lengths), Arc::clone(list.values()), None);
+        return ListArray::new(
+            Arc::clone(field),
+            OffsetBuffer::from_lengths(lengths),
+            Arc::clone(list.values()),
+            None,
+        );
     }
     // Rare enough that a copy by rows does: readers of Parquet leave nothing behind nulls.
     let rows = (0..list.len()).flat_map(|row| {

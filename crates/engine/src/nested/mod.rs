@@ -152,7 +152,10 @@ impl<'a> LevelPlan<'a> {
     /// The levels below, each with the slots of this one that it joins with, in the order of its
     /// [`LevelPlan::on`].
     pub fn children(self) -> impl Iterator<Item = (LevelPlan<'a>, &'a [usize])> {
-        self.0.children.iter().map(|ChildPlan { node, parent_slots }| (LevelPlan(node), parent_slots.as_slice()))
+        self.0
+            .children
+            .iter()
+            .map(|ChildPlan { node, parent_slots }| (LevelPlan(node), parent_slots.as_slice()))
     }
 
     /// This level and all below it.
@@ -169,8 +172,10 @@ impl<'a> LevelPlan<'a> {
 
 pub(crate) fn row_fields(node: &NodePlan) -> Fields {
     let slots = node.slots.iter().enumerate();
-    let slots = slots.map(|(index, slot)| Field::new(Names::slot(index), normal_type(slot.data_type()), true));
-    let list = |node| DataType::List(Arc::new(Field::new("element", DataType::Struct(row_fields(node)), true)));
+    let slots =
+        slots.map(|(index, slot)| Field::new(Names::slot(index), normal_type(slot.data_type()), true));
+    let list =
+        |node| DataType::List(Arc::new(Field::new("element", DataType::Struct(row_fields(node)), true)));
     let children = node.children.iter().enumerate();
     let children = children.map(|(index, child)| Field::new(Names::child(index), list(&child.node), true));
     slots.chain(children).collect()

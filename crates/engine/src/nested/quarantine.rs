@@ -55,7 +55,8 @@ impl Quarantine<'_> {
         for (field, column) in rows.schema().fields().iter().zip(rows.columns()) {
             let Some((_, wanted)) = schema.column_with_name(field.name()) else { continue };
             let column = arrow_cast::cast(column, wanted.data_type()).map_err(|error| {
-                Fault::infrastructure(format!("failed to read column {} of table {table}", field.name())).because(error)
+                Fault::infrastructure(format!("failed to read column {} of table {table}", field.name()))
+                    .because(error)
             })?;
             fields.push(wanted.clone());
             columns.push(column);

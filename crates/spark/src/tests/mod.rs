@@ -22,10 +22,12 @@ use crate::session::Session;
 const SERVERS: [(&str, &str); 2] = [("sail", "HIVECAST_TEST_SAIL"), ("spark", "HIVECAST_TEST_SPARK")];
 
 fn with_session(variable: &str, run: impl FnOnce(&Session, &Context<'_>)) {
-    let address = std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: run with dev/with-services"));
+    let address = std::env::var(variable)
+        .unwrap_or_else(|_| panic!("{variable} is not set: run with dev/with-services"));
     let endpoint = Endpoint::parse(&address).unwrap_or_else(|fault| panic!("{}", fault.chain()));
     let context = Context { sink: &Silent, cancel: &Cancel::default(), clock: &FixedClock(0) };
-    let session = Session::open(&endpoint, SETTINGS, &context).unwrap_or_else(|fault| panic!("{}", fault.chain()));
+    let session =
+        Session::open(&endpoint, SETTINGS, &context).unwrap_or_else(|fault| panic!("{}", fault.chain()));
     run(&session, &context);
 }
 

@@ -43,7 +43,11 @@ fn export(root: &Path, word: &str) -> Plan {
 /// What lies in the stores below `root` that is no whole edition.
 fn left_behind(root: &Path) -> Vec<String> {
     let mut left = Vec::new();
-    for store in fs::read_dir(root).unwrap().flatten().filter(|dir| dir.file_name().to_string_lossy().starts_with("store-")) {
+    for store in fs::read_dir(root)
+        .unwrap()
+        .flatten()
+        .filter(|dir| dir.file_name().to_string_lossy().starts_with("store-"))
+    {
         let Ok(entries) = fs::read_dir(store.path().join("numbers")) else { continue };
         left.extend(entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()));
     }
@@ -58,7 +62,11 @@ fn nobody_answers() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let fault = build(&engine(&format!("sc://127.0.0.1:{port}")), &plan, root.path()).unwrap_err();
     assert_eq!(fault.class(), Class::Infrastructure, "{}", fault.chain());
-    assert!(fault.chain().contains(&format!("failed to connect to Spark at 127.0.0.1:{port}")), "{}", fault.chain());
+    assert!(
+        fault.chain().contains(&format!("failed to connect to Spark at 127.0.0.1:{port}")),
+        "{}",
+        fault.chain()
+    );
     assert!(fault.chain().contains("refused"), "{}", fault.chain());
     assert!(left_behind(root.path()).is_empty(), "{:?}", left_behind(root.path()));
 }
@@ -120,7 +128,8 @@ fn a_build_after_a_failed_one_succeeds() {
     let plan = export(root.path(), "8");
     let nobody = engine("sc://127.0.0.1:1");
     assert!(build(&nobody, &plan, root.path()).is_err());
-    let edition = build(&Server::Sail.engine(), &plan, root.path()).unwrap_or_else(|fault| panic!("{}", fault.chain()));
+    let edition =
+        build(&Server::Sail.engine(), &plan, root.path()).unwrap_or_else(|fault| panic!("{}", fault.chain()));
     assert_eq!(edition.description.documents, 2);
     assert!(edition.description.engine.starts_with("sail "), "{}", edition.description.engine);
 }

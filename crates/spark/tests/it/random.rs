@@ -13,11 +13,18 @@ const SAIL_CASES: u32 = 64;
 const SPARK_CASES: u32 = 6;
 
 fn random_feeds(server: Server, cases: u32) {
-    let config = ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 40, max_global_rejects: cases * 10, ..ProptestConfig::default() };
+    let config = ProptestConfig {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 40,
+        max_global_rejects: cases * 10,
+        ..ProptestConfig::default()
+    };
     let mut runner = TestRunner::new(config);
     let ran = runner.run(&random::case(), |case| {
         let case = case.in_parquet();
-        let warns = |gate: &hivecast_feed::Gate| gate.rule == Rule::ElementKey && gate.severity == Severity::Warn;
+        let warns =
+            |gate: &hivecast_feed::Gate| gate.rule == Rule::ElementKey && gate.severity == Severity::Warn;
         prop_assume!(!case.feed.gates.iter().any(warns));
         let root = tempfile::tempdir().unwrap();
         case.write(root.path()).unwrap();

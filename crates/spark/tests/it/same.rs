@@ -74,9 +74,11 @@ fn queries_are_tables_of_the_same_rows() {
       on: account_id
       fields: { count: owners, since: since }
 ";
-    let feed = CONTRACTS
-        .replacen("\ndocument:", &format!("{tables}\ndocument:"), 1)
-        .replacen("\nenvelope:", &format!("{fields}\nenvelope:"), 1);
+    let feed = CONTRACTS.replacen("\ndocument:", &format!("{tables}\ndocument:"), 1).replacen(
+        "\nenvelope:",
+        &format!("{fields}\nenvelope:"),
+        1,
+    );
     let root = tempfile::tempdir().unwrap();
     export(root.path(), 1_000, FileFormat::Parquet);
     let plan = plan(&feed, root.path(), DATE.parse().unwrap());
@@ -88,7 +90,11 @@ fn queries_are_tables_of_the_same_rows() {
 #[test]
 fn what_spark_would_build_otherwise_is_refused_with_the_reason() {
     for (from, to, expected) in [
-        ("contractBranchCode: branch_code", "contractBranchCode: cast(account_start_date as string)", "another way in Spark"),
+        (
+            "contractBranchCode: branch_code",
+            "contractBranchCode: cast(account_start_date as string)",
+            "another way in Spark",
+        ),
         ("key: account_id", "key: initcap(account_id)", "initcap"),
         ("active_ind = 1", "initcap(account_id) = 'A'", "`where` of table accounts"),
     ] {

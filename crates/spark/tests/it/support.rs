@@ -53,7 +53,8 @@ pub(crate) fn plan(yaml: &str, root: &Path, date: LoadDate) -> Plan {
         .unwrap_or_else(|found| panic!("{}", found.render(hivecast_feed::Color::Plain)));
     with_context(|context| {
         let warehouse = Warehouse::open(root).unwrap();
-        let inputs = warehouse.freeze(&feed, date, *context).unwrap_or_else(|fault| panic!("{}", fault.chain()));
+        let inputs =
+            warehouse.freeze(&feed, date, *context).unwrap_or_else(|fault| panic!("{}", fault.chain()));
         let schemas = inputs.tables.iter().map(|table| (table.table.clone(), table.schema.clone())).collect();
         let checked = hivecast_feed::check(feed, &text, &schemas, &SqlBinder::default())
             .unwrap_or_else(|found| panic!("{}", found.render(hivecast_feed::Color::Plain)));

@@ -7,7 +7,7 @@ use hivecast_feed::FileFormat;
 use hivecast_run::Class;
 use hivecast_warehouse::{LoadDates, Newest, Remains};
 
-use crate::support::{Place, date, feed, ints, ready_by_success, table};
+use crate::support::{Place, date, feed, ints, ready_by_success, table, texts};
 
 /// Days of 2026-11 of a table; those of which a `_SUCCESS` is wanted are ready.
 fn days(place: &Place, name: &str, days: impl IntoIterator<Item = u8>, ready: &[u8]) {
@@ -156,4 +156,31 @@ fn what_is_removed_goes_and_what_was_left_is_found() {
         .collect();
     left.sort();
     assert_eq!(left, ["load_date=2026-11-21", "load_date=2026-11-22"]);
+}
+
+/// As a run refuses the day, whether the table is partitioned or has the load_date in a column.
+#[test]
+fn a_survey_says_that_a_day_is_not_there() {
+    let place = Place::new();
+    let dates = texts(&["2026-11-20", "2026-11-21", "2026-11-21"]);
+    place.parquet("mdm.db/accounts/a.parquet", vec![("load_date", dates)]);
+    let survey = |feed: &hivecast_feed::Feed, date| {
+        place.warehouse().survey_feed(feed, date, place.context()).unwrap().remove(0).day.unwrap()
+    };
+    let plain = feed([table("accounts")]);
+    let missing = survey(&plain, Some(day(22)));
+    let why = missing.not_ready.unwrap();
+    assert_eq!((missing.rows, why.class()), (Some(0), Class::Data));
+    assert!(
+        why.chain().contains("has load_date 2026-11-22: these exist: 2026-11-21, 2026-11-20"),
+        "{}",
+        why.chain()
+    );
+    assert!(survey(&plain, Some(day(20))).not_ready.is_none());
+
+    // The newest is named, though it is known only once the files are read.
+    let newest = survey(&feed([ready_by_success("accounts")]), None);
+    let why = newest.not_ready.unwrap().chain();
+    assert_eq!((newest.load_date, newest.rows), (Some(day(21)), Some(2)));
+    assert!(why.contains("load_date 2026-11-21 is not whole yet: no _SUCCESS"), "{why}");
 }

@@ -4,7 +4,7 @@ use hivecast_feed::Source;
 use hivecast_run::Class;
 use insta::assert_snapshot;
 
-use crate::support::{Place, columns, date, day, feed, ints, ready_by_success, rows, table, texts};
+use crate::support::{NOON, Place, columns, date, day, feed, ints, ready_by_success, rows, table, texts};
 
 const DAY: &str = "load_date=2026-11-22";
 
@@ -195,8 +195,8 @@ fn schemas_are_those_of_the_day_or_of_the_newest_one_whole_or_not() {
     place.parquet(&format!("mdm.db/accounts/{DAY}/a.parquet"), vec![("new", ints(&[1]))]);
     let feed = feed([ready_by_success("accounts")]);
     let first_column =
-        |date| place.warehouse().schemas(&feed, date).unwrap()["accounts"].field(0).name().clone();
+        |date| place.warehouse().schemas(&feed, date, &NOON).unwrap()["accounts"].field(0).name().clone();
     assert_eq!(first_column(None), "new");
     assert_eq!(first_column(Some(date("2026-11-21"))), "old");
-    assert!(place.warehouse().schemas(&feed, Some(date("2026-11-20"))).is_err());
+    assert!(place.warehouse().schemas(&feed, Some(date("2026-11-20")), &NOON).is_err());
 }
