@@ -1,6 +1,6 @@
 //! What a feed may not hold where Spark builds it.
 
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::DataType;
 use hivecast_engine::nested::{Nesting, RowRule};
 use hivecast_feed::{Checked, FileFormat, Rule, Severity};
 use hivecast_run::{Fault, Result};
@@ -46,40 +46,25 @@ fn queries(checked: &Checked, sources: &Sources) -> Vec<String> {
 
 fn tables(inputs: &Inputs, reasons: &mut Vec<String>) {
     for input in &inputs.tables {
-        if !matches!(input.format, FileFormat::Parquet | FileFormat::Orc) {
+        let table = &input.table;
+        if input.format != FileFormat::Parquet {
             reasons.push(format!(
-                "table {} has files that Spark reads by rules of its own; it is asked to read Parquet and ORC",
-                input.table
+                "table {table} has files that Spark reads by rules of its own; it is asked to read Parquet"
             ));
             continue;
         }
+        if let Some(why) = input.is_peculiar() {
+            reasons.push(format!("table {table}: {why}"));
+        }
         for field in file_schema(input).fields() {
             if sql_type(field.data_type()).is_none() {
-                let (table, column) = (&input.table, field.name());
+                let column = field.name();
                 reasons.push(format!(
                     "column {column} of table {table} is {}, which Spark does not have",
                     field.data_type()
                 ));
             }
-            if input.format == FileFormat::Orc && holds_timestamp(field.data_type()) {
-                let (table, column) = (&input.table, field.name());
-                reasons.push(format!(
-                    "column {column} of table {table} is a timestamp in ORC, which Spark reads in a time zone of its own"
-                ));
-            }
         }
-    }
-}
-
-fn holds_timestamp(found: &DataType) -> bool {
-    match found {
-        DataType::Timestamp(
-            TimeUnit::Nanosecond | TimeUnit::Microsecond | TimeUnit::Millisecond | TimeUnit::Second,
-            _,
-        ) => true,
-        DataType::List(item) | DataType::Map(item, _) => holds_timestamp(item.data_type()),
-        DataType::Struct(fields) => fields.iter().any(|field| holds_timestamp(field.data_type())),
-        _ => false,
     }
 }
 
