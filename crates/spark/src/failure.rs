@@ -18,6 +18,9 @@ const SPACE_ADVICE: &str = "make room where Spark writes and spills, and run aga
 const ACCESS_ADVICE: &str = "let the user that Spark runs as read the export and write in the store";
 const TOKEN_ADVICE: &str = "set the server's `token` in the project file's `engine`";
 const SERVER_ADVICE: &str = "see that the Spark Connect server runs and can be reached, and run again; nothing was published";
+const CERTIFICATE_ADVICE: &str =
+    "name a file with the authority that signed its certificate in SSL_CERT_FILE, or the host as the certificate has it";
+const PLAIN_ADVICE: &str = "nothing speaks TLS there: name the port of what does, or leave `use_ssl` out";
 const SESSION_ADVICE: &str = "the server was restarted or gave the session up: run again; nothing was published";
 const PATH_ADVICE: &str =
     "see that Spark reaches the warehouse and the store under the names that Hivecast has for them";
@@ -124,6 +127,8 @@ pub(crate) fn fault(what: String, code: Code, told: &Told) -> Fault {
     let (class, advice) = match code {
         Code::Unauthenticated => (Class::Denied, TOKEN_ADVICE),
         Code::PermissionDenied => (Class::Denied, ACCESS_ADVICE),
+        Code::Unavailable if told.says("invalid peer certificate") => (Class::Infrastructure, CERTIFICATE_ADVICE),
+        Code::Unavailable if told.says("InvalidContentType") => (Class::Infrastructure, PLAIN_ADVICE),
         Code::Unavailable | Code::DeadlineExceeded => (Class::Infrastructure, SERVER_ADVICE),
         Code::Unknown => meaning.unwrap_or((Class::Infrastructure, SERVER_ADVICE)),
         _ => meaning.unwrap_or((Class::Infrastructure, AGAIN_ADVICE)),
