@@ -285,7 +285,8 @@ impl Session {
         while *broken < REATTACHES_MAX {
             let pause = REATTACH_PAUSE * 2u32.pow(*broken);
             *broken += 1;
-            self.wait(context, tokio::time::sleep(pause)).map_err(Trouble::Ours)?;
+            // A timer is made where the runtime is entered.
+            self.wait(context, async { tokio::time::sleep(pause).await }).map_err(Trouble::Ours)?;
             match self.reattach(execution, context) {
                 Err(Trouble::Server(status)) if is_passing(&status) => why = status,
                 other => return other,

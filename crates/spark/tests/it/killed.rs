@@ -1,10 +1,11 @@
 //! Processes that are killed in the middle of a build: the server, one of its executors, and ours.
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use hivecast_edition::Edition;
-use hivecast_engine::{Embedded, Engine, Plan};
+use hivecast_engine::{Embedded, Plan};
 use hivecast_run::{Cancel, Result, Silent};
 
 use crate::moments::{At, Moment, Slow, assert_infrastructure, assert_nothing, assert_only, build_in, export, find};
@@ -33,7 +34,7 @@ fn servers_killed_at(moments: &[Moment]) {
             must(build_in(&store, &engine, &plan, &Silent, &Cancel::default()));
             assert_only(&store, &expected);
         }
-        let Some(moment) = *&moment else { break };
+        let Some(moment) = moment else { break };
         let store = root.path().join(format!("{moment:?}"));
         let at = At::new(*moment, &store, || kill(server.pid()));
         let built = build_in(&store, &engine, &plan, &at, &Cancel::default());
@@ -110,7 +111,6 @@ fn what_a_killed_build_left_is_swept_and_its_job_ends() {
             child.env("HIVECAST_CRASH_AT", case);
         }
         let ran = child.output().unwrap();
-        use std::os::unix::process::ExitStatusExt;
         assert_eq!(ran.status.signal(), Some(9), "{case}: {}", String::from_utf8_lossy(&ran.stdout));
         assert!(case == "Counting" || !find(&store, ".tmp-").is_empty(), "{case}: nothing was left");
         wait_for("the job to end", || server.running_jobs() == 0);

@@ -4,11 +4,11 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use hivecast_engine::{Embedded, Engine};
+use hivecast_engine::Embedded;
 use hivecast_run::{Cancel, Class};
 
 use crate::moments::{At, Moment, Slow, assert_infrastructure, assert_nothing, assert_only, build_in, export, find};
-use crate::servers::{OwnServer, Setup, Tls, wait_for};
+use crate::servers::{OwnServer, Setup, Tls};
 use crate::support::engine;
 
 const TOKEN: &str = "hush-4711";
@@ -49,7 +49,7 @@ fn tokens_and_certificates_are_checked_and_no_token_is_told() {
     let conf = [&*format!("spark.connect.authenticate.token={TOKEN}")];
     let server = OwnServer::start(&Setup { conf: &conf, tls: Some(Tls), ..Setup::default() });
     let (plain, tls) = (server.address(), server.tls_address());
-    assert_eq!(outcome(&format!("{plain}/;token={TOKEN}")), "1 documents");
+    assert_eq!(outcome(&format!("{plain}/;token={TOKEN}")), "3 documents");
     for (address, words) in [
         (format!("{plain}/;token=wrong-4711"), "Invalid authentication token"),
         (plain.to_owned(), "No authentication token"),
@@ -76,7 +76,7 @@ fn tokens_and_certificates_are_checked_and_no_token_is_told() {
         let found = printed.split_once(OUTCOME).and_then(|(_, rest)| rest.lines().next().map(str::to_owned));
         found.unwrap_or_else(|| panic!("{printed}{}", String::from_utf8_lossy(&ran.stderr)))
     };
-    assert_eq!(trusted(&format!("{tls};token={TOKEN}")), "1 documents");
+    assert_eq!(trusted(&format!("{tls};token={TOKEN}")), "3 documents");
     let wrong = trusted(&format!("{tls};token=wrong-4711"));
     assert!(wrong.starts_with(&format!("{:?}: ", Class::Denied)), "{wrong}");
 }
@@ -111,9 +111,12 @@ fn cancelled_while_a_statement_runs(server: &OwnServer) {
         let plan = export(root.path(), 200_000, 2, slow);
         let store = root.path().join("store");
         let cancel = Cancel::default();
-        let at = At::new(moment, &store, || {
-            wait_for("a job", || server.running_jobs() > 0);
-            cancel.cancel();
+        let at = At::soon_after(moment, &store, || {
+            let runs = server.running_jobs() > 0;
+            if runs {
+                cancel.cancel();
+            }
+            runs
         });
         let fault = build_in(&store, &engine(server.address()), &plan, &at, &cancel).unwrap_err();
         assert!(at.has_come(), "{moment:?} did not come");

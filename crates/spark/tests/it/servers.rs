@@ -96,8 +96,9 @@ impl OwnServer {
 
     /// The processes of executors, where those are processes.
     pub(crate) fn executors(&self) -> Vec<u32> {
-        let children = Command::new("pgrep").args(["-f", "CoarseGrainedExecutorBackend", "-P"]);
-        let listed = { children }.arg(self.pid().to_string()).output().unwrap();
+        let mut children = Command::new("pgrep");
+        children.args(["-f", "CoarseGrainedExecutorBackend", "-P", &self.pid().to_string()]);
+        let listed = children.output().unwrap();
         let text = String::from_utf8(listed.stdout).unwrap();
         text.lines().map(|line| line.parse().unwrap()).collect()
     }
