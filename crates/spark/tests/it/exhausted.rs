@@ -28,13 +28,13 @@ fn no_space_in_the_store_or_for_what_is_spilled() {
 
 #[test]
 #[ignore = "a server that runs out of memory takes its time: `cargo xtask torture` runs it"]
-fn a_server_killed_by_too_little_memory() {
-    let server = OwnServer::start(&Setup { driver_memory: Some("480m"), ..Setup::default() });
+fn executors_killed_by_too_little_memory() {
+    let server = OwnServer::start(&Setup { master: Some("local-cluster[1,1,700]"), conf: &["spark.executor.memory=500m"], ..Setup::default() });
     let root = tempfile::tempdir().unwrap();
-    // Of each word a text that is longer than the server's memory.
-    let plan = export_for(root.path(), 3, 1, "word", "md5(repeat(word, 300000000))");
+    // Of each word a text that is longer than an executor's memory.
+    let plan = export_for(root.path(), 3, 1, "word", "md5(repeat(word, 200000000))");
     let store = root.path().join("store");
     let fault = build_in(&store, &engine(server.address()), &plan, &Silent, &Cancel::default()).unwrap_err();
-    assert_infrastructure(&fault, "OutOfMemoryError", "more memory");
+    assert_infrastructure(&fault, " at 127.0.0.1:", "more memory");
     assert_nothing(&store);
 }

@@ -44,7 +44,7 @@ fn servers_killed_at(moments: &[Moment]) {
             Ok(_) if matches!(moment, Moment::Written | Moment::Assembling) => assert_only(&store, &expected),
             Ok(_) => panic!("{moment:?}: a dead server built an edition"),
             Err(fault) => {
-                assert_infrastructure(&fault, "Spark", "see that the Spark Connect server runs");
+                assert_infrastructure(&fault, " at 127.0.0.1:", "see that the Spark Connect server runs");
                 assert_nothing(&store);
             }
         }
@@ -53,15 +53,15 @@ fn servers_killed_at(moments: &[Moment]) {
 }
 
 #[test]
-fn a_server_killed_while_it_writes() {
-    servers_killed_at(&[Moment::Writing]);
+fn a_server_killed_while_it_joins() {
+    servers_killed_at(&[Moment::Joining]);
 }
 
 #[test]
 #[ignore = "takes minutes: `cargo xtask torture` runs it"]
 fn servers_killed_at_every_moment() {
-    use Moment::{Assembling, Connected, Counting, Writing, Written};
-    servers_killed_at(&[Connected, Counting, Writing, Written, Assembling]);
+    use Moment::{Assembling, Connected, Counting, Joining, Writing, Written};
+    servers_killed_at(&[Connected, Counting, Joining, Writing, Written, Assembling]);
 }
 
 /// What a test that starts itself again as another process reads: the address, the root, the store, and the
@@ -77,7 +77,7 @@ fn die(address: &str) {
     let plan = export(Path::new(&root), ROWS, 2, SLOW);
     let moment = match moment.as_str() {
         "Counting" => Moment::Counting,
-        "Writing" => Moment::Writing,
+        "Joining" => Moment::Joining,
         _ => Moment::Assembling,
     };
     let us = std::process::id().to_string();
@@ -102,7 +102,7 @@ fn what_a_killed_build_left_is_swept_and_its_job_ends() {
     let root = tempfile::tempdir().unwrap();
     let plan = export(root.path(), ROWS, 2, SLOW);
     let expected = checksum(&root.path().join("embedded"), &plan);
-    for case in ["Counting", "Writing", "spark.written", "edition.before_rename"] {
+    for case in ["Counting", "Joining", "spark.written", "edition.before_rename"] {
         let store = root.path().join(case);
         let mut child = Command::new(std::env::current_exe().unwrap());
         child.args(["killed::what_a_killed_build_left_is_swept_and_its_job_ends", "--exact"]);
@@ -121,13 +121,13 @@ fn what_a_killed_build_left_is_swept_and_its_job_ends() {
 
 #[test]
 #[ignore = "needs three JVMs: `cargo xtask torture` runs it"]
-fn an_executor_killed_while_it_writes() {
+fn an_executor_killed_in_mid_build() {
     let conf = ["spark.executor.memory=600m"];
     let server = OwnServer::start(&Setup { master: Some("local-cluster[2,1,700]"), conf: &conf, ..Setup::default() });
     let root = tempfile::tempdir().unwrap();
     let plan = export(root.path(), 12_000, 4, Slow { counting: 4, writing: 12 });
     let expected = checksum(&root.path().join("embedded"), &plan);
-    for moment in [Moment::Counting, Moment::Writing] {
+    for moment in [Moment::Counting, Moment::Joining] {
         let store = root.path().join(format!("{moment:?}"));
         let at = At::new(moment, &store, || {
             wait_for("executors", || !server.executors().is_empty());
@@ -136,7 +136,7 @@ fn an_executor_killed_while_it_writes() {
         let built = build_in(&store, &engine(server.address()), &plan, &at, &Cancel::default());
         assert!(at.has_come(), "{moment:?} did not come");
         if let Err(fault) = built {
-            assert_infrastructure(&fault, "Spark", "run again");
+            assert_infrastructure(&fault, " at 127.0.0.1:", "run again");
             assert_nothing(&store);
             must(build_in(&store, &engine(server.address()), &plan, &Silent, &Cancel::default()));
         }

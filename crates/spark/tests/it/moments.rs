@@ -84,7 +84,9 @@ pub(crate) enum Moment {
     Connected,
     /// It runs its first statement with tasks.
     Counting,
-    /// It writes the documents' rows.
+    /// It runs the statement of the documents' rows; what it writes, it writes at that statement's end.
+    Joining,
+    /// It writes these rows.
     Writing,
     /// All of these are there.
     Written,
@@ -95,6 +97,7 @@ pub(crate) enum Moment {
 impl Moment {
     fn has_come(self, event: &Event, store: &Path) -> bool {
         match self {
+            Moment::Joining => Moment::Counting.has_come(event, store) && !find(store, ".tmp-").is_empty(),
             Moment::Connected => matches!(event, Event::Note { .. }),
             Moment::Counting => matches!(event, Event::Counts { total: Some(1..), unit: Unit::Tasks, .. }),
             Moment::Writing => !find(store, "_temporary").is_empty(),

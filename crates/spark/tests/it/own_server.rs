@@ -91,10 +91,10 @@ fn streams_that_the_server_cuts_are_taken_up_again() {
     let root = tempfile::tempdir().unwrap();
     let plan = export(root.path(), 8_000, 2, Slow { counting: 8, writing: 12 });
     let store = root.path().join("store");
-    let at = At::new(Moment::Writing, &store, || ());
+    let at = At::new(Moment::Joining, &store, || ());
     let edition = build_in(&store, &engine(server.address()), &plan, &at, &Cancel::default());
     let edition = edition.unwrap_or_else(|fault| panic!("{} ({:?})", fault.chain(), fault.advice()));
-    assert!(at.has_come(), "the write was over too soon");
+    assert!(at.has_come(), "the statement was over too soon");
     let embedded = build_in(&root.path().join("other"), &Embedded, &plan, &at, &Cancel::default()).unwrap();
     assert_eq!(edition.description.checksum, embedded.description.checksum);
     assert_only(&store, &edition.description.checksum);
@@ -105,7 +105,7 @@ fn streams_that_the_server_cuts_are_taken_up_again() {
 fn cancelled_while_a_statement_runs(server: &OwnServer) {
     for (moment, slow) in [
         (Moment::Counting, Slow { counting: 12, writing: 0 }),
-        (Moment::Writing, Slow { counting: 0, writing: 12 }),
+        (Moment::Joining, Slow { counting: 0, writing: 12 }),
     ] {
         let root = tempfile::tempdir().unwrap();
         let plan = export(root.path(), 200_000, 2, slow);
@@ -147,11 +147,11 @@ fn sessions_are_kept_alive_and_told_of_where_they_end() {
         let plan = export(root.path(), rows, 1, Slow { counting: 0, writing: 24 });
         let store = root.path().join("store");
         let began = std::sync::Mutex::new(None);
-        let at = At::new(Moment::Writing, &store, || *began.lock().unwrap() = Some(Instant::now()));
+        let at = At::new(Moment::Joining, &store, || *began.lock().unwrap() = Some(Instant::now()));
         let built = build_in(&store, &engine(server.address()), &plan, &at, &Cancel::default());
         let edition = built.unwrap_or_else(|fault| panic!("{} ({:?})", fault.chain(), fault.advice()));
         assert_only(&store, &edition.description.checksum);
-        let ran_for = began.lock().unwrap().expect("the write was over too soon").elapsed();
+        let ran_for = began.lock().unwrap().expect("the statement was over too soon").elapsed();
         if ran_for > SESSION + Duration::from_secs(2) {
             break;
         }
@@ -161,9 +161,9 @@ fn sessions_are_kept_alive_and_told_of_where_they_end() {
     let root = tempfile::tempdir().unwrap();
     let plan = export(root.path(), rows * 4, 1, Slow { counting: 0, writing: 24 });
     let store = root.path().join("store");
-    let at = At::new(Moment::Writing, &store, || sleep(SESSION + Duration::from_secs(5)));
+    let at = At::new(Moment::Joining, &store, || sleep(SESSION + Duration::from_secs(5)));
     let fault = build_in(&store, &engine(server.address()), &plan, &at, &Cancel::default()).unwrap_err();
-    assert!(at.has_come(), "the write was over too soon");
+    assert!(at.has_come(), "the statement was over too soon");
     assert_infrastructure(&fault, "INVALID_HANDLE", "gave the session up");
     assert_eq!(server.running_jobs(), 0, "a job goes on");
     assert_nothing(&store);
