@@ -22,14 +22,13 @@ DRIVER_MEMORY = "1g"
 # What one server needs that others don't.
 OPTIONS = {
     "master": {"default": MASTER, "help": "where its tasks run (default: %(default)s)"},
-    "driver-memory": {"default": DRIVER_MEMORY, "help": "the heap of its process (default: %(default)s)"},
     "local-dir": {"default": None, "help": "where it spills (default: in --dir)"},
     "conf": {"action": "append", "default": [], "metavar": "NAME=VALUE", "help": "a setting of Spark's"},
     "tls": {"action": "store_true", "help": "listen with TLS, too"},
 }
 
 
-def start(directory, lifetime, master=MASTER, driver_memory=DRIVER_MEMORY, local_dir=None, conf=(), tls=False):
+def start(directory, lifetime, master=MASTER, local_dir=None, conf=(), tls=False):
     """Starts a server whose files are in `directory`, and returns when it listens."""
     directory = pathlib.Path(directory).resolve()
     if Running.load(directory):
@@ -43,7 +42,7 @@ def start(directory, lifetime, master=MASTER, driver_memory=DRIVER_MEMORY, local
         log = directory / f"spark-{attempt}.log"
         log.unlink(missing_ok=True)
         process = services.launch([*environ(python, directory, local_dir), *submit(python, directory, port, conf),
-                                   "--master", master, "--driver-memory", driver_memory,
+                                   "--master", master, "--driver-memory", DRIVER_MEMORY,
                                    "--class", SERVER, "spark-internal"], directory, log, lifetime)
         running = Running("spark", process.pid, services.process_start(process.pid), str(directory), environment(port))
         running.save()

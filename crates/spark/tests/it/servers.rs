@@ -19,7 +19,6 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 #[derive(Default)]
 pub(crate) struct Setup<'a> {
     pub(crate) master: Option<&'a str>,
-    pub(crate) driver_memory: Option<&'a str>,
     /// Where it spills.
     pub(crate) local_dir: Option<&'a Path>,
     pub(crate) conf: &'a [&'a str],
@@ -53,9 +52,7 @@ impl OwnServer {
         for setting in ours.iter().chain(setup.conf) {
             command.args(["--conf", setting]);
         }
-        for (option, value) in [("--master", setup.master), ("--driver-memory", setup.driver_memory)] {
-            command.args(value.map(|value| [option, value]).into_iter().flatten());
-        }
+        command.args(setup.master.map(|master| ["--master", master]).into_iter().flatten());
         command.args(setup.tls.iter().map(|Tls| "--tls"));
         if let Some(local_dir) = setup.local_dir {
             command.arg("--local-dir").arg(local_dir);
