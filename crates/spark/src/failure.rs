@@ -19,6 +19,9 @@ const ACCESS_ADVICE: &str = "let the user that Spark runs as read the export and
 const TOKEN_ADVICE: &str = "set the server's `token` in the project file's `engine`";
 const SERVER_ADVICE: &str =
     "see that the Spark Connect server runs and can be reached, and run again; nothing was published";
+const ENDED_ADVICE: &str = "the server ended: look at its log, give it more memory if that is what it wanted, and run again; nothing was published";
+const CERTIFICATE_ADVICE: &str = "name a file with the authority that signed its certificate in SSL_CERT_FILE, or the host as the certificate has it";
+const PLAIN_ADVICE: &str = "nothing speaks TLS there: name the port of what does, or leave `use_ssl` out";
 const SESSION_ADVICE: &str =
     "the server was restarted or gave the session up: run again; nothing was published";
 const PATH_ADVICE: &str =
@@ -34,6 +37,10 @@ const BUG_ADVICE: &str = "build with `engine: embedded`, and report this";
 const MEANINGS: &[(&str, Class, &str)] = &[
     ("OutOfMemoryError", Class::Infrastructure, MEMORY_ADVICE),
     ("Java heap space", Class::Infrastructure, MEMORY_ADVICE),
+    // How an executor ends that ran out of memory.
+    ("exited with code 52", Class::Infrastructure, MEMORY_ADVICE),
+    ("stopped SparkContext", Class::Infrastructure, ENDED_ADVICE),
+    ("SparkContext was shut down", Class::Infrastructure, ENDED_ADVICE),
     ("UNABLE_TO_ACQUIRE_MEMORY", Class::Infrastructure, MEMORY_ADVICE),
     ("Container killed by YARN", Class::Infrastructure, MEMORY_ADVICE),
     ("No space left on device", Class::Infrastructure, SPACE_ADVICE),
@@ -139,6 +146,10 @@ pub(crate) fn fault(what: String, code: Code, told: &Told) -> Fault {
     let (class, advice) = match code {
         Code::Unauthenticated => (Class::Denied, TOKEN_ADVICE),
         Code::PermissionDenied => (Class::Denied, ACCESS_ADVICE),
+        Code::Unavailable if told.says("invalid peer certificate") => {
+            (Class::Infrastructure, CERTIFICATE_ADVICE)
+        }
+        Code::Unavailable if told.says("InvalidContentType") => (Class::Infrastructure, PLAIN_ADVICE),
         Code::Unavailable | Code::DeadlineExceeded => (Class::Infrastructure, SERVER_ADVICE),
         Code::Unknown => meaning.unwrap_or((Class::Infrastructure, SERVER_ADVICE)),
         _ => meaning.unwrap_or((Class::Infrastructure, AGAIN_ADVICE)),

@@ -38,7 +38,7 @@ const CANCEL_LOOK: Duration = Duration::from_millis(200);
 /// administrator may have set less: it hears something this often.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 /// How often a stream that broke is taken up again, with nothing new between, before a run gives up.
-const REATTACHES_MAX: u32 = 5;
+const REATTACHES_MAX: u32 = 4;
 /// The pause before the first; it doubles with each.
 const REATTACH_PAUSE: Duration = Duration::from_secs(1);
 /// How long a server has to take note of our end.
@@ -216,12 +216,49 @@ impl Session {
         each: &mut dyn FnMut(RecordBatch) -> Result<()>,
     ) -> Result<()> {
         let mut execution = Execution { id: Uuid::new_v4().to_string(), last: None, pinged: Instant::now() };
-        self.follow(&mut execution, operation, context, each).map_err(|trouble| match trouble {
+        let followed = self.follow(&mut execution, operation, context, each);
+        followed.map_err(|trouble| match trouble {
             Trouble::Server(status) => {
                 self.explain(format!("failed to {what} with {}", self.name()), &status)
             }
-            Trouble::Ours(fault) => fault,
+            Trouble::Ours(fault) => {
+                self.abandon(&execution);
+                fault
+            }
         })
+    }
+
+    /// Stops an operation that nobody waits for any more. Returns once the server is done with it, since what
+    /// it writes to is removed next.
+    fn abandon(&self, execution: &Execution) {
+        let (interrupt, reattach) = (self.interruption(), self.reattachment(execution));
+        let end = async {
+            let _: Result<Empty, Status> = self.client.ask(INTERRUPT, interrupt).await;
+            let rest = self.client.stream::<_, ExecutePlanResponse>(REATTACH, reattach).await;
+            if let Ok(mut rest) = rest {
+                while let Ok(Some(_)) = rest.message().await {}
+            }
+        };
+        let _ = self.runtime.block_on(async { tokio::time::timeout(FAREWELL, end).await });
+    }
+
+    fn interruption(&self) -> InterruptRequest {
+        InterruptRequest {
+            session_id: self.id.clone(),
+            user_context: self.user_context(),
+            kind: protocol::INTERRUPT_ALL,
+        }
+    }
+
+    fn reattachment(&self, execution: &Execution) -> ReattachExecuteRequest {
+        ReattachExecuteRequest {
+            session_id: self.id.clone(),
+            user_context: self.user_context(),
+            operation_id: execution.id.clone(),
+            client_type: Some(CLIENT.to_owned()),
+            last_response_id: execution.last.clone(),
+            observed_session_id: self.observed.clone(),
+        }
     }
 
     /// Takes answers until the server says that it is done. A stream that ends before that is taken up again
@@ -250,19 +287,34 @@ impl Session {
                     return Err(Trouble::Server(interrupted()));
                 }
                 Ok(None) => stream = self.reattach(execution, context)?,
-                Err(status) if is_passing(&status) && broken < REATTACHES_MAX => {
-                    let pause = REATTACH_PAUSE * 2u32.pow(broken);
-                    broken += 1;
-                    self.wait(context, tokio::time::sleep(pause)).map_err(Trouble::Ours)?;
-                    match self.reattach(execution, context) {
-                        Ok(again) => stream = again,
-                        Err(Trouble::Server(status)) if is_passing(&status) && broken < REATTACHES_MAX => {}
-                        Err(trouble) => return Err(trouble),
-                    }
+                Err(status) if is_passing(&status) => {
+                    stream = self.resume(execution, &mut broken, status, context)?;
                 }
                 Err(status) => return Err(Trouble::Server(status)),
             }
         }
+    }
+
+    /// Takes up a stream that broke, with pauses in which what broke may mend.
+    fn resume(
+        &self,
+        execution: &Execution,
+        broken: &mut u32,
+        status: Status,
+        context: &Context<'_>,
+    ) -> Result<Streaming<ExecutePlanResponse>, Trouble> {
+        let mut why = status;
+        while *broken < REATTACHES_MAX {
+            let pause = REATTACH_PAUSE * 2u32.pow(*broken);
+            *broken += 1;
+            // A timer is made where the runtime is entered.
+            self.wait(context, async { tokio::time::sleep(pause).await }).map_err(Trouble::Ours)?;
+            match self.reattach(execution, context) {
+                Err(Trouble::Server(status)) if is_passing(&status) => why = status,
+                other => return other,
+            }
+        }
+        Err(Trouble::Server(why))
     }
 
     fn execute(
@@ -291,15 +343,7 @@ impl Session {
         execution: &Execution,
         context: &Context<'_>,
     ) -> Result<Streaming<ExecutePlanResponse>, Trouble> {
-        let request = ReattachExecuteRequest {
-            session_id: self.id.clone(),
-            user_context: self.user_context(),
-            operation_id: execution.id.clone(),
-            client_type: Some(CLIENT.to_owned()),
-            last_response_id: execution.last.clone(),
-            observed_session_id: self.observed.clone(),
-        };
-        self.wait(context, self.client.stream(REATTACH, request))
+        self.wait(context, self.client.stream(REATTACH, self.reattachment(execution)))
             .map_err(Trouble::Ours)?
             .map_err(Trouble::Server)
     }
@@ -314,14 +358,15 @@ impl Session {
         self.runtime.block_on(async {
             loop {
                 context.check_cancelled().map_err(Trouble::Ours)?;
+                if execution.pinged.elapsed() >= PING_INTERVAL {
+                    let (client, ping) = (self.client.clone(), self.settings(&[]));
+                    // Beside the stream, which will tell if no answer can be had.
+                    tokio::spawn(async move { client.ask::<_, ConfigResponse>(CONFIG, ping).await });
+                    execution.pinged = Instant::now();
+                }
                 // What is read of a message is kept in the stream when this gives up.
                 if let Ok(answer) = tokio::time::timeout(CANCEL_LOOK, stream.message()).await {
                     return Ok(answer);
-                }
-                if execution.pinged.elapsed() >= PING_INTERVAL {
-                    // If it can't be had, the stream will tell.
-                    let _: Result<ConfigResponse, Status> = self.client.ask(CONFIG, self.settings(&[])).await;
-                    execution.pinged = Instant::now();
                 }
             }
         })
@@ -362,11 +407,7 @@ impl Session {
 impl Drop for Session {
     /// Whatever happened to us, the server must not go on with it.
     fn drop(&mut self) {
-        let interrupt = InterruptRequest {
-            session_id: self.id.clone(),
-            user_context: self.user_context(),
-            kind: protocol::INTERRUPT_ALL,
-        };
+        let interrupt = self.interruption();
         let release =
             ReleaseSessionRequest { session_id: self.id.clone(), user_context: self.user_context() };
         let farewell = async {

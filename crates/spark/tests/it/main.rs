@@ -1,6 +1,11 @@
 //! The Spark engine against the embedded one, on real servers: Apache Spark and Sail.
 
+mod exhausted;
 mod faults;
+mod killed;
+mod moments;
+mod own_server;
 mod random;
 mod same;
+mod servers;
 mod support;
