@@ -54,7 +54,8 @@ impl Masked {
         let mut cause = fault.source();
         while let Some(error) = cause {
             // What was attempted is said in our own words; values are in those of others.
-            let more = if error.is::<Fault>() { error.to_string() } else { without_values(&error.to_string()) };
+            let more =
+                if error.is::<Fault>() { error.to_string() } else { without_values(&error.to_string()) };
             if !told.ends_with(&more) {
                 told.push_str(": ");
                 told.push_str(&more);
@@ -141,7 +142,11 @@ fn without_values(message: &str) -> String {
     let quoted = message.find('\'').zip(message.rfind('\'')).filter(|(first, last)| first < last);
     match quoted {
         Some((first, last)) => {
-            format!("{}'{HIDDEN}'{}", without_numbers(&message[..first]), without_numbers(&message[last + 1..]))
+            format!(
+                "{}'{HIDDEN}'{}",
+                without_numbers(&message[..first]),
+                without_numbers(&message[last + 1..])
+            )
         }
         None => without_numbers(message),
     }
@@ -149,7 +154,8 @@ fn without_values(message: &str) -> String {
 
 fn without_numbers(message: &str) -> String {
     let is_number = |word: &str| {
-        word.trim_start_matches(['-', '+', '.', '(', '[', '{', '"', '`']).starts_with(|letter: char| letter.is_ascii_digit())
+        word.trim_start_matches(['-', '+', '.', '(', '[', '{', '"', '`'])
+            .starts_with(|letter: char| letter.is_ascii_digit())
     };
     let words = message.split(' ').map(|word| if is_number(word) { HIDDEN } else { word });
     words.collect::<Vec<_>>().join(" ")
@@ -162,7 +168,10 @@ mod tests {
     #[test]
     fn messages_lose_values_whatever_is_in_them() {
         for (message, expected) in [
-            ("Cannot cast string 'O'Brien' to value of Int32 type", "Cannot cast string '***' to value of Int32 type"),
+            (
+                "Cannot cast string 'O'Brien' to value of Int32 type",
+                "Cannot cast string '***' to value of Int32 type",
+            ),
             ("Can't cast value 4711 to type Int32", "Can't cast value *** to type Int32"),
             ("Overflow happened on: -4711 * 12", "Overflow happened on: *** * ***"),
             ("'4711' is no date", "'***' is no date"),

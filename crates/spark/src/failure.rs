@@ -160,9 +160,12 @@ impl Told {
     fn name(&self, known: Option<&str>) -> Option<String> {
         let of_name =
             |letter: char| letter.is_ascii_uppercase() || letter.is_ascii_digit() || "_.".contains(letter);
-        let condition = Some(self.condition.as_str()).filter(|name| !name.is_empty() && name.chars().all(of_name));
+        let condition =
+            Some(self.condition.as_str()).filter(|name| !name.is_empty() && name.chars().all(of_name));
         match (condition, known) {
-            (Some(condition), Some(known)) if !condition.contains(known) => Some(format!("{condition}, {known}")),
+            (Some(condition), Some(known)) if !condition.contains(known) => {
+                Some(format!("{condition}, {known}"))
+            }
             (condition, known) => condition.or(known).map(str::to_owned),
         }
     }
@@ -200,8 +203,11 @@ pub(crate) fn fault(what: String, code: Code, told: &Told, quoting: Quoting) -> 
         Quoting::Shown => Fault::new(class, what).because(told.shown()).advise(advice),
         Quoting::Withheld => {
             let name = told.name(words.map(|(words, _, _)| *words)).unwrap_or(code.description().to_owned());
-            Fault::new(class, format!("{what}: {name} (its message is withheld, since the feed masks values)"))
-                .advise(advice)
+            Fault::new(
+                class,
+                format!("{what}: {name} (its message is withheld, since the feed masks values)"),
+            )
+            .advise(advice)
         }
     }
 }
@@ -285,7 +291,10 @@ mod tests {
     fn a_file_that_was_not_read_is_unfit_only_where_it_is_damaged() {
         for (cause, expected) in [
             ("file:/w/part-0.parquet is not a Parquet file. Expected magic number at tail", Class::Data),
-            ("org.apache.parquet.io.ParquetDecodingException: Can not read value at 1 in block 0", Class::Data),
+            (
+                "org.apache.parquet.io.ParquetDecodingException: Can not read value at 1 in block 0",
+                Class::Data,
+            ),
             ("SchemaColumnConvertNotSupportedException: column: [id], physicalType: INT32", Class::Data),
             ("java.net.ConnectException: Connection refused", Class::Infrastructure),
             ("java.net.SocketTimeoutException: Read timed out", Class::Infrastructure),
@@ -296,12 +305,14 @@ mod tests {
             ("org.apache.hadoop.security.AccessControlException: Permission denied", Class::Denied),
         ] {
             let message = "[FAILED_READ_FILE.NO_HINT] Encountered error while reading file part-0.parquet.";
-            let (class, told) = class_of(Code::Internal, message, "FAILED_READ_FILE.NO_HINT", &[message, cause]);
+            let (class, told) =
+                class_of(Code::Internal, message, "FAILED_READ_FILE.NO_HINT", &[message, cause]);
             assert_eq!(class, expected, "{told}");
         }
         // A reader of Parquet wraps what its stream fails with.
         let causes = ["ParquetDecodingException: could not read page", "java.net.ConnectException: refused"];
-        let (class, _) = class_of(Code::Internal, "[FAILED_READ_FILE.NO_HINT]", "FAILED_READ_FILE.NO_HINT", &causes);
+        let (class, _) =
+            class_of(Code::Internal, "[FAILED_READ_FILE.NO_HINT]", "FAILED_READ_FILE.NO_HINT", &causes);
         assert_eq!(class, Class::Infrastructure);
         let mismatch = "FAILED_READ_FILE.PARQUET_COLUMN_DATA_TYPE_MISMATCH";
         assert_eq!(class_of(Code::Internal, "", mismatch, &[]).0, Class::Data);
@@ -309,7 +320,8 @@ mod tests {
 
     #[test]
     fn values_that_an_expression_refuses_are_data() {
-        for condition in ["REMAINDER_BY_ZERO", "INVALID_UTF8_STRING", "DUPLICATED_MAP_KEY", "DIVIDE_BY_ZERO"] {
+        for condition in ["REMAINDER_BY_ZERO", "INVALID_UTF8_STRING", "DUPLICATED_MAP_KEY", "DIVIDE_BY_ZERO"]
+        {
             assert_eq!(class_of(Code::Internal, "", condition, &[]).0, Class::Data, "{condition}");
         }
     }
@@ -319,13 +331,21 @@ mod tests {
         let quoted = "The value 'O'Brien' of the type \"STRING\", or 4711L, cannot be cast";
         for (code, condition, cause, name) in [
             (Code::Internal, "CAST_INVALID_INPUT", "O'Brien", "CAST_INVALID_INPUT"),
-            (Code::Internal, "TASK_WRITE_FAILED", "4711: No space left on device", "TASK_WRITE_FAILED, No space left on device"),
+            (
+                Code::Internal,
+                "TASK_WRITE_FAILED",
+                "4711: No space left on device",
+                "TASK_WRITE_FAILED, No space left on device",
+            ),
             (Code::Internal, "4711 O'Brien", "Cannot cast 4711", "Cannot cast"),
             (Code::Internal, "", "4711", "Internal error"),
             (Code::Unavailable, "", "O'Brien", "The service is currently unavailable"),
         ] {
             let mut told = Told::of(&status(code, quoted, condition));
-            told.add(vec![ErrorDetail { classes: vec!["java.io.IOException".to_owned()], message: cause.to_owned() }]);
+            told.add(vec![ErrorDetail {
+                classes: vec!["java.io.IOException".to_owned()],
+                message: cause.to_owned(),
+            }]);
             let fault = fault("failed to join".to_owned(), code, &told, Quoting::Withheld);
             let all = format!("{} {:?} {fault:?}", fault.chain(), fault.advice());
             assert!(fault.chain().starts_with(&format!("failed to join: {name} (")), "{all}");

@@ -116,7 +116,8 @@ impl Session {
         };
         let server = Server { kind: ServerKind::Spark, version: String::new() };
         let (id, user) = (Uuid::new_v4().to_string(), endpoint.user.clone());
-        let mut session = Session { client, runtime, host, id, user, observed: None, server, quoting: Quoting::Shown };
+        let mut session =
+            Session { client, runtime, host, id, user, observed: None, server, quoting: Quoting::Shown };
         let what = format!("failed to connect to Spark at {}", session.host);
         let answer: ConfigResponse = session
             .wait(context, session.client.ask(CONFIG, session.settings(settings)))?

@@ -23,7 +23,8 @@ pub(super) fn level_of<'a>(
 ) -> Result<Level<'a>> {
     let len = batches.iter().map(RecordBatch::num_rows).sum();
     let fields = row_fields(node);
-    let batches = batches.into_iter().map(|batch| columns_of(job, &batch, &fields)).collect::<Result<Vec<_>>>()?;
+    let batches =
+        batches.into_iter().map(|batch| columns_of(job, &batch, &fields)).collect::<Result<Vec<_>>>()?;
     let columns = joined(batches, fields.iter().map(|field| field.data_type()))?;
     let columns = columns.iter().map(compact).collect::<Result<Vec<_>>>()?;
     level(job, node, columns, len)

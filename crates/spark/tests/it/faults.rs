@@ -146,14 +146,18 @@ impl Sink for Listener {
 
 #[test]
 fn values_that_a_feed_masks_are_in_no_message() {
-    let masked_number = FEED.replace("fields: { word: word, number: cast(word as int) }",
-        "fields: { number: { value: cast(cast(word as int) as tinyint), mask: sha256 } }");
-    let masked_text = FEED.replace("number: cast(word as int)", "number: { value: cast(word as int), mask: sha256 }");
+    let masked_number = FEED.replace(
+        "fields: { word: word, number: cast(word as int) }",
+        "fields: { number: { value: cast(cast(word as int) as tinyint), mask: sha256 } }",
+    );
+    let masked_text =
+        FEED.replace("number: cast(word as int)", "number: { value: cast(word as int), mask: sha256 }");
     // What isn't masked could hold what is: the whole message is withheld.
     let by_query = masked_text.replace("  numbers: { source: numbers }",
         "  raw: { source: numbers }\n  numbers: { sql: \"select id, word from raw where cast(word as bigint) > 0\" }");
     for (server, feed, word) in Server::ALL.into_iter().flat_map(|server| {
-        [(&masked_number, "47110815"), (&masked_text, "O'Brien"), (&by_query, "O'Brien")].map(|(feed, word)| (server, feed, word))
+        [(&masked_number, "47110815"), (&masked_text, "O'Brien"), (&by_query, "O'Brien")]
+            .map(|(feed, word)| (server, feed, word))
     }) {
         assert_ne!(feed, FEED);
         let root = tempfile::tempdir().unwrap();
@@ -167,7 +171,8 @@ fn values_that_a_feed_masks_are_in_no_message() {
         if server == Server::Spark {
             assert!(fault.chain().contains(": CAST_"), "{}", fault.chain());
         }
-        let told = format!("{} {:?} {fault:?} {:?}", fault.chain(), fault.advice(), listener.0.lock().unwrap());
+        let told =
+            format!("{} {:?} {fault:?} {:?}", fault.chain(), fault.advice(), listener.0.lock().unwrap());
         assert!(!told.contains("47110815") && !told.contains("Brien"), "{server:?}: {told}");
     }
 }
