@@ -70,10 +70,12 @@ impl SparkEngine {
         check(&plan.checked, &plan.inputs)?;
         let nesting = Nesting::of(&plan.checked)?;
         let sources = Sources::of_feed(&nesting, &plan.checked, &plan.inputs).map_err(refuse)?;
-        let session = Session::open(&self.endpoint, SETTINGS, context)?;
+        let mut session = Session::open(&self.endpoint, SETTINGS, context)?;
+        if nesting.hides_anything() {
+            session.withhold_messages();
+        }
         context.info(format!("building with {}", session.name()));
         let explained = statement(&nesting, &sources, &plan.inputs, session.server().kind)?;
-        let veiled = |fault| nesting.veil(&explained.statement, fault);
         make_views(&session, &sources, &plan.inputs, context)?;
         let counter = Counter {
             session: &session,
@@ -82,14 +84,14 @@ impl SparkEngine {
             inputs: &plan.inputs,
             context,
         };
-        let levels = counter.count(&nesting).map_err(veiled)?;
+        let levels = counter.count(&nesting)?;
         let queried = SqlGates::judge(plan, &nesting, &|what, sql, each| {
             let sql = sources.query(sql, &plan.checked).map_err(refuse)?;
             session.query(&format!("run {what}"), &sql, context, each)
         })?;
         let scratch = store.scratch(&plan.checked.feed.name, plan.inputs.load_date)?;
         let at = scratch.location().join(ROWS);
-        session.write("join the tables", &explained.statement, &path(&at), PART, context).map_err(veiled)?;
+        session.write("join the tables", &explained.statement, &path(&at), PART, context)?;
         crash_point("spark.written");
         let parts = WrittenParts::find(scratch.storage(), &at, explained.parts)?;
         let fetcher = Fetcher {

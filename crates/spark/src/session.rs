@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use std::io::Cursor;
 use std::time::{Duration, Instant};
 
-use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
+use arrow_array::{Array, RecordBatch};
+use arrow_cast::cast;
 use arrow_ipc::reader::StreamReader;
+use arrow_schema::DataType;
 use hivecast_run::{Context, Event, Fault, Result, Step, Unit};
 use tokio::runtime::{Builder, Runtime};
 use tonic::{Code, Status, Streaming};
@@ -15,7 +17,7 @@ use uuid::Uuid;
 
 use crate::client::Client;
 use crate::endpoint::Endpoint;
-use crate::failure::{Told, fault};
+use crate::failure::{Quoting, Told, fault};
 use crate::protocol::{
     self as protocol, ConfigOperation, ConfigRequest, ConfigResponse, ConfigSet, CreateView, Empty,
     ExecutePlanRequest, ExecutePlanResponse, InterruptRequest, KeyValue, Operation, Plan,
@@ -55,6 +57,7 @@ pub(crate) struct Session {
     /// The server's own id of the session.
     observed: Option<String>,
     server: Server,
+    quoting: Quoting,
 }
 
 /// What speaks the protocol.
@@ -113,7 +116,8 @@ impl Session {
         };
         let server = Server { kind: ServerKind::Spark, version: String::new() };
         let (id, user) = (Uuid::new_v4().to_string(), endpoint.user.clone());
-        let mut session = Session { client, runtime, host, id, user, observed: None, server };
+        let mut session =
+            Session { client, runtime, host, id, user, observed: None, server, quoting: Quoting::Shown };
         let what = format!("failed to connect to Spark at {}", session.host);
         let answer: ConfigResponse = session
             .wait(context, session.client.ask(CONFIG, session.settings(settings)))?
@@ -121,6 +125,11 @@ impl Session {
         session.observed = Some(answer.server_side_session_id).filter(|id| !id.is_empty());
         session.server = Server::of(&session.text("ask its version", "select version()", context)?);
         Ok(session)
+    }
+
+    /// From now on no message of the server is passed on: any may quote a value that consumers don't see.
+    pub(crate) fn withhold_messages(&mut self) {
+        self.quoting = Quoting::Withheld;
     }
 
     /// How messages name the server.
@@ -177,14 +186,15 @@ impl Session {
     fn text(&self, what: &str, sql: &str, context: &Context<'_>) -> Result<String> {
         let mut found = String::new();
         self.query(what, sql, context, &mut |batch| {
-            if batch.num_rows() > 0
-                && let Some(text) = batch.column(0).as_string_opt::<i32>()
-            {
-                text.value(0).clone_into(&mut found);
+            if let Some(text) = first_text(what, &batch)? {
+                found = text;
             }
             Ok(())
         })?;
-        Ok(found)
+        match found.is_empty() {
+            false => Ok(found),
+            true => Err(Fault::infrastructure(format!("failed to {what}: Spark at {} gave none", self.host))),
+        }
     }
 
     /// Writes a query's rows as Parquet files below `path`, where nothing may be yet, in one directory for
@@ -400,7 +410,7 @@ impl Session {
                 told.add(details.errors);
             }
         }
-        fault(what, status.code(), &told)
+        fault(what, status.code(), &told, self.quoting)
     }
 }
 
@@ -472,6 +482,15 @@ fn take(
     }
 }
 
+/// The text in a batch's first column and row.
+fn first_text(what: &str, batch: &RecordBatch) -> Result<Option<String>> {
+    let Some(column) = batch.columns().first().filter(|column| !column.is_empty()) else { return Ok(None) };
+    let column = cast(column, &DataType::Utf8)
+        .map_err(|error| Fault::infrastructure(format!("failed to {what}")).because(error))?;
+    let column = column.as_string::<i32>();
+    Ok(column.is_valid(0).then(|| column.value(0).to_owned()))
+}
+
 fn command(kind: protocol::CommandKind) -> Operation {
     Operation::Command(protocol::Command { kind: Some(kind) })
 }
@@ -483,6 +502,22 @@ fn relation(sql: &str) -> Relation {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_version_is_read_in_whatever_layout_it_comes() {
+        use arrow_array::{ArrayRef, Int64Array, LargeStringArray, StringArray, StringViewArray};
+        use std::sync::Arc;
+        let text = |column: ArrayRef| {
+            let batch = RecordBatch::try_from_iter([("version", column)]).unwrap();
+            first_text("ask its version", &batch).unwrap()
+        };
+        let version = Some("4.2.0 0123".to_owned());
+        assert_eq!(text(Arc::new(LargeStringArray::from(vec!["4.2.0 0123"]))), version);
+        assert_eq!(text(Arc::new(StringArray::from(vec!["4.2.0 0123"]))), version);
+        assert_eq!(text(Arc::new(StringViewArray::from(vec!["4.2.0 0123"]))), version);
+        assert_eq!(text(Arc::new(StringArray::from(vec![None::<&str>]))), None);
+        assert_eq!(text(Arc::new(Int64Array::from(Vec::<i64>::new()))), None);
+    }
 
     #[test]
     fn a_server_is_told_by_its_version() {

@@ -71,9 +71,9 @@ impl<'a> Nesting<'a> {
         row_check::of(&self.checked.feed, table)
     }
 
-    /// An error that may quote values, without those that consumers don't see.
-    pub fn veil(&self, sql: &str, fault: Fault) -> Fault {
-        self.masked.veil(&self.checked.feed, sql, fault)
+    /// Whether the feed hides anything from consumers, which a cluster's messages would quote.
+    pub fn hides_anything(&self) -> bool {
+        self.masked.hides_anything()
     }
 }
 
@@ -213,6 +213,9 @@ pub struct LevelCounts {
     pub orphans: Option<(u64, Vec<String>)>,
     /// Of a level below another: rows that can't be told apart.
     pub ambiguous: Option<Ambiguous>,
+    /// How often its rows lie below the root's, each once for every row above that it joins with; of the
+    /// root, its rows. So many have to be in the parts.
+    pub nested: u64,
 }
 
 /// Rows of a level that can't be told apart by its join columns ([`Rows::One`]), or by those and the element's
