@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Mutex;
 
+use arrow_array::RecordBatch;
 use hivecast_edition::{Edition, EditionWriter, Store};
 use hivecast_run::{Context, Fault, Result, crash_point};
 
+use crate::arrays::batch_bytes;
 use crate::documents::Order;
-use crate::embedded::{changed_or, description, into_findings, least_memory_for_part, part_budget, workers};
+use crate::embedded::{self, changed_or, description, into_findings, least_memory_for_part, workers};
 use crate::findings::AllFindings;
 use crate::gather::{Child, Content, Level};
 use crate::job::Job;
@@ -157,8 +159,7 @@ fn shard_of<'a>(
     let mut rows = RowsByLevel::default();
     for part in parts {
         job.context.check_cancelled()?;
-        check_memory(plan, cluster, part as u32)?;
-        let batches = cluster.load(part as u32)?;
+        let batches = load(plan, cluster, part as u32)?;
         let level = level_of(job, job.root, batches)?;
         count_rows(&level, &mut rows);
         let order = Order::new(&level, None)?;
@@ -170,17 +171,37 @@ fn shard_of<'a>(
     Ok(rows)
 }
 
-fn check_memory(plan: &Plan, cluster: &dyn Parts, part: u32) -> Result<()> {
-    let bytes = cluster.bytes(part);
-    if bytes <= part_budget(plan) as u64 {
-        return Ok(());
-    }
-    let least = least_memory_for_part(bytes as usize, workers(plan));
-    Err(Fault::usage(format!(
-        "part {part} of the documents needs {} MiB, more than the memory limit leaves for it",
+/// A part's rows. They are weighed as they come: a file's size says little of values that it holds once, and
+/// a part with more than its share must not be in memory before it is refused.
+fn load(plan: &Plan, cluster: &dyn Parts, part: u32) -> Result<Vec<RecordBatch>> {
+    let (mut batches, mut bytes, mut rows) = (Vec::new(), 0, 0);
+    cluster.load(part, &mut |batch: RecordBatch| {
+        bytes += batch_bytes(batch.columns()) as u64;
+        rows += batch.num_rows() as u64;
+        if bytes > part_budget(plan) {
+            // The rows that are to come weigh what those that came do, about.
+            let all = u128::from(bytes) * u128::from(cluster.rows(part).max(rows)) / u128::from(rows.max(1));
+            return Err(lacks_memory(plan, &format!("part {part} of the documents"), all as u64));
+        }
+        batches.push(batch);
+        Ok(())
+    })?;
+    Ok(batches)
+}
+
+/// Bytes that a part's rows may have in memory.
+pub fn part_budget(plan: &Plan) -> u64 {
+    embedded::part_budget(plan) as u64
+}
+
+/// Why a part of this size can't be worked on, with the memory limit with which it can: `Class::Usage`.
+pub fn lacks_memory(plan: &Plan, what: &str, bytes: u64) -> Fault {
+    let least = least_memory_for_part(usize::try_from(bytes).unwrap_or(usize::MAX), workers(plan));
+    Fault::usage(format!(
+        "{what} needs {} MiB, more than the memory limit leaves for it",
         bytes.div_ceil(1 << 20)
     ))
-    .advise(format!("run with --memory {}MiB or more", least.div_ceil(1 << 20))))
+    .advise(format!("run with --memory {}MiB or more", least.div_ceil(1 << 20)))
 }
 
 /// A row in a part that is not its own would be out of the edition's order.

@@ -25,7 +25,7 @@ use crate::plan::Plan;
 use crate::query_gates::{self, QueryFindings};
 
 pub use crate::query_gates::AskSql;
-pub use assemble::assemble;
+pub use assemble::{assemble, lacks_memory, part_budget};
 pub use quarantine::Quarantine;
 pub use row_check::{RowCheck, RowRule};
 
@@ -187,12 +187,13 @@ pub trait Parts: Sync {
     /// `h * n / 2^32`, rounded down, is `p`; rows without a key may be in any.
     fn count(&self) -> u32;
 
-    /// Bytes in memory of a part's rows, about.
-    fn bytes(&self, part: u32) -> u64;
+    /// Rows of a part, as its files tell.
+    fn rows(&self, part: u32) -> u64;
 
-    /// All rows of a part, in any order, with the columns of [`LevelPlan::row_schema`]. What can't be read
-    /// is `Class::Infrastructure`: a cluster's files are no export, and are written again.
-    fn load(&self, part: u32) -> Result<Vec<RecordBatch>>;
+    /// Gives all rows of a part to `take`, in any order, with the columns of [`LevelPlan::row_schema`], and ends
+    /// with its error where it has one. What can't be read is `Class::Infrastructure`: a cluster's files are no
+    /// export, and are written again.
+    fn load(&self, part: u32, take: &mut dyn FnMut(RecordBatch) -> Result<()>) -> Result<()>;
 }
 
 /// What a cluster counted besides, since it is seen of all rows and not of those in documents.

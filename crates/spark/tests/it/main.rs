@@ -3,6 +3,7 @@
 mod exhausted;
 mod faults;
 mod killed;
+mod memory;
 mod moments;
 mod own_server;
 mod random;

@@ -12,10 +12,10 @@ use hivecast_sample::{Destination, Existing, FileFormat, Options};
 
 use crate::support::{DATE, Server, assert_same, build, plan};
 
-const CONTRACTS: &str = include_str!("../../../../examples/mdm/feeds/contracts.yaml");
+pub(crate) const CONTRACTS: &str = include_str!("../../../../examples/mdm/feeds/contracts.yaml");
 
 /// The sample export of one day.
-fn export(root: &Path, accounts: u64, format: FileFormat) {
+pub(crate) fn export(root: &Path, accounts: u64, format: FileFormat) {
     let options = Options {
         to: Destination::Directory(root.to_owned()),
         database: hivecast_sample::DATABASE.to_owned(),
