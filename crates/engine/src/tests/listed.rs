@@ -34,12 +34,12 @@ impl Parts for OnePart {
         1
     }
 
-    fn bytes(&self, _: u32) -> u64 {
-        1
+    fn rows(&self, _: u32) -> u64 {
+        self.0.num_rows() as u64
     }
 
-    fn load(&self, _: u32) -> Result<Vec<RecordBatch>> {
-        Ok(vec![self.0.clone()])
+    fn load(&self, _: u32, take: &mut dyn FnMut(RecordBatch) -> Result<()>) -> Result<()> {
+        take(self.0.clone())
     }
 }
 
