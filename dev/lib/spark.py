@@ -18,8 +18,9 @@ SHUFFLE_PARTITIONS = 4
 DRIVER_MEMORY = "1g"
 
 
-def start(directory, lifetime):
-    """Starts a server whose files are in `directory`, and returns when it listens."""
+def start(directory, lifetime, memory=DRIVER_MEMORY):
+    """Starts a server whose files are in `directory`, and returns when it listens. `memory` is its heap's, in
+    Spark's words: driver and executor are one process."""
     directory = pathlib.Path(directory).resolve()
     if Running.load(directory):
         raise ServiceError(f"a Spark server already runs in {directory}; stop it first")
@@ -31,7 +32,7 @@ def start(directory, lifetime):
         [port] = services.free_ports(1)
         log = directory / f"spark-{attempt}.log"
         log.unlink(missing_ok=True)
-        process = services.launch(command(python, directory, port), directory, log, lifetime)
+        process = services.launch(command(python, directory, port, memory), directory, log, lifetime)
         running = Running("spark", process.pid, services.process_start(process.pid), str(directory), environment(port))
         running.save()
         try:
@@ -49,7 +50,7 @@ def environment(port):
     return {"HIVECAST_TEST_SPARK": f"sc://127.0.0.1:{port}"}
 
 
-def command(python, directory, port):
+def command(python, directory, port, memory):
     [home] = python.parent.parent.glob("lib/python*/site-packages/pyspark")
     temporary = directory / "tmp"
     settings = {
@@ -64,5 +65,5 @@ def command(python, directory, port):
     }
     options = [option for name, value in settings.items() for option in ("--conf", f"{name}={value}")]
     return ["env", f"SPARK_HOME={home}", f"SPARK_LOCAL_DIRS={temporary}", "SPARK_LOCAL_IP=127.0.0.1",
-            home / "bin" / "spark-submit", "--master", "local[2]", "--driver-memory", DRIVER_MEMORY, *options,
+            home / "bin" / "spark-submit", "--master", "local[2]", "--driver-memory", memory, *options,
             "--class", SERVER, "spark-internal"]
