@@ -72,7 +72,7 @@ def compare_engines(hivecast, root, sizes, rounds):
         running = []
         try:
             running.append(sail.start(at / "sail", Lifetime.WITH_PARENT))
-            running.append(spark.start(at / "spark", Lifetime.WITH_PARENT, SPARK_MEMORY))
+            running.append(spark.start(at / "spark", Lifetime.WITH_PARENT, memory=SPARK_MEMORY))
             compare_size(hivecast, at, accounts, rounds, running)
         finally:
             for one in running:

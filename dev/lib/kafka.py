@@ -8,7 +8,7 @@ import secrets
 import subprocess
 import uuid
 
-from . import services
+from . import certificates, services
 from .services import Lifetime, Running, ServiceError
 
 POM = pathlib.Path(__file__).resolve().parent.parent / "kafka-pom.xml"
@@ -132,26 +132,14 @@ def make_certificates(directory):
     if broker.exists():
         return
     for name in ("ca", "other-ca"):
-        openssl(directory, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "365",
-                "-subj", f"/CN=hivecast test {name}", "-keyout", f"{name}.key", "-out", f"{name}.pem")
-    openssl(directory, "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost",
-            "-keyout", "broker.key", "-out", "broker.csr")
-    (directory / "broker.ext").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
-    openssl(directory, "x509", "-req", "-in", "broker.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
-            "-CAcreateserial", "-days", "365", "-extfile", "broker.ext", "-out", "broker.crt")
+        certificates.make_authority(directory, name)
+    certificates.issue(directory, "ca", "broker")
     # The broker wants one file: the PKCS#8 key, then the certificate.
     whole = (directory / "broker.key").read_bytes() + (directory / "broker.crt").read_bytes()
     temporary = directory / "broker.pem.tmp"
     temporary.touch(mode=0o600)
     temporary.write_bytes(whole)
     temporary.rename(broker)
-
-
-def openssl(directory, *arguments):
-    done = subprocess.run(["openssl", *arguments], cwd=directory, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if done.returncode != 0:
-        raise ServiceError(f"openssl {arguments[0]} failed: {done.stdout.strip()}")
 
 
 def load_passwords(directory):

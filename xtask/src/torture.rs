@@ -1,4 +1,4 @@
-//! The suite's seeded tests, with other seeds and for longer.
+//! The suite's seeded tests, with other seeds and for longer, and those that are too long for the suite.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ pub(crate) fn run(words: &[String]) -> Result<(), String> {
     let end = Instant::now() + Duration::from_secs(minutes * 60);
     loop {
         println!("torture: seed {seed}");
-        let status = tests(&["killed", "random"])
+        let status = tests(&["killed", "random", "--include-ignored"])
             .env("HIVECAST_TORTURE_SEED", seed.to_string())
             .env("HIVECAST_TORTURE_KILLS", KILLS.to_string())
             .env("HIVECAST_TORTURE_SCHEDULES", SCHEDULES.to_string())

@@ -71,14 +71,18 @@ pub(crate) fn against_warehouse(project: &Project, mut draft: Draft, date: DateA
         }
     };
     let name = draft.feed.as_ref().map_or_else(String::new, |feed| feed.name.clone());
-    let Found { columns, problems } = found;
+    let Found { columns, formats, problems } = found;
     for (table, fault) in &problems {
         draft.unknown_table(table, fault.chain(), fault.advice().map(str::to_owned));
     }
     match draft.check(&columns, &SqlBinder::default()) {
+        Ok(checked) if project.spark()?.is_some() => {
+            hivecast_spark::check_formats(&checked, &formats)?;
+            Ok(checked)
+        }
         Ok(checked) => Ok(checked),
         Err(diagnostics) if is_only_data(&problems, &diagnostics) => {
-            Found { columns, problems }.into_result(&name)?;
+            Found { columns, formats, problems }.into_result(&name)?;
             Err(diagnostics.into())
         }
         Err(diagnostics) => Err(diagnostics.into()),

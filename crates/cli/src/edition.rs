@@ -98,13 +98,7 @@ pub(crate) fn plan(
         let inputs = project.warehouse()?.freeze_when_ready(&feed.feed, load_date, wait, *context);
         inputs.map_err(|fault| check::as_checked(project, feed, Some(load_date), fault))
     })?;
-    let checked = step(context, Step::Check, || {
-        let checked = hold_against(feed, &inputs)?;
-        if project.spark()?.is_some() {
-            hivecast_spark::check(&checked, &inputs)?;
-        }
-        Ok(checked)
-    })?;
+    let checked = step(context, Step::Check, || hold_against(feed, &inputs))?;
     let edition = edition_id(&checked, &inputs);
     Ok(Plan {
         checked,

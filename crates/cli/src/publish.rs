@@ -122,7 +122,12 @@ impl<'a> Run<'a> {
     }
 
     fn plan(&self, day: LoadDate, context: &Context<'_>) -> Result<Plan> {
-        edition::plan(self.project, self.feed, day, self.wait, self.resources, context)
+        let plan = edition::plan(self.project, self.feed, day, self.wait, self.resources, context)?;
+        // Not part of every plan: a preview never asks a cluster.
+        if self.project.spark()?.is_some() {
+            hivecast_spark::check(&plan.checked, &plan.inputs)?;
+        }
+        Ok(plan)
     }
 
     fn ready(

@@ -212,7 +212,7 @@ pub(crate) fn part_budget(plan: &Plan) -> usize {
 
 /// The least memory limit with which a part of this size can be worked on.
 pub(crate) fn least_memory_for_part(part_bytes: usize, threads: usize) -> usize {
-    part_bytes * PART_DIVISOR * threads
+    part_bytes.saturating_mul(PART_DIVISOR * threads)
 }
 
 /// What the edition's description says, whoever joined. `queried` are the verdicts of `sql` gates.

@@ -242,6 +242,7 @@ impl<'a> Job<'a> {
         let slots = slots_of(level)?;
         let parents = Keys::new(&pick(parent_slots, &child.parent_slots), parent_len)?;
         let children = Keys::new(&pick(slots, &child.node.on), level.len)?;
+        check_lists(child, offsets, &parents, &children)?;
         let order = match child.node.arity {
             Arity::Many => child.node.key.map(|key| KeyOrder::new(&slots[key])).transpose()?,
             Arity::Root | Arity::One => None,
@@ -330,6 +331,24 @@ pub(crate) struct Listed<'a> {
     /// Where each parent row's child rows begin, and one more for the end.
     pub(crate) offsets: &'a [i32],
     pub(crate) level: &'a Level<'a>,
+}
+
+/// Sees that every row in a list has the key of the row that the list belongs to: one in another's list would
+/// be in another's document.
+fn check_lists(child: &ChildPlan, offsets: &[i32], parents: &Keys, children: &Keys) -> Result<()> {
+    let is_own = |parent: usize, row: usize| {
+        !parents.is_null(parent) && !children.is_null(row) && children.equal(row, parents, parent)
+    };
+    let lists = offsets.windows(2).enumerate();
+    let mut rows = lists.flat_map(|(parent, pair)| (pair[0]..pair[1]).map(move |row| (parent, row as usize)));
+    match rows.all(|(parent, row)| is_own(parent, row)) {
+        true => Ok(()),
+        false => Err(Fault::infrastructure(format!(
+            "the cluster put a row of {} below a row that has another key",
+            child.node.title()
+        ))
+        .advise("it compares keys another way: build with the embedded engine, and report this")),
+    }
 }
 
 /// The columns of a child level that joining looks at.

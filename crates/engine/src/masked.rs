@@ -1,6 +1,7 @@
 //! Which columns a feed hides from consumers, and so from messages.
 
 use std::collections::BTreeSet;
+use std::error::Error;
 
 use hivecast_feed::{Checked, Feed, Field, Node, Shape};
 use hivecast_run::{Class, Fault};
@@ -49,13 +50,35 @@ impl Masked {
         if fault.class() != Class::Data || !spoken {
             return fault;
         }
-        let quoted = fault.chain();
-        let parts = quoted.split('\'').enumerate();
-        let veiled: Vec<&str> = parts.map(|(at, part)| if at % 2 == 1 { HIDDEN } else { part }).collect();
-        let veiled = Fault::data(veiled.join("'"));
+        let mut told = fault.to_string();
+        let mut cause = fault.source();
+        while let Some(error) = cause {
+            // What was attempted is said in our own words; values are in those of others.
+            let more =
+                if error.is::<Fault>() { error.to_string() } else { without_values(&error.to_string()) };
+            if !told.ends_with(&more) {
+                told.push_str(": ");
+                told.push_str(&more);
+            }
+            cause = error.source();
+        }
+        let veiled = Fault::data(told);
         match fault.advice() {
             Some(advice) => veiled.advise(advice),
             None => veiled,
+        }
+    }
+
+    /// Whether there is anything that may not be shown.
+    pub(crate) fn hides_anything(&self) -> bool {
+        !self.names.is_empty()
+    }
+
+    /// A fault without its cause, which may quote any value, where there is anything that may not be shown.
+    pub(crate) fn veil_cause(&self, fault: Fault) -> Fault {
+        match self.hides_anything() {
+            true => Fault::new(fault.class(), fault.to_string()).because(HIDDEN),
+            false => fault,
         }
     }
 
@@ -109,6 +132,52 @@ impl Masked {
                 }
                 Shape::One(node) | Shape::Many(node) => self.node(checked, binder, node),
             }
+        }
+    }
+}
+
+/// A message without what it may quote: all between its first apostrophe and its last, since a value may hold
+/// apostrophes itself, and words that begin as numbers do, which are written bare.
+fn without_values(message: &str) -> String {
+    let quoted = message.find('\'').zip(message.rfind('\'')).filter(|(first, last)| first < last);
+    match quoted {
+        Some((first, last)) => {
+            format!(
+                "{}'{HIDDEN}'{}",
+                without_numbers(&message[..first]),
+                without_numbers(&message[last + 1..])
+            )
+        }
+        None => without_numbers(message),
+    }
+}
+
+fn without_numbers(message: &str) -> String {
+    let is_number = |word: &str| {
+        word.trim_start_matches(['-', '+', '.', '(', '[', '{', '"', '`'])
+            .starts_with(|letter: char| letter.is_ascii_digit())
+    };
+    let words = message.split(' ').map(|word| if is_number(word) { HIDDEN } else { word });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_lose_values_whatever_is_in_them() {
+        for (message, expected) in [
+            (
+                "Cannot cast string 'O'Brien' to value of Int32 type",
+                "Cannot cast string '***' to value of Int32 type",
+            ),
+            ("Can't cast value 4711 to type Int32", "Can't cast value *** to type Int32"),
+            ("Overflow happened on: -4711 * 12", "Overflow happened on: *** * ***"),
+            ("'4711' is no date", "'***' is no date"),
+            ("Divide by zero", "Divide by zero"),
+        ] {
+            assert_eq!(without_values(message), expected);
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod changed;
 mod gates;
+mod listed;
 mod nested;
 mod random;
 mod skew;

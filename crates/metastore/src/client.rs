@@ -6,7 +6,7 @@ use crate::failure::{Exception, Failure, Failures};
 use hivecast_run::{Fault, Result};
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{env, fs, io, thread};
 
 /// How long the client waits.
@@ -54,6 +54,8 @@ impl Default for Retries {
 /// nobody listens refuses at once, so that the pauses alone, of 2, 4, 8, 16 and 30 s, must last longer than that.
 const ROUNDS: u32 = 6;
 const PAUSE: Duration = Duration::from_secs(2);
+/// For so long after all rounds were in vain a question tries every host once and does not wait again.
+const STILL_AWAY: Duration = Duration::from_secs(60);
 /// A pause that doubled is no longer than this: the server is to be found soon after it is back.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -125,6 +127,16 @@ struct State {
     connection: Option<Connection>,
     /// The host of the connection, or of the last one: an index into `hosts`.
     host: usize,
+    /// When every host had been tried in vain for all rounds.
+    given_up: Option<Instant>,
+}
+
+impl State {
+    /// Whether it is known that waiting does not help: so many tables are asked for, and a metastore that is
+    /// away is away for each of them.
+    fn is_away(&self) -> bool {
+        self.given_up.is_some_and(|since| since.elapsed() < STILL_AWAY)
+    }
 }
 
 /// Whether a call may be sent again when its outcome is not known.
@@ -177,9 +189,10 @@ impl Metastore {
 
     /// The hosts in the order in which they are tried, once for each round: the last one that answered
     /// first.
-    fn turns(&self, first: usize) -> impl Iterator<Item = Turn> + use<> {
-        let (count, retries) = (self.hosts.len(), self.retries);
-        (0..retries.rounds.max(1)).flat_map(move |round| {
+    fn turns(&self, state: &State) -> impl Iterator<Item = Turn> + use<> {
+        let (count, retries, first) = (self.hosts.len(), self.retries, state.host);
+        let rounds = if state.is_away() { 1 } else { retries.rounds.max(1) };
+        (0..rounds).flat_map(move |round| {
             (0..count).map(move |step| {
                 let pause = if step == 0 { retries.before(round) } else { Duration::ZERO };
                 Turn { round, pause, host: (first + step) % count }
@@ -220,13 +233,21 @@ impl Metastore {
     ) -> Result<Option<T>, Failures> {
         let mut failures = Failures::none();
         let mut state = self.state();
-        let mut turns = self.turns(state.host);
+        let mut turns = self.turns(&state);
         loop {
             let (mut connection, age) = match state.connection.take() {
                 Some(connection) => (connection, Age::Kept),
                 None => match self.next_connection(&mut turns, &mut state, deadline, &mut failures) {
-                    Some(connection) => (connection, Age::New),
-                    None => return Err(failures),
+                    Some(connection) => {
+                        state.given_up = None;
+                        (connection, Age::New)
+                    }
+                    None => {
+                        if !state.is_away() {
+                            state.given_up = Some(Instant::now());
+                        }
+                        return Err(failures);
+                    }
                 },
             };
             let failure = match connection.call(request, deadline, &mut read) {
@@ -368,6 +389,19 @@ impl Operation<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_was_away_a_moment_ago_is_asked_once() {
+        let hosts = Address::parse_list("thrift://127.0.0.1:1,127.0.0.1:2").unwrap();
+        let metastore = Metastore::new(&hosts, Timeouts::default(), User::current()).unwrap();
+        let metastore = metastore.with_retries(Retries { rounds: 3, pause: Duration::ZERO });
+        let asked = |metastore: &Metastore| metastore.turns(&metastore.state()).count();
+        assert_eq!(asked(&metastore), 6);
+        metastore.databases().unwrap_err();
+        assert_eq!(asked(&metastore), 2);
+        metastore.state().given_up = Instant::now().checked_sub(STILL_AWAY);
+        assert_eq!(asked(&metastore), 6);
+    }
 
     #[test]
     fn pauses_double_and_outlast_a_restart_within_an_operation() {

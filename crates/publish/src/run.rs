@@ -80,6 +80,7 @@ pub struct PartSummary {
 
 /// How an edition stands when a writer's part of it is committed.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "there is one in a run")]
 pub enum PartEnd {
     /// Every part is, and the manifest is on the target.
     Whole(Manifest),

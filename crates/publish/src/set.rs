@@ -34,6 +34,7 @@ const FINISH_PAUSE: Duration = Duration::from_millis(200);
 
 /// What a writer that waited for writer 1 found.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one in a run")]
 pub enum Awaited {
     /// The edition is complete, as this ledger says.
     Complete(Manifest, Ledger),

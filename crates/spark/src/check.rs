@@ -1,6 +1,8 @@
 //! What a feed may not hold where Spark builds it.
 
-use arrow_schema::{DataType, TimeUnit};
+use std::collections::BTreeMap;
+
+use arrow_schema::DataType;
 use hivecast_engine::nested::{Nesting, RowRule};
 use hivecast_feed::{Checked, FileFormat, Rule, Severity};
 use hivecast_run::{Fault, Result};
@@ -9,16 +11,25 @@ use hivecast_warehouse::Inputs;
 
 use crate::session::ServerKind;
 use crate::statement::documents;
-use crate::tables::{Sources, file_schema};
+use crate::tables::{Sources, TableFiles};
 
 /// Fails with `Class::Usage` where Spark would build another edition than the embedded engine, with all
 /// reasons.
 pub fn check(checked: &Checked, inputs: &Inputs) -> Result<()> {
+    check_files(checked, &TableFiles::of_inputs(inputs))
+}
+
+/// As [`check`], before anything is frozen: by the formats of the tables' files.
+pub fn check_formats(checked: &Checked, formats: &BTreeMap<String, FileFormat>) -> Result<()> {
+    check_files(checked, &TableFiles::of_formats(checked, formats))
+}
+
+fn check_files(checked: &Checked, files: &[TableFiles]) -> Result<()> {
     let mut reasons = Vec::new();
-    tables(inputs, &mut reasons);
+    tables(files, &mut reasons);
     gates(checked, &mut reasons);
     let nesting = Nesting::of(checked)?;
-    match Sources::of_feed(&nesting, checked, inputs) {
+    match Sources::of_feed(&nesting, checked, files) {
         Err(reason) => reasons.push(reason),
         Ok(sources) => {
             reasons.extend(documents(nesting.root(), &sources, 1, ServerKind::Spark).err());
@@ -44,42 +55,27 @@ fn queries(checked: &Checked, sources: &Sources) -> Vec<String> {
     checked.feed.gates.iter().filter_map(query).collect()
 }
 
-fn tables(inputs: &Inputs, reasons: &mut Vec<String>) {
-    for input in &inputs.tables {
-        if !matches!(input.format, FileFormat::Parquet | FileFormat::Orc) {
+fn tables(files: &[TableFiles], reasons: &mut Vec<String>) {
+    for input in files {
+        let table = &input.table;
+        if input.format != FileFormat::Parquet {
             reasons.push(format!(
-                "table {} has files that Spark reads by rules of its own; it is asked to read Parquet and ORC",
-                input.table
+                "table {table} has files that Spark reads by rules of its own; it is asked to read Parquet"
             ));
             continue;
         }
-        for field in file_schema(input).fields() {
+        if let Some(why) = &input.peculiar {
+            reasons.push(format!("table {table}: {why}"));
+        }
+        for field in input.schema.fields() {
             if sql_type(field.data_type()).is_none() {
-                let (table, column) = (&input.table, field.name());
+                let column = field.name();
                 reasons.push(format!(
                     "column {column} of table {table} is {}, which Spark does not have",
                     field.data_type()
                 ));
             }
-            if input.format == FileFormat::Orc && holds_timestamp(field.data_type()) {
-                let (table, column) = (&input.table, field.name());
-                reasons.push(format!(
-                    "column {column} of table {table} is a timestamp in ORC, which Spark reads in a time zone of its own"
-                ));
-            }
         }
-    }
-}
-
-fn holds_timestamp(found: &DataType) -> bool {
-    match found {
-        DataType::Timestamp(
-            TimeUnit::Nanosecond | TimeUnit::Microsecond | TimeUnit::Millisecond | TimeUnit::Second,
-            _,
-        ) => true,
-        DataType::List(item) | DataType::Map(item, _) => holds_timestamp(item.data_type()),
-        DataType::Struct(fields) => fields.iter().any(|field| holds_timestamp(field.data_type())),
-        _ => false,
     }
 }
 

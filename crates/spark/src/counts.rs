@@ -2,10 +2,10 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_cast::cast;
 use arrow_schema::DataType;
-use hivecast_engine::nested::{Ambiguous, LevelCounts, LevelPlan, Names, Nesting, Rows};
+use hivecast_engine::nested::{Ambiguous, LevelCounts, LevelPlan, Names, Nesting, RowRule, Rows};
 use hivecast_feed::{Checked, Rule};
 use hivecast_run::{Context, Fault, Result};
 use hivecast_sql::spark::quoted;
@@ -13,7 +13,7 @@ use hivecast_warehouse::Inputs;
 
 use crate::engine::refuse;
 use crate::session::Session;
-use crate::statement::{Refused, counted, is_ambiguous, nested, rows, slots};
+use crate::statement::{Refused, counted, is_ambiguous, joining, nested, rows, slots};
 use crate::tables::{Source, Sources};
 
 /// The rows of a level's query that no row of the level above joins with, whether `where` leaves that out or
@@ -54,10 +54,34 @@ pub(crate) fn ambiguous_elements(
 }
 
 fn pairs(level: LevelPlan<'_>, parent_slots: &[usize]) -> String {
+    pairs_of("below", level, "above", parent_slots)
+}
+
+fn pairs_of(below: &str, level: LevelPlan<'_>, above: &str, parent_slots: &[usize]) -> String {
     let pairs = level.on().iter().zip(parent_slots);
     let pairs = pairs
-        .map(|(child, parent)| format!("below.{} = above.{}", Names::slot(*child), Names::slot(*parent)));
+        .map(|(child, parent)| format!("{below}.{} = {above}.{}", Names::slot(*child), Names::slot(*parent)));
     pairs.collect::<Vec<_>>().join(" and ")
+}
+
+/// A level with those above it, the root first: each with the slots of the one before that it joins with.
+type Lineage<'a> = [(LevelPlan<'a>, &'a [usize])];
+
+/// The rows of the last of these levels, each once for every row above that it joins with up to the root; as
+/// what follows `from`. It is written as joins and without lists, so that it counts what those must hold.
+fn below_root(sources: &Sources, lineage: &Lineage<'_>) -> std::result::Result<String, Refused> {
+    let mut joined = String::new();
+    for (depth, (level, parent_slots)) in lineage.iter().enumerate() {
+        let rows = joining(sources, *level)?;
+        match depth.checked_sub(1) {
+            None => joined.push_str(&format!("({rows}) l0")),
+            Some(above) => {
+                let on = pairs_of(&format!("l{depth}"), *level, &format!("l{above}"), parent_slots);
+                joined.push_str(&format!(" join ({rows}) l{depth} on {on}"));
+            }
+        }
+    }
+    Ok(joined)
 }
 
 /// How many offending keys a gate names.
@@ -76,27 +100,37 @@ impl Counter<'_> {
     /// One for each level, parents first.
     pub(crate) fn count(&self, nesting: &Nesting<'_>) -> Result<Vec<LevelCounts>> {
         let mut counts = Vec::new();
-        self.level(nesting.root(), None, &mut counts)?;
+        self.level(&mut vec![(nesting.root(), &[])], &mut counts)?;
         Ok(counts)
     }
 
-    fn level(
+    /// Counts the last of these levels, then those below it.
+    fn level<'l>(
         &self,
-        level: LevelPlan<'_>,
-        above: Option<(LevelPlan<'_>, &[usize])>,
+        lineage: &mut Vec<(LevelPlan<'l>, &'l [usize])>,
         counts: &mut Vec<LevelCounts>,
     ) -> Result<()> {
+        let Some(&(level, parent_slots)) = lineage.last() else { return Ok(()) };
         let source = self.sources.of(level.table()).map_err(refuse)?;
         let mut found = LevelCounts { path: level.path().to_owned(), ..LevelCounts::default() };
         self.rows(level, source, &mut found)?;
-        if let Some((parent, parent_slots)) = above {
+        found.nested = found.rows;
+        if let Some((parent, _)) = lineage.iter().rev().nth(1) {
             if self.judges_orphans(level) {
-                found.orphans = Some(self.orphans(level, parent, parent_slots)?);
+                found.orphans = Some(self.orphans(level, *parent, parent_slots)?);
             }
-            found.ambiguous = Some(self.ambiguous(level, parent, parent_slots)?);
+            found.ambiguous = Some(self.ambiguous(level, *parent, parent_slots)?);
+            let what = format!("count the rows of {} in documents", level.title());
+            let below = below_root(self.sources, lineage).map_err(refuse)?;
+            found.nested = self.numbers(&what, &format!("select count(*) from {below}"))?[0];
         }
         counts.push(found);
-        level.children().try_for_each(|(child, slots)| self.level(child, Some((level, slots)), counts))
+        for child in level.children() {
+            lineage.push(child);
+            self.level(lineage, counts)?;
+            lineage.pop();
+        }
+        Ok(())
     }
 
     fn rows(&self, level: LevelPlan<'_>, source: &Source, found: &mut LevelCounts) -> Result<()> {
@@ -116,8 +150,9 @@ impl Counter<'_> {
         for (at, breaches) in numbers[1..].iter().enumerate() {
             let check = &source.checks[at];
             let columns: Vec<String> = check.columns.iter().map(|column| quoted(column)).collect();
-            let examples = match breaches {
-                0 => Vec::new(),
+            let examples = match (breaches, &check.rule) {
+                // There is nothing to say of a value that is not there.
+                (0, _) | (_, RowRule::Null) => Vec::new(),
                 _ => self.texts(
                     &what,
                     &columns,
@@ -219,9 +254,7 @@ impl Counter<'_> {
         let mut numbers = Vec::new();
         self.session.query(what, sql, self.context, &mut |batch: RecordBatch| {
             for column in batch.columns().iter().filter(|column| !column.is_empty()) {
-                let column = cast(column, &DataType::Int64)
-                    .map_err(|error| Fault::infrastructure(format!("failed to {what}")).because(error))?;
-                numbers.push(u64::try_from(column.as_primitive::<Int64Type>().value(0)).unwrap_or(0));
+                numbers.push(number(what, column)?);
             }
             Ok(())
         })?;
@@ -249,5 +282,40 @@ impl Counter<'_> {
             Ok(())
         })?;
         Ok(rows)
+    }
+}
+
+/// The count in a column's first row.
+fn number(what: &str, column: &ArrayRef) -> Result<u64> {
+    let column = cast(column, &DataType::Int64)
+        .map_err(|error| Fault::infrastructure(format!("failed to {what}")).because(error))?;
+    let column = column.as_primitive::<Int64Type>();
+    let count = column.is_valid(0).then(|| column.value(0));
+    count.and_then(|count| u64::try_from(count).ok()).ok_or_else(|| {
+        let told = count.map_or_else(|| "null".to_owned(), |count| count.to_string());
+        Fault::infrastructure(format!("failed to {what}: Spark counted {told}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{Int32Array, Int64Array, UInt64Array};
+    use hivecast_run::Class;
+
+    use super::*;
+
+    #[test]
+    fn a_count_is_a_number_or_a_fault() {
+        let column = |value: Option<i64>| -> ArrayRef { Arc::new(Int64Array::from(vec![value])) };
+        assert_eq!(number("count", &column(Some(7))).unwrap(), 7);
+        assert_eq!(number("count", &(Arc::new(Int32Array::from(vec![8])) as _)).unwrap(), 8);
+        let too_large: ArrayRef = Arc::new(UInt64Array::from(vec![u64::MAX]));
+        for (column, told) in [(column(None), "null"), (column(Some(-1)), "-1"), (too_large, "null")] {
+            let fault = number("count rows", &column).unwrap_err();
+            assert_eq!(fault.class(), Class::Infrastructure);
+            assert_eq!(fault.chain(), format!("failed to count rows: Spark counted {told}"));
+        }
     }
 }

@@ -1,9 +1,8 @@
 //! The engine: what the embedded one does in one process, done by a cluster.
 
 use hivecast_edition::{Edition, Store};
-use hivecast_engine::nested::{Joined, Nesting, SqlGates, assemble};
+use hivecast_engine::nested::{Joined, Nesting, SqlGates, assemble, lacks_memory, part_budget};
 use hivecast_engine::{Embedded, Engine, Plan, Preview, Selection};
-use hivecast_feed::Checked;
 use hivecast_run::{Context, Event, Fault, Result, Step, Unit, crash_point};
 use hivecast_warehouse::Inputs;
 
@@ -13,11 +12,14 @@ use crate::counts::Counter;
 use crate::endpoint::Endpoint;
 use crate::parts::WrittenParts;
 use crate::session::{ServerKind, Session};
-use crate::statement::{PART, Refused, documents};
-use crate::tables::{Sources, make_views, path};
+use crate::statement::{PART, Refused, ddl, documents};
+use crate::tables::{Sources, TableFiles, format_name, make_views, path, view};
 
 /// Bytes of a part in memory that the number of parts aims at, by what the files say of their rows.
 const PART_BYTES: u64 = 32 << 20;
+/// A part is to take one of so many shares of what the memory limit leaves for it: what the files say is an
+/// estimate, and parts are not all alike.
+const PART_SHARES: u64 = 2;
 /// Most parts. Each is a directory, and at least a file.
 const PARTS_MAX: u64 = 4096;
 
@@ -33,13 +35,29 @@ pub struct SparkEngine {
 /// What a cluster will be asked.
 #[derive(Clone, Debug)]
 pub struct Explained {
-    /// The tables after `where`, as the feed's queries see them: a view's name, and its query. The views of
-    /// files, `hivecast_files_0` and so on, are made from lists of paths.
+    /// The tables' frozen files.
+    pub files: Vec<FilesView>,
+    /// The tables after `where`, as the feed's queries see them: a view's name, and its query.
     pub views: Vec<(String, String)>,
     /// The documents' rows, as one statement.
     pub statement: String,
     /// Into how many parts they are divided.
     pub parts: u32,
+}
+
+/// A view of a table's frozen files. It is made without SQL, of a list of paths.
+#[derive(Clone, Debug)]
+pub struct FilesView {
+    /// The view's name.
+    pub name: String,
+    /// The feed's name for the table.
+    pub table: String,
+    /// `parquet` or `orc`.
+    pub format: &'static str,
+    /// The columns that the files are read with, as in `create table`.
+    pub columns: String,
+    /// The files, as Spark is told them.
+    pub paths: Vec<String>,
 }
 
 impl SparkEngine {
@@ -69,11 +87,15 @@ impl SparkEngine {
     fn run(&self, plan: &Plan, store: &Store, context: &Context<'_>) -> Result<Edition> {
         check(&plan.checked, &plan.inputs)?;
         let nesting = Nesting::of(&plan.checked)?;
-        let sources = Sources::of_feed(&nesting, &plan.checked, &plan.inputs).map_err(refuse)?;
-        let session = Session::open(&self.endpoint, SETTINGS, context)?;
+        let files = TableFiles::of_inputs(&plan.inputs);
+        let sources = Sources::of_feed(&nesting, &plan.checked, &files).map_err(refuse)?;
+        let parts = parts(plan)?;
+        let mut session = Session::open(&self.endpoint, SETTINGS, context)?;
+        if nesting.hides_anything() {
+            session.withhold_messages();
+        }
         context.info(format!("building with {}", session.name()));
-        let explained = statement(&nesting, &sources, &plan.inputs, session.server().kind)?;
-        let veiled = |fault| nesting.veil(&explained.statement, fault);
+        let statement = documents(nesting.root(), &sources, parts, session.server().kind).map_err(refuse)?;
         make_views(&session, &sources, &plan.inputs, context)?;
         let counter = Counter {
             session: &session,
@@ -82,16 +104,16 @@ impl SparkEngine {
             inputs: &plan.inputs,
             context,
         };
-        let levels = counter.count(&nesting).map_err(veiled)?;
+        let levels = counter.count(&nesting)?;
         let queried = SqlGates::judge(plan, &nesting, &|what, sql, each| {
             let sql = sources.query(sql, &plan.checked).map_err(refuse)?;
             session.query(&format!("run {what}"), &sql, context, each)
         })?;
         let scratch = store.scratch(&plan.checked.feed.name, plan.inputs.load_date)?;
         let at = scratch.location().join(ROWS);
-        session.write("join the tables", &explained.statement, &path(&at), PART, context).map_err(veiled)?;
+        session.write("join the tables", &statement, &path(&at), PART, context)?;
         crash_point("spark.written");
-        let parts = WrittenParts::find(scratch.storage(), &at, explained.parts)?;
+        let parts = WrittenParts::find(scratch.storage(), &at, parts)?;
         let fetcher = Fetcher {
             session: &session,
             sources: &sources,
@@ -116,26 +138,50 @@ pub fn probe(endpoint: &Endpoint, context: &Context<'_>) -> Result<String> {
     Session::open(endpoint, SETTINGS, context).map(|session| session.name())
 }
 
-/// What a cluster will be asked for these inputs. Fails with `Class::Usage` where the feed holds what Spark
-/// does another way.
-pub fn explain(checked: &Checked, inputs: &Inputs) -> Result<Explained> {
+/// What a cluster will be asked for this plan. Fails with `Class::Usage` where the feed holds what Spark
+/// does another way, and where the memory limit is too low for the export.
+pub fn explain(plan: &Plan) -> Result<Explained> {
+    let Plan { checked, inputs, .. } = plan;
     check(checked, inputs)?;
     let nesting = Nesting::of(checked)?;
-    let sources = Sources::of_feed(&nesting, checked, inputs).map_err(refuse)?;
-    statement(&nesting, &sources, inputs, ServerKind::Spark)
+    let files = TableFiles::of_inputs(inputs);
+    let sources = Sources::of_feed(&nesting, checked, &files).map_err(refuse)?;
+    let parts = parts(plan)?;
+    let statement = documents(nesting.root(), &sources, parts, ServerKind::Spark).map_err(refuse)?;
+    let views = sources.views().iter().map(|view| (view.name.clone(), view.sql.clone())).collect();
+    Ok(Explained { files: files_views(inputs, &files)?, views, statement, parts })
 }
 
-fn statement(
-    nesting: &Nesting<'_>,
-    sources: &Sources,
-    inputs: &Inputs,
-    server: ServerKind,
-) -> Result<Explained> {
-    let bytes: u64 = inputs.tables.iter().map(|table| table.decoded_bytes()).sum();
-    let parts = bytes.div_ceil(PART_BYTES).clamp(1, PARTS_MAX) as u32;
-    let statement = documents(nesting.root(), sources, parts, server).map_err(refuse)?;
-    let views = sources.views().iter().map(|view| (view.name.clone(), view.sql.clone())).collect();
-    Ok(Explained { views, statement, parts })
+fn files_views(inputs: &Inputs, files: &[TableFiles]) -> Result<Vec<FilesView>> {
+    let views = inputs.tables.iter().zip(files).enumerate().map(|(number, (input, files))| {
+        Ok(FilesView {
+            name: view(number),
+            table: files.table.clone(),
+            format: format_name(files.format),
+            columns: ddl(&files.schema).map_err(refuse)?,
+            paths: input.files.iter().map(|file| path(&file.path)).collect(),
+        })
+    });
+    views.collect()
+}
+
+/// Into how many parts the documents are divided, so that each has room in the plan's memory.
+fn parts(plan: &Plan) -> Result<u32> {
+    let bytes: u64 = plan.inputs.tables.iter().map(|table| table.decoded_bytes()).sum();
+    parts_for(bytes, part_budget(plan)).map_err(|part_bytes| {
+        let what = format!("each of {PARTS_MAX} parts of the documents");
+        lacks_memory(plan, &what, part_bytes)
+    })
+}
+
+/// The number of parts, or the bytes of each where no number of them does.
+fn parts_for(bytes: u64, budget: u64) -> std::result::Result<u32, u64> {
+    let least = bytes.div_ceil(PARTS_MAX);
+    if least > budget {
+        return Err(least);
+    }
+    let part_bytes = PART_BYTES.min(budget / PART_SHARES).max(1);
+    Ok(bytes.div_ceil(part_bytes).clamp(1, PARTS_MAX) as u32)
 }
 
 /// What can't be asked of Spark is the feed's matter, and was told by `check`.
@@ -161,3 +207,20 @@ pub(crate) const SETTINGS: &[(&str, &str)] = &[
     ("spark.sql.parquet.int96RebaseModeInRead", "CORRECTED"),
     ("spark.sql.parquet.int96RebaseModeInWrite", "CORRECTED"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn parts_are_as_many_as_the_memory_limit_needs() {
+        assert_eq!(parts_for(0, 512 * MIB), Ok(1));
+        assert_eq!(parts_for(320 * MIB, 512 * MIB), Ok(10), "no larger than is quick to load");
+        assert_eq!(parts_for(320 * MIB, 20 * MIB), Ok(32), "half of a small budget");
+        let (much, budget) = (256 << 30, 64 * MIB);
+        assert_eq!(parts_for(much, budget), Ok(4096));
+        assert_eq!(parts_for(much, budget - 1), Err(budget), "more parts there are not");
+    }
+}

@@ -19,12 +19,19 @@ const ACCESS_ADVICE: &str = "let the user that Spark runs as read the export and
 const TOKEN_ADVICE: &str = "set the server's `token` in the project file's `engine`";
 const SERVER_ADVICE: &str =
     "see that the Spark Connect server runs and can be reached, and run again; nothing was published";
+const ENDED_ADVICE: &str = "the server ended: look at its log, give it more memory if that is what it wanted, and run again; nothing was published";
+const CERTIFICATE_ADVICE: &str = "name a file with the authority that signed its certificate in SSL_CERT_FILE, or the host as the certificate has it";
+const PLAIN_ADVICE: &str = "nothing speaks TLS there: name the port of what does, or leave `use_ssl` out";
 const SESSION_ADVICE: &str =
     "the server was restarted or gave the session up: run again; nothing was published";
 const PATH_ADVICE: &str =
     "see that Spark reaches the warehouse and the store under the names that Hivecast has for them";
 const CHANGED_ADVICE: &str = "the export changed while it was read: run again once it has ended";
 const FILE_ADVICE: &str = "look at the file with `hivecast tables`, and export it again";
+const STORE_ADVICE: &str =
+    "see that Spark's executors reach the store where the export lies, and run again; nothing was published";
+const UNREAD_ADVICE: &str =
+    "look at the cluster's own log; if it says that a file is damaged, export it again, else run again";
 const DATA_ADVICE: &str = "correct the export, or the feed's expression";
 const AGAIN_ADVICE: &str = "look at the cluster's own log, and run again; nothing was published";
 const BUG_ADVICE: &str = "build with `engine: embedded`, and report this";
@@ -34,6 +41,10 @@ const BUG_ADVICE: &str = "build with `engine: embedded`, and report this";
 const MEANINGS: &[(&str, Class, &str)] = &[
     ("OutOfMemoryError", Class::Infrastructure, MEMORY_ADVICE),
     ("Java heap space", Class::Infrastructure, MEMORY_ADVICE),
+    // How an executor ends that ran out of memory.
+    ("exited with code 52", Class::Infrastructure, MEMORY_ADVICE),
+    ("stopped SparkContext", Class::Infrastructure, ENDED_ADVICE),
+    ("SparkContext was shut down", Class::Infrastructure, ENDED_ADVICE),
     ("UNABLE_TO_ACQUIRE_MEMORY", Class::Infrastructure, MEMORY_ADVICE),
     ("Container killed by YARN", Class::Infrastructure, MEMORY_ADVICE),
     ("No space left on device", Class::Infrastructure, SPACE_ADVICE),
@@ -51,12 +62,41 @@ const MEANINGS: &[(&str, Class, &str)] = &[
     ),
     ("FILE_NOT_EXIST", Class::Infrastructure, CHANGED_ADVICE),
     ("PATH_NOT_FOUND", Class::Infrastructure, PATH_ADVICE),
-    ("FAILED_READ_FILE", Class::Data, FILE_ADVICE),
-    ("CANNOT_READ_FILE", Class::Data, FILE_ADVICE),
+    // Spark wraps whatever a reader fails with in FAILED_READ_FILE, and a reader of Parquet what its stream fails
+    // with: only what is left after these is the file's own matter.
+    ("ConnectException", Class::Infrastructure, STORE_ADVICE),
+    ("ConnectTimeout", Class::Infrastructure, STORE_ADVICE),
+    ("SocketTimeout", Class::Infrastructure, STORE_ADVICE),
+    ("SocketException", Class::Infrastructure, STORE_ADVICE),
+    ("ApiCallTimeout", Class::Infrastructure, STORE_ADVICE),
+    ("timed out", Class::Infrastructure, STORE_ADVICE),
+    ("UnknownHost", Class::Infrastructure, STORE_ADVICE),
+    ("NoRouteToHost", Class::Infrastructure, STORE_ADVICE),
+    ("Connection refused", Class::Infrastructure, STORE_ADVICE),
+    ("Connection reset", Class::Infrastructure, STORE_ADVICE),
+    ("BlockMissing", Class::Infrastructure, STORE_ADVICE),
+    ("Could not obtain block", Class::Infrastructure, STORE_ADVICE),
+    ("StandbyException", Class::Infrastructure, STORE_ADVICE),
+    ("SdkClientException", Class::Infrastructure, STORE_ADVICE),
+    ("AWSClientIOException", Class::Infrastructure, STORE_ADVICE),
+    ("AWSServiceThrottled", Class::Infrastructure, STORE_ADVICE),
+    ("PARQUET_COLUMN_DATA_TYPE_MISMATCH", Class::Data, FILE_ADVICE),
+    ("SchemaColumnConvertNotSupported", Class::Data, FILE_ADVICE),
+    ("ParquetDecodingException", Class::Data, FILE_ADVICE),
+    ("is not a Parquet file", Class::Data, FILE_ADVICE),
+    ("corrupted file", Class::Data, FILE_ADVICE),
+    ("Malformed ORC file", Class::Data, FILE_ADVICE),
+    ("ORC file footer", Class::Data, FILE_ADVICE),
+    ("InvalidProtocolBufferException", Class::Data, FILE_ADVICE),
+    ("FAILED_READ_FILE", Class::Infrastructure, UNREAD_ADVICE),
+    ("CANNOT_READ_FILE", Class::Infrastructure, UNREAD_ADVICE),
     ("CAST_INVALID_INPUT", Class::Data, DATA_ADVICE),
     ("CAST_OVERFLOW", Class::Data, DATA_ADVICE),
     ("ARITHMETIC_OVERFLOW", Class::Data, DATA_ADVICE),
     ("DIVIDE_BY_ZERO", Class::Data, DATA_ADVICE),
+    ("REMAINDER_BY_ZERO", Class::Data, DATA_ADVICE),
+    ("INVALID_UTF8_STRING", Class::Data, DATA_ADVICE),
+    ("DUPLICATED_MAP_KEY", Class::Data, DATA_ADVICE),
     ("NUMERIC_VALUE_OUT_OF_RANGE", Class::Data, DATA_ADVICE),
     ("CANNOT_PARSE", Class::Data, DATA_ADVICE),
     ("USER_RAISED_EXCEPTION", Class::Data, DATA_ADVICE),
@@ -123,6 +163,20 @@ impl Told {
             .any(|text| text.contains(words))
     }
 
+    /// What it is called without quoting anything: Spark's name for the error, and the words that we know.
+    fn name(&self, known: Option<&str>) -> Option<String> {
+        let of_name =
+            |letter: char| letter.is_ascii_uppercase() || letter.is_ascii_digit() || "_.".contains(letter);
+        let condition =
+            Some(self.condition.as_str()).filter(|name| !name.is_empty() && name.chars().all(of_name));
+        match (condition, known) {
+            (Some(condition), Some(known)) if !condition.contains(known) => {
+                Some(format!("{condition}, {known}"))
+            }
+            (condition, known) => condition.or(known).map(str::to_owned),
+        }
+    }
+
     /// In its own words: the message, and the root of its causes where that says more.
     fn shown(&self) -> String {
         let message = beginning(&self.message);
@@ -132,18 +186,41 @@ impl Told {
     }
 }
 
-/// A fault of what was attempted. What the server says is quoted.
-pub(crate) fn fault(what: String, code: Code, told: &Told) -> Fault {
-    let meaning =
-        MEANINGS.iter().find(|(words, _, _)| told.says(words)).map(|(_, class, advice)| (*class, *advice));
+/// Whether what a server says may be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Quoting {
+    /// It is quoted.
+    Shown,
+    /// Only by which name it calls the error: values that may not be shown are nowhere but in its messages.
+    Withheld,
+}
+
+/// A fault of what was attempted.
+pub(crate) fn fault(what: String, code: Code, told: &Told, quoting: Quoting) -> Fault {
+    let words = MEANINGS.iter().find(|(words, _, _)| told.says(words));
+    let meaning = words.map(|(_, class, advice)| (*class, *advice));
     let (class, advice) = match code {
         Code::Unauthenticated => (Class::Denied, TOKEN_ADVICE),
         Code::PermissionDenied => (Class::Denied, ACCESS_ADVICE),
+        Code::Unavailable if told.says("invalid peer certificate") => {
+            (Class::Infrastructure, CERTIFICATE_ADVICE)
+        }
+        Code::Unavailable if told.says("InvalidContentType") => (Class::Infrastructure, PLAIN_ADVICE),
         Code::Unavailable | Code::DeadlineExceeded => (Class::Infrastructure, SERVER_ADVICE),
         Code::Unknown => meaning.unwrap_or((Class::Infrastructure, SERVER_ADVICE)),
         _ => meaning.unwrap_or((Class::Infrastructure, AGAIN_ADVICE)),
     };
-    Fault::new(class, what).because(told.shown()).advise(advice)
+    match quoting {
+        Quoting::Shown => Fault::new(class, what).because(told.shown()).advise(advice),
+        Quoting::Withheld => {
+            let name = told.name(words.map(|(words, _, _)| *words)).unwrap_or(code.description().to_owned());
+            Fault::new(
+                class,
+                format!("{what}: {name} (its message is withheld, since the feed masks values)"),
+            )
+            .advise(advice)
+        }
+    }
 }
 
 /// The beginning of a message: below it are stack traces.
@@ -183,7 +260,7 @@ mod tests {
             message: (*message).to_owned(),
         };
         told.add(causes.iter().map(detail).collect());
-        let fault = fault("failed to join".to_owned(), code, &told);
+        let fault = fault("failed to join".to_owned(), code, &told, Quoting::Shown);
         (fault.class(), fault.chain())
     }
 
@@ -218,6 +295,72 @@ mod tests {
             ),
         ] {
             assert_eq!(class_of(code, message, condition, causes).0, expected, "{message}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_was_not_read_is_unfit_only_where_it_is_damaged() {
+        for (cause, expected) in [
+            ("file:/w/part-0.parquet is not a Parquet file. Expected magic number at tail", Class::Data),
+            (
+                "org.apache.parquet.io.ParquetDecodingException: Can not read value at 1 in block 0",
+                Class::Data,
+            ),
+            ("SchemaColumnConvertNotSupportedException: column: [id], physicalType: INT32", Class::Data),
+            ("java.net.ConnectException: Connection refused", Class::Infrastructure),
+            ("java.net.SocketTimeoutException: Read timed out", Class::Infrastructure),
+            ("java.net.UnknownHostException: namenode", Class::Infrastructure),
+            ("org.apache.hadoop.hdfs.BlockMissingException: Could not obtain block", Class::Infrastructure),
+            ("AWSClientIOException: re-open s3a://w/part-0.parquet", Class::Infrastructure),
+            ("java.io.EOFException: End of file reached before reading fully", Class::Infrastructure),
+            ("org.apache.hadoop.security.AccessControlException: Permission denied", Class::Denied),
+        ] {
+            let message = "[FAILED_READ_FILE.NO_HINT] Encountered error while reading file part-0.parquet.";
+            let (class, told) =
+                class_of(Code::Internal, message, "FAILED_READ_FILE.NO_HINT", &[message, cause]);
+            assert_eq!(class, expected, "{told}");
+        }
+        // A reader of Parquet wraps what its stream fails with.
+        let causes = ["ParquetDecodingException: could not read page", "java.net.ConnectException: refused"];
+        let (class, _) =
+            class_of(Code::Internal, "[FAILED_READ_FILE.NO_HINT]", "FAILED_READ_FILE.NO_HINT", &causes);
+        assert_eq!(class, Class::Infrastructure);
+        let mismatch = "FAILED_READ_FILE.PARQUET_COLUMN_DATA_TYPE_MISMATCH";
+        assert_eq!(class_of(Code::Internal, "", mismatch, &[]).0, Class::Data);
+    }
+
+    #[test]
+    fn values_that_an_expression_refuses_are_data() {
+        for condition in ["REMAINDER_BY_ZERO", "INVALID_UTF8_STRING", "DUPLICATED_MAP_KEY", "DIVIDE_BY_ZERO"]
+        {
+            assert_eq!(class_of(Code::Internal, "", condition, &[]).0, Class::Data, "{condition}");
+        }
+    }
+
+    #[test]
+    fn what_a_server_says_can_be_withheld() {
+        let quoted = "The value 'O'Brien' of the type \"STRING\", or 4711L, cannot be cast";
+        for (code, condition, cause, name) in [
+            (Code::Internal, "CAST_INVALID_INPUT", "O'Brien", "CAST_INVALID_INPUT"),
+            (
+                Code::Internal,
+                "TASK_WRITE_FAILED",
+                "4711: No space left on device",
+                "TASK_WRITE_FAILED, No space left on device",
+            ),
+            (Code::Internal, "4711 O'Brien", "Cannot cast 4711", "Cannot cast"),
+            (Code::Internal, "", "4711", "Internal error"),
+            (Code::Unavailable, "", "O'Brien", "The service is currently unavailable"),
+        ] {
+            let mut told = Told::of(&status(code, quoted, condition));
+            told.add(vec![ErrorDetail {
+                classes: vec!["java.io.IOException".to_owned()],
+                message: cause.to_owned(),
+            }]);
+            let fault = fault("failed to join".to_owned(), code, &told, Quoting::Withheld);
+            let all = format!("{} {:?} {fault:?}", fault.chain(), fault.advice());
+            assert!(fault.chain().starts_with(&format!("failed to join: {name} (")), "{all}");
+            assert!(!all.contains("Brien") && !all.contains("4711"), "{all}");
         }
     }
 

@@ -11,6 +11,7 @@ mod counts;
 mod endpoint;
 mod engine;
 mod failure;
+mod file;
 mod parts;
 mod protocol;
 mod session;
@@ -19,6 +20,6 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-pub use check::check;
+pub use check::{check, check_formats};
 pub use endpoint::Endpoint;
-pub use engine::{Explained, SparkEngine, explain, probe};
+pub use engine::{Explained, FilesView, SparkEngine, explain, probe};

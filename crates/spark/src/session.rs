@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use std::io::Cursor;
 use std::time::{Duration, Instant};
 
-use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
+use arrow_array::{Array, RecordBatch};
+use arrow_cast::cast;
 use arrow_ipc::reader::StreamReader;
+use arrow_schema::DataType;
 use hivecast_run::{Context, Event, Fault, Result, Step, Unit};
 use tokio::runtime::{Builder, Runtime};
 use tonic::{Code, Status, Streaming};
@@ -15,7 +17,7 @@ use uuid::Uuid;
 
 use crate::client::Client;
 use crate::endpoint::Endpoint;
-use crate::failure::{Told, fault};
+use crate::failure::{Quoting, Told, fault};
 use crate::protocol::{
     self as protocol, ConfigOperation, ConfigRequest, ConfigResponse, ConfigSet, CreateView, Empty,
     ExecutePlanRequest, ExecutePlanResponse, InterruptRequest, KeyValue, Operation, Plan,
@@ -38,7 +40,7 @@ const CANCEL_LOOK: Duration = Duration::from_millis(200);
 /// administrator may have set less: it hears something this often.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 /// How often a stream that broke is taken up again, with nothing new between, before a run gives up.
-const REATTACHES_MAX: u32 = 5;
+const REATTACHES_MAX: u32 = 4;
 /// The pause before the first; it doubles with each.
 const REATTACH_PAUSE: Duration = Duration::from_secs(1);
 /// How long a server has to take note of our end.
@@ -55,6 +57,7 @@ pub(crate) struct Session {
     /// The server's own id of the session.
     observed: Option<String>,
     server: Server,
+    quoting: Quoting,
 }
 
 /// What speaks the protocol.
@@ -113,7 +116,8 @@ impl Session {
         };
         let server = Server { kind: ServerKind::Spark, version: String::new() };
         let (id, user) = (Uuid::new_v4().to_string(), endpoint.user.clone());
-        let mut session = Session { client, runtime, host, id, user, observed: None, server };
+        let mut session =
+            Session { client, runtime, host, id, user, observed: None, server, quoting: Quoting::Shown };
         let what = format!("failed to connect to Spark at {}", session.host);
         let answer: ConfigResponse = session
             .wait(context, session.client.ask(CONFIG, session.settings(settings)))?
@@ -121,6 +125,11 @@ impl Session {
         session.observed = Some(answer.server_side_session_id).filter(|id| !id.is_empty());
         session.server = Server::of(&session.text("ask its version", "select version()", context)?);
         Ok(session)
+    }
+
+    /// From now on no message of the server is passed on: any may quote a value that consumers don't see.
+    pub(crate) fn withhold_messages(&mut self) {
+        self.quoting = Quoting::Withheld;
     }
 
     /// How messages name the server.
@@ -177,14 +186,15 @@ impl Session {
     fn text(&self, what: &str, sql: &str, context: &Context<'_>) -> Result<String> {
         let mut found = String::new();
         self.query(what, sql, context, &mut |batch| {
-            if batch.num_rows() > 0
-                && let Some(text) = batch.column(0).as_string_opt::<i32>()
-            {
-                text.value(0).clone_into(&mut found);
+            if let Some(text) = first_text(what, &batch)? {
+                found = text;
             }
             Ok(())
         })?;
-        Ok(found)
+        match found.is_empty() {
+            false => Ok(found),
+            true => Err(Fault::infrastructure(format!("failed to {what}: Spark at {} gave none", self.host))),
+        }
     }
 
     /// Writes a query's rows as Parquet files below `path`, where nothing may be yet, in one directory for
@@ -216,12 +226,49 @@ impl Session {
         each: &mut dyn FnMut(RecordBatch) -> Result<()>,
     ) -> Result<()> {
         let mut execution = Execution { id: Uuid::new_v4().to_string(), last: None, pinged: Instant::now() };
-        self.follow(&mut execution, operation, context, each).map_err(|trouble| match trouble {
+        let followed = self.follow(&mut execution, operation, context, each);
+        followed.map_err(|trouble| match trouble {
             Trouble::Server(status) => {
                 self.explain(format!("failed to {what} with {}", self.name()), &status)
             }
-            Trouble::Ours(fault) => fault,
+            Trouble::Ours(fault) => {
+                self.abandon(&execution);
+                fault
+            }
         })
+    }
+
+    /// Stops an operation that nobody waits for any more. Returns once the server is done with it, since what
+    /// it writes to is removed next.
+    fn abandon(&self, execution: &Execution) {
+        let (interrupt, reattach) = (self.interruption(), self.reattachment(execution));
+        let end = async {
+            let _: Result<Empty, Status> = self.client.ask(INTERRUPT, interrupt).await;
+            let rest = self.client.stream::<_, ExecutePlanResponse>(REATTACH, reattach).await;
+            if let Ok(mut rest) = rest {
+                while let Ok(Some(_)) = rest.message().await {}
+            }
+        };
+        let _ = self.runtime.block_on(async { tokio::time::timeout(FAREWELL, end).await });
+    }
+
+    fn interruption(&self) -> InterruptRequest {
+        InterruptRequest {
+            session_id: self.id.clone(),
+            user_context: self.user_context(),
+            kind: protocol::INTERRUPT_ALL,
+        }
+    }
+
+    fn reattachment(&self, execution: &Execution) -> ReattachExecuteRequest {
+        ReattachExecuteRequest {
+            session_id: self.id.clone(),
+            user_context: self.user_context(),
+            operation_id: execution.id.clone(),
+            client_type: Some(CLIENT.to_owned()),
+            last_response_id: execution.last.clone(),
+            observed_session_id: self.observed.clone(),
+        }
     }
 
     /// Takes answers until the server says that it is done. A stream that ends before that is taken up again
@@ -250,19 +297,34 @@ impl Session {
                     return Err(Trouble::Server(interrupted()));
                 }
                 Ok(None) => stream = self.reattach(execution, context)?,
-                Err(status) if is_passing(&status) && broken < REATTACHES_MAX => {
-                    let pause = REATTACH_PAUSE * 2u32.pow(broken);
-                    broken += 1;
-                    self.wait(context, tokio::time::sleep(pause)).map_err(Trouble::Ours)?;
-                    match self.reattach(execution, context) {
-                        Ok(again) => stream = again,
-                        Err(Trouble::Server(status)) if is_passing(&status) && broken < REATTACHES_MAX => {}
-                        Err(trouble) => return Err(trouble),
-                    }
+                Err(status) if is_passing(&status) => {
+                    stream = self.resume(execution, &mut broken, status, context)?;
                 }
                 Err(status) => return Err(Trouble::Server(status)),
             }
         }
+    }
+
+    /// Takes up a stream that broke, with pauses in which what broke may mend.
+    fn resume(
+        &self,
+        execution: &Execution,
+        broken: &mut u32,
+        status: Status,
+        context: &Context<'_>,
+    ) -> Result<Streaming<ExecutePlanResponse>, Trouble> {
+        let mut why = status;
+        while *broken < REATTACHES_MAX {
+            let pause = REATTACH_PAUSE * 2u32.pow(*broken);
+            *broken += 1;
+            // A timer is made where the runtime is entered.
+            self.wait(context, async { tokio::time::sleep(pause).await }).map_err(Trouble::Ours)?;
+            match self.reattach(execution, context) {
+                Err(Trouble::Server(status)) if is_passing(&status) => why = status,
+                other => return other,
+            }
+        }
+        Err(Trouble::Server(why))
     }
 
     fn execute(
@@ -291,15 +353,7 @@ impl Session {
         execution: &Execution,
         context: &Context<'_>,
     ) -> Result<Streaming<ExecutePlanResponse>, Trouble> {
-        let request = ReattachExecuteRequest {
-            session_id: self.id.clone(),
-            user_context: self.user_context(),
-            operation_id: execution.id.clone(),
-            client_type: Some(CLIENT.to_owned()),
-            last_response_id: execution.last.clone(),
-            observed_session_id: self.observed.clone(),
-        };
-        self.wait(context, self.client.stream(REATTACH, request))
+        self.wait(context, self.client.stream(REATTACH, self.reattachment(execution)))
             .map_err(Trouble::Ours)?
             .map_err(Trouble::Server)
     }
@@ -314,14 +368,15 @@ impl Session {
         self.runtime.block_on(async {
             loop {
                 context.check_cancelled().map_err(Trouble::Ours)?;
+                if execution.pinged.elapsed() >= PING_INTERVAL {
+                    let (client, ping) = (self.client.clone(), self.settings(&[]));
+                    // Beside the stream, which will tell if no answer can be had.
+                    tokio::spawn(async move { client.ask::<_, ConfigResponse>(CONFIG, ping).await });
+                    execution.pinged = Instant::now();
+                }
                 // What is read of a message is kept in the stream when this gives up.
                 if let Ok(answer) = tokio::time::timeout(CANCEL_LOOK, stream.message()).await {
                     return Ok(answer);
-                }
-                if execution.pinged.elapsed() >= PING_INTERVAL {
-                    // If it can't be had, the stream will tell.
-                    let _: Result<ConfigResponse, Status> = self.client.ask(CONFIG, self.settings(&[])).await;
-                    execution.pinged = Instant::now();
                 }
             }
         })
@@ -355,18 +410,14 @@ impl Session {
                 told.add(details.errors);
             }
         }
-        fault(what, status.code(), &told)
+        fault(what, status.code(), &told, self.quoting)
     }
 }
 
 impl Drop for Session {
     /// Whatever happened to us, the server must not go on with it.
     fn drop(&mut self) {
-        let interrupt = InterruptRequest {
-            session_id: self.id.clone(),
-            user_context: self.user_context(),
-            kind: protocol::INTERRUPT_ALL,
-        };
+        let interrupt = self.interruption();
         let release =
             ReleaseSessionRequest { session_id: self.id.clone(), user_context: self.user_context() };
         let farewell = async {
@@ -431,6 +482,15 @@ fn take(
     }
 }
 
+/// The text in a batch's first column and row.
+fn first_text(what: &str, batch: &RecordBatch) -> Result<Option<String>> {
+    let Some(column) = batch.columns().first().filter(|column| !column.is_empty()) else { return Ok(None) };
+    let column = cast(column, &DataType::Utf8)
+        .map_err(|error| Fault::infrastructure(format!("failed to {what}")).because(error))?;
+    let column = column.as_string::<i32>();
+    Ok(column.is_valid(0).then(|| column.value(0).to_owned()))
+}
+
 fn command(kind: protocol::CommandKind) -> Operation {
     Operation::Command(protocol::Command { kind: Some(kind) })
 }
@@ -442,6 +502,22 @@ fn relation(sql: &str) -> Relation {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_version_is_read_in_whatever_layout_it_comes() {
+        use arrow_array::{ArrayRef, Int64Array, LargeStringArray, StringArray, StringViewArray};
+        use std::sync::Arc;
+        let text = |column: ArrayRef| {
+            let batch = RecordBatch::try_from_iter([("version", column)]).unwrap();
+            first_text("ask its version", &batch).unwrap()
+        };
+        let version = Some("4.2.0 0123".to_owned());
+        assert_eq!(text(Arc::new(LargeStringArray::from(vec!["4.2.0 0123"]))), version);
+        assert_eq!(text(Arc::new(StringArray::from(vec!["4.2.0 0123"]))), version);
+        assert_eq!(text(Arc::new(StringViewArray::from(vec!["4.2.0 0123"]))), version);
+        assert_eq!(text(Arc::new(StringArray::from(vec![None::<&str>]))), None);
+        assert_eq!(text(Arc::new(Int64Array::from(Vec::<i64>::new()))), None);
+    }
 
     #[test]
     fn a_server_is_told_by_its_version() {

@@ -76,10 +76,7 @@ pub(crate) fn nested(level: LevelPlan<'_>, sources: &Sources) -> Result<String, 
 
 /// A level's rows in lists, one for each set of join columns.
 fn grouped(level: LevelPlan<'_>, sources: &Sources) -> Result<String, Refused> {
-    let mut rows = nested(level, sources)?;
-    if sources.sets_elements_aside && level.rows() == Rows::Many {
-        rows = format!("select * from {} where not ({})", counted(level, &rows), is_ambiguous(level));
-    }
+    let rows = without_ambiguous(level, sources, nested(level, sources)?);
     let slots = (0..level.slots().len()).map(Names::slot);
     let children = level.children().enumerate().map(|(index, _)| Names::child(index));
     let fields: Vec<String> = slots.chain(children).map(|name| format!("'{name}', {name}")).collect();
@@ -94,6 +91,18 @@ fn grouped(level: LevelPlan<'_>, sources: &Sources) -> Result<String, Refused> {
         present.join(" and "),
         on.join(", ")
     ))
+}
+
+/// A level's rows that join with the one above: those that have a key of their own, where others are set aside.
+pub(crate) fn joining(sources: &Sources, level: LevelPlan<'_>) -> Result<String, Refused> {
+    Ok(without_ambiguous(level, sources, rows(level, sources)?))
+}
+
+fn without_ambiguous(level: LevelPlan<'_>, sources: &Sources, rows: String) -> String {
+    match sources.sets_elements_aside && level.rows() == Rows::Many {
+        true => format!("select * from {} where not ({})", counted(level, &rows), is_ambiguous(level)),
+        false => rows,
+    }
 }
 
 /// A level's rows, as what follows `from`, with how many have the join columns and the element's key of each.

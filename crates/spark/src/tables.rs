@@ -18,6 +18,52 @@ use crate::protocol::{DataSource, Read, Relation, RelationKind, Sql};
 use crate::session::Session;
 use crate::statement::{Refused, ddl};
 
+/// What is to be known of a table's files before they are made a view.
+#[derive(Clone, Debug)]
+pub(crate) struct TableFiles {
+    /// The feed's name for the table.
+    pub(crate) table: String,
+    pub(crate) format: FileFormat,
+    /// The columns that the files have.
+    pub(crate) schema: Schema,
+    /// Why a server would read other values than Hivecast does; none where it would not.
+    pub(crate) peculiar: Option<String>,
+    /// The query of the rows of the load_date.
+    rows: String,
+}
+
+impl TableFiles {
+    /// Of frozen files.
+    pub(crate) fn of_inputs(inputs: &Inputs) -> Vec<TableFiles> {
+        let files = |(number, input): (usize, &TableInput)| TableFiles {
+            table: input.table.clone(),
+            format: input.format,
+            schema: file_schema(input),
+            peculiar: input.is_peculiar(),
+            rows: raw(input, number),
+        };
+        inputs.tables.iter().enumerate().map(files).collect()
+    }
+
+    /// Of files that are not frozen yet, by the feed's names of their tables. A partition's own column is a
+    /// text, of which nothing is refused.
+    pub(crate) fn of_formats(checked: &Checked, formats: &BTreeMap<String, FileFormat>) -> Vec<TableFiles> {
+        let known = formats.iter().filter_map(|(table, format)| {
+            let schema = checked.schemas.get(table)?;
+            Some((table, *format, schema))
+        });
+        let files =
+            |(number, (table, format, schema)): (usize, (&String, FileFormat, &Arc<Schema>))| TableFiles {
+                table: table.clone(),
+                format,
+                schema: schema.as_ref().clone(),
+                peculiar: None,
+                rows: format!("select * from {}", view(number)),
+            };
+        known.enumerate().map(files).collect()
+    }
+}
+
 /// How the statements name each table's rows.
 #[derive(Debug)]
 pub(crate) struct Sources {
@@ -53,7 +99,7 @@ impl Sources {
     pub(crate) fn of_feed(
         nesting: &Nesting<'_>,
         checked: &Checked,
-        inputs: &Inputs,
+        files: &[TableFiles],
     ) -> std::result::Result<Sources, Refused> {
         let is_such = |gate: &Gate| gate.rule == Rule::ElementKey && gate.severity == Severity::Quarantine;
         let mut sources = Sources {
@@ -62,8 +108,8 @@ impl Sources {
             names: Vec::new(),
             views: Vec::new(),
         };
-        for (number, input) in inputs.tables.iter().enumerate() {
-            sources.add(&input.table, raw(input, number), nesting, checked)?;
+        for files in files {
+            sources.add(&files.table, files.rows.clone(), nesting, checked)?;
         }
         for name in &checked.queries {
             let Some(Table { source: Query(sql), .. }) =
@@ -226,7 +272,7 @@ pub(crate) fn make_views(
 }
 
 /// The view of a table's files.
-fn view(number: usize) -> String {
+pub(crate) fn view(number: usize) -> String {
     format!("hivecast_files_{number}")
 }
 
@@ -265,7 +311,7 @@ pub(crate) fn file_schema(input: &TableInput) -> Schema {
     Schema::new(fields.collect::<Vec<_>>())
 }
 
-fn format_name(format: FileFormat) -> &'static str {
+pub(crate) fn format_name(format: FileFormat) -> &'static str {
     match format {
         FileFormat::Parquet => "parquet",
         FileFormat::Orc => "orc",

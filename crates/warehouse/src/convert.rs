@@ -235,7 +235,7 @@ fn check_lengths(column: &ArrayRef, most: u32, name: &str) -> Result<(), ArrowEr
 /// The column with the entries of its maps in the order of their keys, at whatever depth they lie: a
 /// map has no order, writers put one and the same in different ones, and its document must not change
 /// with them.
-pub(crate) fn sort_maps(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+pub fn sort_maps(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     if !has_maps(column.data_type()) {
         return Ok(Arc::clone(column));
     }

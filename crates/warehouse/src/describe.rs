@@ -156,9 +156,9 @@ fn check_own(wish: &Wish<'_>, place: &Place, declared: &Declared, format: FileFo
     Ok(())
 }
 
-fn freeze_file(file: Listed, row_groups: Vec<RowGroup>) -> InputFile {
+fn freeze_file(file: Listed, row_groups: Vec<RowGroup>, peculiar: Option<String>) -> InputFile {
     let Listed { path, size, modified_ns, version } = file;
-    InputFile { path, size, modified_ns, version, row_groups }
+    InputFile { path, size, modified_ns, version, row_groups, peculiar }
 }
 
 /// How many of a partition's files are looked at together. Each is a few ways to the store and back, in which
@@ -176,6 +176,7 @@ struct Looked {
     /// Of text with a header the names; empty for other files of lines.
     columns: FieldBytes,
     row_groups: Vec<RowGroup>,
+    peculiar: Option<String>,
 }
 
 /// A table whose files are looked at.
@@ -191,13 +192,16 @@ impl Table<'_> {
         let declared = self.declared;
         if listed.size == 0 {
             let format = format_of_nothing(self.wish.name, &listed.path, declared.format)?;
-            return Ok(Looked { format, columns: Vec::new(), row_groups: Vec::new() });
+            return Ok(Looked { format, columns: Vec::new(), row_groups: Vec::new(), peculiar: None });
         }
         let file = DataFile::open(self.wish.name, &*self.place.storage, &listed.path)?;
         let format = format_of(&file, declared.format)?;
+        let mut peculiar = None;
         let (columns, row_groups) = match format {
             FileFormat::Parquet => {
                 let footer = parquet_file::read_footer(&file, declared.zone)?;
+                let names = footer.columns.iter().map(|(field, _)| field.name().clone()).collect();
+                peculiar = footer.peculiar.or_else(|| declared.peculiar_names(names));
                 (self.named(format, &file, footer.columns)?, footer.row_groups)
             }
             FileFormat::Orc => {
@@ -214,7 +218,7 @@ impl Table<'_> {
             }
             FileFormat::Text | FileFormat::Json => (Vec::new(), Vec::new()),
         };
-        Ok(Looked { format, columns, row_groups })
+        Ok(Looked { format, columns, row_groups, peculiar })
     }
 
     /// Files that say themselves what is in them.
@@ -223,7 +227,7 @@ impl Table<'_> {
         let mut frozen = Vec::with_capacity(files.len());
         for (listed, looked) in files.into_iter().zip(looked) {
             columns.push(FileColumns::of(&listed, looked.columns));
-            frozen.push(freeze_file(listed, looked.row_groups));
+            frozen.push(freeze_file(listed, looked.row_groups, looked.peculiar));
         }
         let columns = match declared_fields(self.declared) {
             Some(fields) => as_declared(fields, &columns),
@@ -338,7 +342,7 @@ fn freeze_lines(fields: Vec<Field>, files: Vec<Listed>) -> (FieldBytes, Vec<Inpu
         false => file.size,
     });
     let bytes = bytes.sum();
-    let files = files.into_iter().map(|file| freeze_file(file, Vec::new())).collect();
+    let files = files.into_iter().map(|file| freeze_file(file, Vec::new(), None)).collect();
     (spread(fields, bytes), files)
 }
 

@@ -8,7 +8,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Date32Type;
 use arrow_schema::{DataType, SchemaRef};
 use hivecast_contract::LoadDate;
-use hivecast_feed::{Ready, type_name};
+use hivecast_feed::{FileFormat, Ready, type_name};
 use hivecast_run::{Class, Clock, Context, Fault, Result};
 
 use crate::catalog::{Catalog, CatalogTable, Dates, Partition, Recent, Telling, no_partition, partition_of};
@@ -156,25 +156,27 @@ pub(crate) fn find_day(
     }
 }
 
-/// A table's columns on a day, or on its newest day, whether or not that day is whole.
+/// A table's columns on a day, or on its newest day, whether or not that day is whole, and how its files
+/// are read.
 pub(crate) fn table_schema(
     catalog: &dyn Catalog,
     wish: &Wish<'_>,
     date: Option<LoadDate>,
     clock: &dyn Clock,
-) -> Result<SchemaRef> {
+) -> Result<(SchemaRef, FileFormat)> {
     let table = catalog.find(wish)?;
     if let Some(whole) = table.unpartitioned()? {
         let described = describe_any(wish, &whole, DateSource::Column)?;
         date_column_type(wish, &whole.place, &described)?;
-        return Ok(described.schema);
+        return Ok((described.schema, described.format));
     }
     let date = match date {
         Some(date) => date,
         None => newest_date(wish, &*table, clock)?,
     };
     let partition = partition_of(&*table, wish, date, Telling::Newest).map_err(Problem::into_fault)?;
-    Ok(describe_any(wish, &partition, DateSource::Path)?.schema)
+    let described = describe_any(wish, &partition, DateSource::Path)?;
+    Ok((described.schema, described.format))
 }
 
 fn newest_date(wish: &Wish<'_>, table: &dyn CatalogTable, clock: &dyn Clock) -> Result<LoadDate> {

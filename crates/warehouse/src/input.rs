@@ -38,6 +38,8 @@ pub struct InputFile {
     pub version: Option<String>,
     /// As the file's footer lists them, an ORC file's stripes too; none for files without a footer.
     pub row_groups: Vec<RowGroup>,
+    /// Why another reader of its format would give other values than this one; none where it would not.
+    pub peculiar: Option<String>,
 }
 
 impl InputFile {
@@ -124,6 +126,14 @@ impl Seen {
 }
 
 impl TableInput {
+    /// Why a reader that knows of nothing but the files' format and `schema` would give other values; none
+    /// where it would not.
+    pub fn is_peculiar(&self) -> Option<String> {
+        let file = self.files.iter().find_map(|file| Some((file, file.peculiar.as_ref()?)));
+        let of_file = file.map(|(file, why)| format!("{} {why}", file.path));
+        self.declared.is_peculiar().or(of_file)
+    }
+
     /// What is not as it was when the inputs were frozen: what the catalog says, the mark that the feed
     /// waits for, the files.
     fn changes(&self) -> Result<Vec<String>> {

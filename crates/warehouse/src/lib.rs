@@ -58,6 +58,7 @@ mod watch;
 mod written;
 mod zone;
 
+pub use convert::sort_maps;
 pub use input::{InputFile, Inputs, RowGroup, TableInput};
 pub use latest::Newest;
 pub use retention::{OldPartition, Remains};

@@ -38,6 +38,8 @@ pub(crate) struct Footer {
     /// Arrow arrays.
     pub(crate) columns: Vec<(Field, u64)>,
     pub(crate) row_groups: Vec<RowGroup>,
+    /// As [`crate::InputFile::peculiar`] has it.
+    pub(crate) peculiar: Option<String>,
 }
 
 /// Reads a file's footer. `Class::Data` where it is cut off or corrupt. `zone` is where wall clocks
@@ -55,7 +57,11 @@ pub(crate) fn read_footer(file: &DataFile, zone: Tz) -> Result<Footer> {
         rows: u64::try_from(group.num_rows()).unwrap_or(0),
         decoded_bytes: group.columns().iter().map(chunk_bytes).sum(),
     });
-    Ok(Footer { columns: columns.collect(), row_groups: row_groups.collect() })
+    let has_int96 = hinted.iter().any(|hint| hint.has_int96 == HasInt96::Yes);
+    let columns: Vec<(Field, u64)> = columns.collect();
+    let types: Vec<&DataType> = columns.iter().map(|(field, _)| field.data_type()).collect();
+    let peculiar = times.peculiar(&types, if has_int96 { HasInt96::Yes } else { HasInt96::No });
+    Ok(Footer { row_groups: row_groups.collect(), peculiar, columns })
 }
 
 fn times(file: &DataFile, metadata: &ArrowReaderMetadata, zone: Tz) -> Result<Times> {

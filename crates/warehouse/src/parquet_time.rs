@@ -109,6 +109,34 @@ impl Times {
         })
     }
 
+    /// Why a reader that takes dates and timestamps as they stand would give others than these; `types` are
+    /// those of the file's columns.
+    pub(crate) fn peculiar(self, types: &[&DataType], has_int96: HasInt96) -> Option<String> {
+        let holds = |wanted: &dyn Fn(&DataType) -> bool| types.iter().any(|found| any_leaf(found, wanted));
+        let zone = match self.int96 {
+            Int96::ClockOf(zone) | Int96::OldClockOf(zone) if zone != Tz::UTC => Some(zone),
+            _ => None,
+        };
+        if let (HasInt96::Yes, Some(zone)) = (has_int96, zone) {
+            return Some(format!(
+                "holds timestamps that mean the wall clock of {zone}, by which Hive wrote them"
+            ));
+        }
+        let is_hybrid = |calendar| calendar == Calendar::Hybrid;
+        if holds(&|found| matches!(found, DataType::Date32)) && is_hybrid(self.calendars.dates) {
+            return Some(
+                "holds dates in the calendar of old Java, by which Hive and old Spark wrote them".to_owned(),
+            );
+        }
+        let timestamps = match has_int96 {
+            HasInt96::Yes => self.int96_calendars.timestamps,
+            HasInt96::No => self.calendars.timestamps,
+        };
+        (holds(&|found| matches!(found, DataType::Timestamp(..))) && is_hybrid(timestamps)).then(|| {
+            "holds timestamps in the calendar of old Java, by which Hive and old Spark wrote them".to_owned()
+        })
+    }
+
     /// The table's type for an INT96.
     pub(crate) fn int96_type(self) -> DataType {
         match self.int96 {
@@ -141,6 +169,17 @@ impl Times {
 
 /// Makes wall clocks of a zone out of instants.
 type ToClock = fn(&TimestampMicrosecondArray, Tz) -> Result<TimestampMicrosecondArray, ArrowError>;
+
+/// Whether any type in it, at any depth, is such.
+fn any_leaf(found: &DataType, wanted: &dyn Fn(&DataType) -> bool) -> bool {
+    match found {
+        DataType::List(item) | DataType::LargeList(item) | DataType::Map(item, _) => {
+            any_leaf(item.data_type(), wanted)
+        }
+        DataType::Struct(fields) => fields.iter().any(|field| any_leaf(field.data_type(), wanted)),
+        leaf => wanted(leaf),
+    }
+}
 
 /// Whether a column's timestamps are INT96s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,5 +234,30 @@ mod tests {
 
         let lost = Marks { hive_zone: Some("Nowhere"), ..Marks::default() };
         assert!(Times::by(&lost, berlin).is_err());
+    }
+
+    #[test]
+    fn what_others_would_read_otherwise_is_told() {
+        let berlin: Tz = "Europe/Berlin".parse().unwrap();
+        let of = |marks: Marks<'_>, types: &[&DataType], int96| {
+            Times::by(&marks, berlin).unwrap().peculiar(types, int96).unwrap_or_default()
+        };
+        let mr = "parquet-mr version 1.10.0";
+        let hive2 = || Marks { created_by: mr, ..Marks::default() };
+        let list = DataType::new_list(DataType::Date32, true);
+        assert!(of(hive2(), &[&WALL_CLOCK], HasInt96::Yes).contains("wall clock of Europe/Berlin"));
+        assert!(of(hive2(), &[&list], HasInt96::No).contains("dates in the calendar of old Java"));
+        assert_eq!(of(hive2(), &[&DataType::Utf8View, &DataType::Int64], HasInt96::No), "");
+        let hive4 = Marks {
+            created_by: mr,
+            hive_zone: Some("UTC"),
+            hive_proleptic: Some("true"),
+            ..Marks::default()
+        };
+        assert_eq!(of(hive4, &[&WALL_CLOCK, &DataType::Date32], HasInt96::Yes), "");
+        let spark = |version| Marks { created_by: mr, spark: Some(version), ..Marks::default() };
+        assert_eq!(of(spark("3.5.1"), &[&instant(), &DataType::Date32], HasInt96::Yes), "");
+        assert!(of(spark("2.4.8"), &[&instant()], HasInt96::No).contains("timestamps in the calendar"));
+        assert_eq!(of(Marks::default(), &[&WALL_CLOCK, &DataType::Date32], HasInt96::Yes), "");
     }
 }

@@ -73,6 +73,24 @@ impl Declared {
         }
     }
 
+    /// Why a reader that takes columns by their names and types would give other values; none where not.
+    pub(crate) fn is_peculiar(&self) -> Option<String> {
+        if self.matching == Matching::Positions {
+            return Some("finds its columns by their position, as its properties say".to_owned());
+        }
+        let columns = self.columns.iter().flat_map(|declared| &declared.columns);
+        let ruled = columns.into_iter().find(|(_, of)| text_rule(of).is_some());
+        ruled.map(|(name, _)| {
+            format!("has a column {name} of char(n) or varchar(n), whose rules others don't know")
+        })
+    }
+
+    /// Why a file's columns are not found by their own names; none where they are.
+    pub(crate) fn peculiar_names(&self, names: Vec<String>) -> Option<String> {
+        let own: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
+        (self.names_of(names) != own).then(|| "does not name its columns as the table does".to_owned())
+    }
+
     /// The table's columns that files without names have, in their order.
     pub(crate) fn names_by_position(&self) -> Option<Vec<String>> {
         let columns = &self.columns.as_ref()?.columns;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_schema::SchemaRef;
 use chrono_tz::Tz;
 use hivecast_contract::LoadDate;
-use hivecast_feed::{Feed, Layout, Source, Table};
+use hivecast_feed::{Feed, FileFormat, Layout, Source, Table};
 use hivecast_metastore::Metastore;
 use hivecast_run::{Clock, Context, Fault, Result};
 use hivecast_storage::{Location, Stores};
@@ -63,6 +63,8 @@ pub(crate) fn wishes(feed: &Feed) -> impl Iterator<Item = Wish<'_>> {
 pub struct Found {
     /// The columns of those that can be read.
     pub columns: BTreeMap<String, SchemaRef>,
+    /// How the files of those are read.
+    pub formats: BTreeMap<String, FileFormat>,
     /// Why the others can't be read: `Class::Usage` where there is no such table.
     pub problems: BTreeMap<String, Fault>,
 }
@@ -139,18 +141,19 @@ impl Warehouse {
 
     /// As [`Warehouse::schemas`], with what can't be read kept apart from what can.
     pub fn look_up(&self, feed: &Feed, date: Option<LoadDate>, clock: &dyn Clock) -> Found {
-        let (mut columns, mut problems) = (BTreeMap::new(), BTreeMap::new());
+        let mut found = Found::default();
         for wish in wishes(feed) {
             match table_schema(&*self.catalog, &wish, date, clock) {
-                Ok(schema) => {
-                    columns.insert(wish.name.to_owned(), schema);
+                Ok((schema, format)) => {
+                    found.columns.insert(wish.name.to_owned(), schema);
+                    found.formats.insert(wish.name.to_owned(), format);
                 }
                 Err(fault) => {
-                    problems.insert(wish.name.to_owned(), fault);
+                    found.problems.insert(wish.name.to_owned(), fault);
                 }
             }
         }
-        Found { columns, problems }
+        found
     }
 
     /// Resolves every table of the feed to its files on a day, and freezes the list. Fails with

@@ -272,7 +272,7 @@ fn a_panic_is_our_bug() {
 fn what_the_project_asks_for_in_vain_is_told_with_the_feeds_mistakes() {
     let scratch = Scratch::sampled(10);
     let project = scratch.read("hivecast.yaml");
-    let qa = "  qa:\n    warehouse: { metastore: \"thrift://m:none\" }\n    store: gs://bucket/editions\n    engine: sc://spark:15002\n    target: { dir: \"s3://bucket/topics\" }\n";
+    let qa = "  qa:\n    warehouse: { metastore: \"thrift://m:none\" }\n    store: gs://bucket/editions\n    engine: sc://spark:port\n    target: { dir: \"s3://bucket/topics\" }\n";
     scratch.write("hivecast.yaml", project + qa);
     insta::assert_snapshot!(scratch.hivecast(["--env", "qa", "check"]).failed(2), @r#"
     error: "thrift://m:none" is no address of a metastore: its port is not one
@@ -291,13 +291,13 @@ fn what_the_project_asks_for_in_vain_is_told_with_the_feeds_mistakes() {
        |
        = help: name a directory, or a URL that begins with hdfs://, s3:// or s3a://
 
-    error: this version does not build with Spark
+    error: `engine: sc://spark:port` is no Spark Connect endpoint: its port is no number
       --> [dir]/hivecast.yaml:22:13
        |
-    22 |     engine: sc://spark:15002
-       |             ^^^^^^^^^^^^^^^^
+    22 |     engine: sc://spark:port
+       |             ^^^^^^^^^^^^^^^
        |
-       = help: take `engine` out, or write `embedded`
+       = help: write it as sc://host:15002, or sc://host:443/;use_ssl=true;token=${SPARK_TOKEN}
 
     error: `dir` must be a directory in this version, and is `s3://…`
       --> [dir]/hivecast.yaml:23:20

@@ -26,7 +26,7 @@ pub(crate) fn with_change(scratch: &Scratch, args: &[&str], point: &str, change:
     scratch.finish(child)
 }
 
-fn wait_until_stopped(child: &Child, point: &str) {
+pub(crate) fn wait_until_stopped(child: &Child, point: &str) {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let status = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();

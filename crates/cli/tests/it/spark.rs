@@ -82,13 +82,21 @@ fn spark_reads_and_writes_where_machines_share() {
 fn what_a_cluster_is_asked_can_be_read() {
     let scratch = Scratch::sampled(50);
     let asked = scratch.hivecast(["build", "--explain", "--load-date", DAYS[0]]).succeeded();
-    for word in
-        ["collect_list(named_struct(", "crc32(", "distribute by part", "left join", "hivecast_files_0"]
-    {
+    for word in [
+        "collect_list(named_struct(",
+        "crc32(",
+        "distribute by part",
+        "left join",
+        "-- view hivecast_files_0: table accounts, parquet, ",
+        "queries count",
+    ] {
         assert!(asked.stdout.contains(word), "{word} is not in\n{}", asked.stdout);
     }
     let json = scratch.hivecast(["build", "--explain", "--load-date", DAYS[0], "--json"]).succeeded().json();
     assert_eq!(json["parts"], 1);
+    let path = json["files"][0]["paths"][0].as_str().unwrap();
+    assert!(path.starts_with("file:///") && asked.stdout.contains(path), "{path}");
+    assert!(asked.stdout.contains(json["files"][0]["columns"].as_str().unwrap()), "{}", asked.stdout);
     assert!(json["statement"].as_str().is_some_and(|statement| asked.stdout.contains(statement)));
     assert!(!scratch.join("editions").join("contracts").exists(), "nothing is built");
 }
@@ -109,6 +117,25 @@ fn what_spark_does_otherwise_is_refused_before_anything_is_built() {
         "{}",
         refused.stderr
     );
+    // `check` and `doctor` say so beforehand, and a preview asks no cluster.
+    let checked = scratch.hivecast(["check"]);
+    assert_eq!(checked.code, Some(2), "{}{}", checked.stdout, checked.stderr);
+    assert!(checked.stderr.contains("can't be built with Spark"), "{}", checked.stderr);
+    let shown = scratch.hivecast(["preview", "--load-date", DAYS[0], "--limit", "1"]).succeeded();
+    assert!(shown.stdout.contains("contractBranchCode"), "{}", shown.stdout);
+}
+
+#[test]
+fn files_that_spark_reads_otherwise_are_told_by_check() {
+    let scratch = Scratch::example();
+    scratch
+        .hivecast(["sample", "--accounts", "20", "--days", "1", "--load-date", DAYS[0], "--format", "json"])
+        .succeeded();
+    scratch.hivecast(["check"]).succeeded();
+    use_engine(&scratch, "sc://127.0.0.1:1");
+    let checked = scratch.hivecast(["check"]);
+    assert_eq!(checked.code, Some(2), "{}{}", checked.stdout, checked.stderr);
+    assert!(checked.stderr.contains("it is asked to read Parquet and ORC"), "{}", checked.stderr);
 }
 
 #[test]

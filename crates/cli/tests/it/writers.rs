@@ -11,8 +11,10 @@ use std::process::Child;
 use hivecast_kafka::{KafkaTarget, Settings};
 use hivecast_publish::Target;
 use hivecast_run::{Cancel, Context, Silent, SystemClock};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::changing::wait_until_stopped;
 use crate::support::{DAYS, Ran, Record, Scratch};
 
 /// Enough that each of four writers has several chunks on the second day.
@@ -134,6 +136,17 @@ impl Machines {
     fn killed(&self, machine: u64, writer: &str, day: &str, point: &str) {
         let status = self.writer(machine, writer, day, &[], Some(point)).wait().unwrap();
         assert_eq!(status.signal(), Some(9), "{writer} did not come to {point} ({status})");
+    }
+
+    /// A writer that stands still at a point.
+    fn stopped(&self, machine: u64, writer: &str, day: &str, point: &str) -> Child {
+        let project = format!("machine-{machine}/hivecast.yaml");
+        let args = ["--quiet", "--project", &project, "--env", "many", "publish"];
+        let args = args.into_iter().chain(["--load-date", day, "--json", "--writer", writer]);
+        let mut command = self.scratch.command(args);
+        let child = command.env("MASK_KEY", "for tests").env("HIVECAST_STOP_AT", point).spawn().unwrap();
+        wait_until_stopped(&child, point);
+        child
     }
 
     /// One writer, undisturbed: the manifest.
@@ -370,14 +383,19 @@ fn nobody_begins_before_writer_1_has_opened_the_set() {
 fn of_two_sets_at_once_one_wins() {
     let machines = Machines::in_a_directory();
     let expected = machines.alone(DAYS[0]);
+    // The first set's writer 1 holds its place, and has opened the set, when the second set begins.
+    let holder = machines.stopped(2, "1/3", DAYS[0], "publish.opened");
+    let late = machines.run(4, "1/3", DAYS[0], &[]);
+    assert_eq!(late.code, Some(40), "the place is taken: {}{}", late.stdout, late.stderr);
     let children: Vec<Child> = (1..=2)
-        .flat_map(|set| [1, 2, 3].map(|index| (set * 2, format!("{index}/3"))))
+        .flat_map(|set| [2, 3].map(|index| (set * 2, format!("{index}/3"))))
         .map(|(machine, writer)| machines.writer(machine, &writer, DAYS[0], &[], None))
         .collect();
+    kill_process(Pid::from_child(&holder), Signal::CONT).unwrap();
+    assert_eq!(machines.scratch.finish(holder).code, Some(0), "the first wins");
     let codes: Vec<Option<i32>> =
         children.into_iter().map(|child| machines.scratch.finish(child).code).collect();
     assert!(codes.iter().all(|code| matches!(code, Some(0 | 40))), "{codes:?}");
-    assert!(codes.contains(&Some(0)), "one wins: {codes:?}");
     let mut runs = Vec::new();
     for index in 1..=3 {
         let again = machines.run(1, &format!("{index}/3"), DAYS[0], &[]).succeeded().json();

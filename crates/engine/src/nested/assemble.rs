@@ -9,9 +9,11 @@ use arrow_array::RecordBatch;
 use hivecast_edition::{Edition, EditionWriter, Store};
 use hivecast_run::{Context, Fault, Result, crash_point};
 
+use crate::arrays::batch_bytes;
 use crate::documents::Order;
-use crate::embedded::{changed_or, description, into_findings, least_memory_for_part, part_budget, workers};
+use crate::embedded::{self, changed_or, description, into_findings, least_memory_for_part, workers};
 use crate::findings::AllFindings;
+use crate::gather::{Child, Content, Level};
 use crate::job::Job;
 use crate::memory::SHARD_DOCUMENTS;
 use crate::nested::level::level_of;
@@ -61,7 +63,7 @@ fn build(
     };
     take_counts(&job, &joined.levels)?;
     (joined.set_aside)(&Quarantine { job: &job, checked: &plan.checked })?;
-    shards(plan, &job, joined.parts, &writer)?;
+    shards(plan, &job, joined, &writer)?;
     let findings = into_findings(job);
     plan.inputs.recheck()?;
     crash_point("engine.before_finish");
@@ -100,42 +102,66 @@ fn hide_examples(root: &NodePlan, node: &NodePlan, counts: &mut LevelCounts) {
 }
 
 /// Writes the shards, each from adjacent parts, and sees that no row is missing.
-fn shards(plan: &Plan, job: &Job<'_>, cluster: &dyn Parts, writer: &EditionWriter) -> Result<()> {
-    let parts = cluster.count() as usize;
+fn shards(plan: &Plan, job: &Job<'_>, joined: &Joined<'_>, writer: &EditionWriter) -> Result<()> {
+    let parts = joined.parts.count() as usize;
     let expected = job.found().level(job.root).tally.rows;
     let shards = usize::try_from(expected).unwrap_or(usize::MAX).div_ceil(SHARD_DOCUMENTS);
     let shards = shards.max(job.threads).min(parts.max(1));
-    let rows = job.in_parallel(shards, |shard| {
+    let loaded = job.in_parallel(shards, |shard| {
         let range = parts * shard / shards..parts * (shard + 1) / shards;
-        shard_of(plan, job, cluster, writer, shard as u32, range)
+        shard_of(plan, job, joined.parts, writer, shard as u32, range)
     })?;
-    let rows: u64 = rows.into_iter().sum();
-    if rows != expected {
-        return Err(Fault::infrastructure(format!(
-            "the cluster wrote {rows} rows of table {} and had counted {expected}",
-            job.root.table
-        ))
-        .advise("run again; nothing of this build is kept"));
+    let mut rows = RowsByLevel::default();
+    loaded.iter().flatten().for_each(|(path, more)| *rows.entry(path).or_default() += more);
+    check_rows(job, &joined.levels, &rows)
+}
+
+/// How many rows of each level were loaded, by the level's path.
+type RowsByLevel<'a> = BTreeMap<&'a str, u64>;
+
+/// Sees that no row of any level is missing or doubled.
+fn check_rows(job: &Job<'_>, counted: &[LevelCounts], rows: &RowsByLevel<'_>) -> Result<()> {
+    for node in job.root.walk() {
+        let found = rows.get(node.path.as_str()).copied().unwrap_or(0);
+        let counts = counted.iter().find(|counts| counts.path == node.path);
+        let expected = counts.map_or(0, |counts| counts.nested);
+        if found != expected {
+            return Err(Fault::infrastructure(format!(
+                "the cluster wrote {found} rows of {} and had counted {expected}",
+                node.title()
+            ))
+            .advise("run again; nothing of this build is kept"));
+        }
     }
     Ok(())
 }
 
-fn shard_of(
+/// Counts a level's rows and those below it.
+fn count_rows<'a>(level: &Level<'a>, rows: &mut RowsByLevel<'a>) {
+    *rows.entry(&level.plan.path).or_default() += level.len as u64;
+    let Content::Parts { children, .. } = &level.content else { return };
+    for child in children {
+        if let Child::Linked { level, .. } = child {
+            count_rows(level, rows);
+        }
+    }
+}
+
+fn shard_of<'a>(
     plan: &Plan,
-    job: &Job<'_>,
+    job: &Job<'a>,
     cluster: &dyn Parts,
     writer: &EditionWriter,
     shard: u32,
     parts: Range<usize>,
-) -> Result<u64> {
+) -> Result<RowsByLevel<'a>> {
     let mut shard = writer.shard(shard, &job.root.fields)?;
-    let mut rows = 0;
+    let mut rows = RowsByLevel::default();
     for part in parts {
         job.context.check_cancelled()?;
-        check_memory(plan, cluster, part as u32)?;
-        let batches = cluster.load(part as u32)?;
-        rows += batches.iter().map(RecordBatch::num_rows).sum::<usize>() as u64;
+        let batches = load(plan, cluster, part as u32)?;
         let level = level_of(job, job.root, batches)?;
+        count_rows(&level, &mut rows);
         let order = Order::new(&level, None)?;
         check_range(&order, part as u32, cluster.count())?;
         job.found().keys.add(&level, &order, job.document_keys(), job.aside)?;
@@ -145,17 +171,37 @@ fn shard_of(
     Ok(rows)
 }
 
-fn check_memory(plan: &Plan, cluster: &dyn Parts, part: u32) -> Result<()> {
-    let bytes = cluster.bytes(part);
-    if bytes <= part_budget(plan) as u64 {
-        return Ok(());
-    }
-    let least = least_memory_for_part(bytes as usize, workers(plan));
-    Err(Fault::usage(format!(
-        "part {part} of the documents needs {} MiB, more than the memory limit leaves for it",
+/// A part's rows. They are weighed as they come: a file's size says little of values that it holds once, and
+/// a part with more than its share must not be in memory before it is refused.
+fn load(plan: &Plan, cluster: &dyn Parts, part: u32) -> Result<Vec<RecordBatch>> {
+    let (mut batches, mut bytes, mut rows) = (Vec::new(), 0, 0);
+    cluster.load(part, &mut |batch: RecordBatch| {
+        bytes += batch_bytes(batch.columns()) as u64;
+        rows += batch.num_rows() as u64;
+        if bytes > part_budget(plan) {
+            // The rows that are to come weigh what those that came do, about.
+            let all = u128::from(bytes) * u128::from(cluster.rows(part).max(rows)) / u128::from(rows.max(1));
+            return Err(lacks_memory(plan, &format!("part {part} of the documents"), all as u64));
+        }
+        batches.push(batch);
+        Ok(())
+    })?;
+    Ok(batches)
+}
+
+/// Bytes that a part's rows may have in memory.
+pub fn part_budget(plan: &Plan) -> u64 {
+    embedded::part_budget(plan) as u64
+}
+
+/// Why a part of this size can't be worked on, with the memory limit with which it can: `Class::Usage`.
+pub fn lacks_memory(plan: &Plan, what: &str, bytes: u64) -> Fault {
+    let least = least_memory_for_part(usize::try_from(bytes).unwrap_or(usize::MAX), workers(plan));
+    Fault::usage(format!(
+        "{what} needs {} MiB, more than the memory limit leaves for it",
         bytes.div_ceil(1 << 20)
     ))
-    .advise(format!("run with --memory {}MiB or more", least.div_ceil(1 << 20))))
+    .advise(format!("run with --memory {}MiB or more", least.div_ceil(1 << 20)))
 }
 
 /// A row in a part that is not its own would be out of the edition's order.

@@ -7,6 +7,7 @@ use arrow_array::{Array, ArrayRef, ListArray, RecordBatch};
 use arrow_buffer::OffsetBuffer;
 use arrow_cast::{CastOptions, cast_with_options};
 use hivecast_run::{Fault, Result};
+use hivecast_warehouse::sort_maps;
 
 use crate::arrays::{compact, joined};
 use crate::gather::{Child, Content, Level};
@@ -22,24 +23,27 @@ pub(super) fn level_of<'a>(
 ) -> Result<Level<'a>> {
     let len = batches.iter().map(RecordBatch::num_rows).sum();
     let fields = row_fields(node);
-    let batches = batches.into_iter().map(|batch| columns_of(&batch, &fields)).collect::<Result<Vec<_>>>()?;
+    let batches =
+        batches.into_iter().map(|batch| columns_of(job, &batch, &fields)).collect::<Result<Vec<_>>>()?;
     let columns = joined(batches, fields.iter().map(|field| field.data_type()))?;
     let columns = columns.iter().map(compact).collect::<Result<Vec<_>>>()?;
     level(job, node, columns, len)
 }
 
-/// A batch's columns in the types that the level has. What does not fit would be another value.
-fn columns_of(batch: &RecordBatch, fields: &arrow_schema::Fields) -> Result<Vec<ArrayRef>> {
+/// A batch's columns in the types that the level has, and with their maps in the order that reading gives
+/// them: a cluster leaves them as the files have them. What does not fit would be another value.
+fn columns_of(job: &Job<'_>, batch: &RecordBatch, fields: &arrow_schema::Fields) -> Result<Vec<ArrayRef>> {
     let column = |field: &arrow_schema::FieldRef| {
         let name = field.name();
         let column = batch.column_by_name(name).ok_or_else(|| {
             Fault::infrastructure(format!("failed to read a cluster's rows: they lack column {name}"))
         })?;
         let strict = CastOptions { safe: false, ..CastOptions::default() };
-        cast_with_options(column, field.data_type(), &strict).map_err(|error| {
+        let column_read = cast_with_options(column, field.data_type(), &strict);
+        column_read.and_then(|column| sort_maps(&column)).map_err(|error| {
             let types = format!("{} as {}", column.data_type(), field.data_type());
-            Fault::infrastructure(format!("failed to read column {name} of a cluster's rows, {types}"))
-                .because(error)
+            let what = format!("failed to read column {name} of a cluster's rows, {types}");
+            job.masked.veil_cause(Fault::infrastructure(what).because(error))
         })
     };
     fields.iter().map(column).collect()

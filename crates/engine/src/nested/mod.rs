@@ -25,7 +25,7 @@ use crate::plan::Plan;
 use crate::query_gates::{self, QueryFindings};
 
 pub use crate::query_gates::AskSql;
-pub use assemble::assemble;
+pub use assemble::{assemble, lacks_memory, part_budget};
 pub use quarantine::Quarantine;
 pub use row_check::{RowCheck, RowRule};
 
@@ -71,9 +71,9 @@ impl<'a> Nesting<'a> {
         row_check::of(&self.checked.feed, table)
     }
 
-    /// An error that may quote values, without those that consumers don't see.
-    pub fn veil(&self, sql: &str, fault: Fault) -> Fault {
-        self.masked.veil(&self.checked.feed, sql, fault)
+    /// Whether the feed hides anything from consumers, which a cluster's messages would quote.
+    pub fn hides_anything(&self) -> bool {
+        self.masked.hides_anything()
     }
 }
 
@@ -187,12 +187,13 @@ pub trait Parts: Sync {
     /// `h * n / 2^32`, rounded down, is `p`; rows without a key may be in any.
     fn count(&self) -> u32;
 
-    /// Bytes in memory of a part's rows, about.
-    fn bytes(&self, part: u32) -> u64;
+    /// Rows of a part, as its files tell.
+    fn rows(&self, part: u32) -> u64;
 
-    /// All rows of a part, in any order, with the columns of [`LevelPlan::row_schema`]. What can't be read
-    /// is `Class::Infrastructure`: a cluster's files are no export, and are written again.
-    fn load(&self, part: u32) -> Result<Vec<RecordBatch>>;
+    /// Gives all rows of a part to `take`, in any order, with the columns of [`LevelPlan::row_schema`], and ends
+    /// with its error where it has one. What can't be read is `Class::Infrastructure`: a cluster's files are no
+    /// export, and are written again.
+    fn load(&self, part: u32, take: &mut dyn FnMut(RecordBatch) -> Result<()>) -> Result<()>;
 }
 
 /// What a cluster counted besides, since it is seen of all rows and not of those in documents.
@@ -213,6 +214,9 @@ pub struct LevelCounts {
     pub orphans: Option<(u64, Vec<String>)>,
     /// Of a level below another: rows that can't be told apart.
     pub ambiguous: Option<Ambiguous>,
+    /// How often its rows lie below the root's, each once for every row above that it joins with; of the
+    /// root, its rows. So many have to be in the parts.
+    pub nested: u64,
 }
 
 /// Rows of a level that can't be told apart by its join columns ([`Rows::One`]), or by those and the element's

@@ -1,6 +1,8 @@
 use arrow_array::{RecordBatch, UInt32Array};
+use arrow_cast::{CastOptions, cast_with_options};
 use hivecast_edition::Exclusion;
 use hivecast_run::{Fault, Result};
+use hivecast_warehouse::sort_maps;
 
 use crate::arrays;
 use crate::job::Job;
@@ -54,9 +56,11 @@ impl Quarantine<'_> {
         let mut columns = Vec::new();
         for (field, column) in rows.schema().fields().iter().zip(rows.columns()) {
             let Some((_, wanted)) = schema.column_with_name(field.name()) else { continue };
-            let column = arrow_cast::cast(column, wanted.data_type()).map_err(|error| {
-                Fault::infrastructure(format!("failed to read column {} of table {table}", field.name()))
-                    .because(error)
+            let strict = CastOptions { safe: false, ..CastOptions::default() };
+            let column = cast_with_options(column, wanted.data_type(), &strict);
+            let column = column.and_then(|column| sort_maps(&column)).map_err(|error| {
+                let what = format!("failed to read column {} of table {table}", field.name());
+                self.job.masked.veil_cause(Fault::infrastructure(what).because(error))
             })?;
             fields.push(wanted.clone());
             columns.push(column);

@@ -53,6 +53,8 @@ fn ask(session: &Session, sql: &str, context: &Context<'_>) -> Result<Answer> {
         answer.columns = batch.columns()[1..].iter().map(|column| column.slice(0, 0)).collect();
         let keys = batch.column(0).as_primitive::<Int64Type>();
         for (index, column) in batch.columns()[1..].iter().enumerate() {
+            // As the engine does with what it loads.
+            let column = &hivecast_warehouse::sort_maps(column).unwrap();
             for row in 0..batch.num_rows() {
                 answer.values[index].insert(keys.value(row), shown::shown(column, row));
             }

@@ -40,14 +40,12 @@ pub(crate) fn shown(array: &ArrayRef, row: usize) -> String {
                 parts.map(|(field, column)| format!("{}: {}", field.name(), shown(column, 0))).collect();
             format!("{{{}}}", parts.join(", "))
         }
-        // Hivecast puts them into an order as it reads them.
         DataType::Map(..) => {
             let entries = one.as_map().value(0);
             let (keys, values) = (entries.column(0), entries.column(1));
-            let mut entries: Vec<String> = (0..keys.len())
+            let entries: Vec<String> = (0..keys.len())
                 .map(|entry| format!("{}: {}", shown(keys, entry), shown(values, entry)))
                 .collect();
-            entries.sort();
             format!("{{{}}}", entries.join(", "))
         }
         // Spark has a decimal for it.

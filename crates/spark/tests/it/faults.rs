@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use hivecast_edition::Store;
 use hivecast_engine::{Engine, Plan};
@@ -132,4 +132,47 @@ fn a_build_after_a_failed_one_succeeds() {
         build(&Server::Sail.engine(), &plan, root.path()).unwrap_or_else(|fault| panic!("{}", fault.chain()));
     assert_eq!(edition.description.documents, 2);
     assert!(edition.description.engine.starts_with("sail "), "{}", edition.description.engine);
+}
+
+/// Keeps all that a run tells.
+#[derive(Default)]
+struct Listener(Mutex<Vec<String>>);
+
+impl Sink for Listener {
+    fn event(&self, event: &Event) {
+        self.0.lock().unwrap().push(format!("{event:?}"));
+    }
+}
+
+#[test]
+fn values_that_a_feed_masks_are_in_no_message() {
+    let masked_number = FEED.replace(
+        "fields: { word: word, number: cast(word as int) }",
+        "fields: { number: { value: cast(cast(word as int) as tinyint), mask: sha256 } }",
+    );
+    let masked_text =
+        FEED.replace("number: cast(word as int)", "number: { value: cast(word as int), mask: sha256 }");
+    // What isn't masked could hold what is: the whole message is withheld.
+    let by_query = masked_text.replace("  numbers: { source: numbers }",
+        "  raw: { source: numbers }\n  numbers: { sql: \"select id, word from raw where cast(word as bigint) > 0\" }");
+    for (server, feed, word) in Server::ALL.into_iter().flat_map(|server| {
+        [(&masked_number, "47110815"), (&masked_text, "O'Brien"), (&by_query, "O'Brien")]
+            .map(|(feed, word)| (server, feed, word))
+    }) {
+        assert_ne!(feed, FEED);
+        let root = tempfile::tempdir().unwrap();
+        export(root.path(), word);
+        let plan = plan(feed, root.path(), DATE.parse().unwrap());
+        let store = tempfile::Builder::new().prefix("store-").tempdir_in(root.path()).unwrap().keep();
+        let (listener, cancel) = (Listener::default(), Cancel::default());
+        let context = Context { sink: &listener, cancel: &cancel, clock: &FixedClock(0) };
+        let fault = server.engine().build(&plan, &Store::open(&store).unwrap(), &context).unwrap_err();
+        assert_eq!(fault.class(), Class::Data, "{server:?}: {}", fault.chain());
+        if server == Server::Spark {
+            assert!(fault.chain().contains(": CAST_"), "{}", fault.chain());
+        }
+        let told =
+            format!("{} {:?} {fault:?} {:?}", fault.chain(), fault.advice(), listener.0.lock().unwrap());
+        assert!(!told.contains("47110815") && !told.contains("Brien"), "{server:?}: {told}");
+    }
 }

@@ -1,16 +1,21 @@
 //! The same edition, whichever engine builds it: the example feed, and what its shapes don't have.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use arrow_array::builder::{Int64Builder, ListBuilder, MapBuilder, MapFieldNames, StringBuilder};
+use arrow_array::{Array, ArrayRef, Int64Array, MapArray, RecordBatch, StructArray};
+use arrow_schema::Field;
+use hivecast_engine::Embedded;
 use hivecast_run::{Cancel, Class, Context, FixedClock, Silent};
 use hivecast_sample::{Destination, Existing, FileFormat, Options};
 
-use crate::support::{DATE, Server, assert_same, plan};
+use crate::support::{DATE, Server, assert_same, build, plan};
 
-const CONTRACTS: &str = include_str!("../../../../examples/mdm/feeds/contracts.yaml");
+pub(crate) const CONTRACTS: &str = include_str!("../../../../examples/mdm/feeds/contracts.yaml");
 
 /// The sample export of one day.
-fn export(root: &Path, accounts: u64, format: FileFormat) {
+pub(crate) fn export(root: &Path, accounts: u64, format: FileFormat) {
     let options = Options {
         to: Destination::Directory(root.to_owned()),
         database: hivecast_sample::DATABASE.to_owned(),
@@ -60,6 +65,37 @@ fn gates_find_and_set_aside_the_same() {
     let plan = plan(&feed, root.path(), DATE.parse().unwrap());
     for server in Server::ALL {
         assert_same(&plan, server, root.path());
+    }
+}
+
+#[test]
+fn a_gate_on_nulls_has_no_examples() {
+    let feed = "
+feed: people
+topic: people
+partitions: 1
+tables:
+  people: { source: people }
+document: { from: people, key: id, fields: { name: name } }
+gates:
+  null_rate: { of: people, column: name, max: 10%, severity: warn }
+";
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join(format!("people/load_date={DATE}"));
+    std::fs::create_dir_all(&dir).unwrap();
+    let batch = RecordBatch::try_from_iter([
+        ("id", Arc::new(Int64Array::from(vec![1, 2])) as ArrayRef),
+        ("name", Arc::new(arrow_array::StringArray::from(vec![None, Some("Ada")]))),
+    ]);
+    write_file(&dir, &batch.unwrap());
+    let plan = plan(feed, root.path(), DATE.parse().unwrap());
+    for server in Server::ALL {
+        let edition = build(&server.engine(), &plan, root.path());
+        let edition = edition.unwrap_or_else(|fault| panic!("{}", fault.chain()));
+        let gates = edition.description.gates.iter();
+        let found = gates.into_iter().find(|gate| gate.gate.starts_with("null_rate")).unwrap();
+        assert!(found.measured.contains("1 of 2"), "{server:?}: {found:?}");
+        assert!(found.examples.is_empty(), "{server:?}: {found:?}");
     }
 }
 
@@ -118,4 +154,90 @@ fn other_formats_are_refused_by_their_tables_name() {
     let plan = plan(&feed, root.path(), DATE.parse().unwrap());
     let fault = hivecast_spark::check(&plan.checked, &plan.inputs).unwrap_err();
     assert!(fault.chain().contains("table accounts has files that Spark reads"), "{}", fault.chain());
+}
+
+const MAPS: &str = "
+feed: maps
+topic: maps
+partitions: 1
+tables:
+  people: { source: people }
+  pets: { source: pets }
+document:
+  from: people
+  key: id
+  fields:
+    plain: plain
+    within: within
+    listed: listed
+    pets: { many: pets, on: id, key: id, fields: { plain: plain } }
+gates:
+  allowed: { of: people, column: id, values: ['1'], severity: quarantine }
+";
+
+fn map_builder() -> MapBuilder<StringBuilder, Int64Builder> {
+    let names = MapFieldNames { entry: "key_value".into(), key: "key".into(), value: "value".into() };
+    MapBuilder::new(Some(names), StringBuilder::new(), Int64Builder::new())
+}
+
+fn append(maps: &mut MapBuilder<StringBuilder, Int64Builder>, keys: [&str; 3]) {
+    for (number, key) in keys.into_iter().enumerate() {
+        maps.keys().append_value(key);
+        maps.values().append_value(number as i64);
+    }
+    maps.append(true).unwrap();
+}
+
+/// One map for each row, its entries in no order.
+fn maps() -> MapArray {
+    let mut maps = map_builder();
+    append(&mut maps, ["b", "c", "a"]);
+    append(&mut maps, ["z", "x", "y"]);
+    maps.finish()
+}
+
+/// A table with maps as a column, in a struct and in a list.
+fn export_maps(root: &Path, table: &str) {
+    let dir = root.join(format!("{table}/load_date={DATE}"));
+    std::fs::create_dir_all(&dir).unwrap();
+    let plain: ArrayRef = Arc::new(maps());
+    let field = Arc::new(Field::new("inner", plain.data_type().clone(), true));
+    let within: ArrayRef = Arc::new(StructArray::from(vec![(field, Arc::clone(&plain))]));
+    let mut listed = ListBuilder::new(map_builder());
+    for keys in [["n", "m", "l"], ["3", "1", "2"]] {
+        append(listed.values(), keys);
+        listed.append(true);
+    }
+    let batch = RecordBatch::try_from_iter([
+        ("id", Arc::new(Int64Array::from(vec![1, 2])) as ArrayRef),
+        ("plain", plain),
+        ("within", within),
+        ("listed", Arc::new(listed.finish())),
+    ]);
+    write_file(&dir, &batch.unwrap());
+}
+
+fn write_file(dir: &Path, batch: &RecordBatch) {
+    let file = std::fs::File::create(dir.join("part-0.parquet")).unwrap();
+    let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+    writer.write(batch).unwrap();
+    writer.close().unwrap();
+}
+
+#[test]
+fn maps_have_the_order_of_their_keys_wherever_they_lie() {
+    let root = tempfile::tempdir().unwrap();
+    export_maps(root.path(), "people");
+    export_maps(root.path(), "pets");
+    let plan = plan(MAPS, root.path(), DATE.parse().unwrap());
+    let set_aside = |engine: &dyn hivecast_engine::Engine| {
+        let edition = build(engine, &plan, root.path()).unwrap_or_else(|fault| panic!("{}", fault.chain()));
+        std::fs::read_to_string(edition.quarantine_file().unwrap()).unwrap()
+    };
+    let expected = set_aside(&Embedded);
+    assert!(expected.contains("{x: 1, y: 2, z: 0}"), "{expected}");
+    for server in Server::ALL {
+        assert_same(&plan, server, root.path());
+        assert_eq!(set_aside(&server.engine()), expected, "{server:?}");
+    }
 }

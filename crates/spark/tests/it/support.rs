@@ -86,7 +86,7 @@ pub(crate) fn is_same(plan: &Plan, server: Server, root: &Path) -> bool {
         Err(fault) => panic!("{server:?}: {} ({:?})", fault.chain(), fault.advice()),
     };
     if let Some(difference) = difference(&plan.checked.feed, &embedded, &spark) {
-        let asked = hivecast_spark::explain(&plan.checked, &plan.inputs).unwrap().statement;
+        let asked = hivecast_spark::explain(plan).unwrap().statement;
         panic!("{server:?}: {difference}\n{asked}");
     }
     true
