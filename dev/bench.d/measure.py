@@ -1,5 +1,6 @@
 """Runs a command and says what it took."""
 
+import concurrent.futures
 import os
 import pathlib
 import signal
@@ -54,6 +55,15 @@ def measure(command, directory=None):
             raise Failed(f"{pathlib.Path(command[0]).name} ended with {process.returncode}\n{tail}")
         # Linux counts the peak in KiB (`man 2 getrusage`).
         return Measured(output.read(), wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, load)
+
+
+def measure_together(commands, directory=None):
+    """Runs commands beside each other, all to their ends. What each took, and the wall time from the first
+    one's start to the last one's end."""
+    started = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(len(commands)) as threads:
+        measured = list(threads.map(lambda command: measure(command, directory), commands))
+    return measured, time.monotonic() - started
 
 
 def table(rows):

@@ -23,6 +23,7 @@ environments:
   local:
     warehouse: {warehouse}
     store: ./editions
+    engine: {engine}
     target: {target}
     mask_key: {mask_key}
 """
@@ -40,10 +41,10 @@ def make_sample(hivecast, directory, accounts, skew=0, form="parquet", warehouse
     return directory / "warehouse"
 
 
-def make_project(hivecast, directory, warehouse, target, topic="mdm.contracts", database=DATABASE):
-    """A project with the example feed, its own store, and the given target, topic and database."""
+def make_project(hivecast, directory, warehouse, target, topic="mdm.contracts", database=DATABASE, engine="embedded"):
+    """A project with the example feed, its own store, and the given target, topic, database and engine."""
     measure([hivecast, "--quiet", "init", directory])
-    write_project(directory, warehouse, target)
+    write_project(directory, warehouse, target, engine)
     feed = directory / "feeds" / "contracts.yaml"
     text = feed.read_text()
     for there, wanted in ((TOPIC_LINE, f"topic: {topic}\n"), (f"source: {DATABASE}.", f"source: {database}.")):
@@ -54,8 +55,8 @@ def make_project(hivecast, directory, warehouse, target, topic="mdm.contracts", 
     return directory
 
 
-def write_project(directory, warehouse, target):
-    text = PROJECT.format(warehouse=warehouse, target=json.dumps(target), mask_key=MASK_KEY)
+def write_project(directory, warehouse, target, engine="embedded"):
+    text = PROJECT.format(warehouse=warehouse, engine=engine, target=json.dumps(target), mask_key=MASK_KEY)
     (directory / "hivecast.yaml").write_text(text)
 
 

@@ -28,8 +28,9 @@ OPTIONS = {
 }
 
 
-def start(directory, lifetime, master=MASTER, local_dir=None, conf=(), tls=False):
-    """Starts a server whose files are in `directory`, and returns when it listens."""
+def start(directory, lifetime, master=MASTER, local_dir=None, conf=(), tls=False, memory=DRIVER_MEMORY):
+    """Starts a server whose files are in `directory`, and returns when it listens. `memory` is the driver's heap, in
+    Spark's words; with a local `master` the tasks are in it, too."""
     directory = pathlib.Path(directory).resolve()
     if Running.load(directory):
         raise ServiceError(f"a Spark server already runs in {directory}; stop it first")
@@ -42,7 +43,7 @@ def start(directory, lifetime, master=MASTER, local_dir=None, conf=(), tls=False
         log = directory / f"spark-{attempt}.log"
         log.unlink(missing_ok=True)
         process = services.launch([*environ(python, directory, local_dir), *submit(python, directory, port, conf),
-                                   "--master", master, "--driver-memory", DRIVER_MEMORY,
+                                   "--master", master, "--driver-memory", memory,
                                    "--class", SERVER, "spark-internal"], directory, log, lifetime)
         running = Running("spark", process.pid, services.process_start(process.pid), str(directory), environment(port))
         running.save()
