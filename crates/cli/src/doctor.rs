@@ -51,7 +51,7 @@ enum Status {
 }
 
 pub(crate) fn run(global: &Global, console: &Console) -> Result<(), Failed> {
-    let project = Project::load(global)?;
+    let project = Project::load(global)?.impatient();
     let mut doctor = Doctor { project: &project, cancel: &console.cancel, checks: Vec::new() };
     doctor.environment();
     doctor.store();

@@ -73,6 +73,15 @@ impl Project {
         Ok((Project { feeds, dir, environment }, unfit))
     }
 
+    /// The same, asking a metastore that is away once instead of waiting for it: for whoever wants to know how
+    /// things are now.
+    pub(crate) fn impatient(mut self) -> Self {
+        if let feed::Warehouse::Metastore(settings) = &mut self.environment.warehouse {
+            settings.patience.rounds = Some(1);
+        }
+        self
+    }
+
     /// The environment's name.
     pub(crate) fn env(&self) -> &str {
         &self.environment.name

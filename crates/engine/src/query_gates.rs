@@ -92,7 +92,7 @@ pub(crate) fn judge_elsewhere(
     Ok(findings)
 }
 
-/// As [`Ask`], with the query's text.
+/// Runs a query by its text, handing over its rows; the first argument names it in errors.
 pub type AskSql<'a> = dyn Fn(&str, &str, &mut dyn FnMut(RecordBatch) -> Result<()>) -> Result<()> + 'a;
 
 /// Runs the queries of all gates.

@@ -82,11 +82,10 @@ fn tables(files: &[TableFiles], reasons: &mut Vec<String>) {
 fn gates(checked: &Checked, reasons: &mut Vec<String>) {
     for gate in &checked.feed.gates {
         let place = checked.source.spot(&gate.span);
-        match (&gate.rule, gate.severity) {
-            (Rule::ElementKey, Severity::Warn) => reasons.push(format!(
-                "gate element_key ({place}): with `warn` elements of one key keep the order of the files, which Spark does not tell"
-            )),
-            _ => {}
+        if let (Rule::ElementKey, Severity::Warn) = (&gate.rule, gate.severity) {
+            reasons.push(format!(
+            "gate element_key ({place}): with `warn` elements of one key keep the order of the files, which Spark does not tell"
+        ))
         }
     }
     for table in &checked.feed.tables {

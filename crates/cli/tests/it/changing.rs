@@ -1,7 +1,7 @@
 //! Exports that change while a run reads them: it is noticed, nothing is published, and the next run is fine.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
@@ -79,7 +79,7 @@ const CASES: [Case; 3] = [
     },
 ];
 
-fn added(file: &PathBuf) -> PathBuf {
+fn added(file: &Path) -> PathBuf {
     let mut name = file.file_name().unwrap().to_owned();
     name.push("-more");
     file.with_file_name(name)

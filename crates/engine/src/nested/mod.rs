@@ -1,5 +1,5 @@
 //! The way of an export that is evaluated, joined and nested elsewhere, on a cluster: what it is asked for
-//! ([`Nesting`]), what it gives back ([`Joined`]), and how that becomes an edition ([`assemble`]).
+//! ([`Nesting`]), what it gives back ([`Joined`]), and how that becomes an edition ([`assemble()`]).
 //!
 //! A cluster gives the root's rows, divided by ranges of their key's CRC-32, each with its slots and with
 //! the rows below it in lists. Everything that decides the bytes of an edition happens here, in the code

@@ -125,10 +125,10 @@ impl Printer<'_> {
 
     fn binary(&self, whole: &Expr, binary: &BinaryExpr) -> Result<String, String> {
         let kinds = [self.type_of(&binary.left)?, self.type_of(&binary.right)?];
-        if binary.op == Operator::Plus || binary.op == Operator::Minus {
-            if let Some(written) = self.of_times(binary, &kinds)? {
-                return Ok(written);
-            }
+        if (binary.op == Operator::Plus || binary.op == Operator::Minus)
+            && let Some(written) = self.of_times(binary, &kinds)?
+        {
+            return Ok(written);
         }
         let (left, right) = (self.print(&binary.left)?, self.print(&binary.right)?);
         let word = match binary.op {

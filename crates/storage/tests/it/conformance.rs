@@ -309,7 +309,11 @@ fn a_put_that_fails_leaves_nothing(place: &Place) {
 fn what_bytes_are_called(place: &Place) {
     let at = place.put("file", b"old");
     let old = place.storage.stat(&at).unwrap();
-    assert_eq!(place.storage.list(&place.root).unwrap(), [old.clone()], "listed as it is looked at");
+    assert_eq!(
+        place.storage.list(&place.root).unwrap(),
+        std::slice::from_ref(&old),
+        "listed as it is looked at"
+    );
     place.storage.put(&place.file(b"new"), &at, Existing::Replace).unwrap();
     let new = place.storage.stat(&at).unwrap();
     assert_eq!(old.size, new.size);

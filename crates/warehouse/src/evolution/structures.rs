@@ -26,7 +26,8 @@ fn read(format: FileFormat, fields: &[(&str, i64)]) -> String {
 #[test]
 fn fields_that_changed_are_found_by_name_and_in_text_by_position() {
     let whole = "{a: 1, b: 2, c: 3}";
-    let cases: [(&str, &[(&str, i64)], &str, &str); 6] = [
+    type Case = (&'static str, &'static [(&'static str, i64)], &'static str, &'static str);
+    let cases: [Case; 6] = [
         ("as the table has them", &[("a", 1), ("b", 2), ("c", 3)], whole, whole),
         ("one was added later", &[("a", 1), ("b", 2)], "{a: 1, b: 2, c: }", "{a: 1, b: 2, c: }"),
         ("one was dropped at the end", &[("a", 1), ("b", 2), ("c", 3), ("d", 4)], whole, whole),
