@@ -41,8 +41,11 @@ const CASES: &str = include_str!("queries.txt");
 type Rows = (Vec<String>, Vec<String>);
 
 fn add(batch: &RecordBatch, rows: &mut Vec<String>) {
+    // As reading and the engine do: neither a file nor a server has them in an order.
+    let columns: Vec<_> =
+        batch.columns().iter().map(|column| hivecast_warehouse::sort_maps(column).unwrap()).collect();
     for row in 0..batch.num_rows() {
-        let values: Vec<String> = batch.columns().iter().map(|column| shown(column, row)).collect();
+        let values: Vec<String> = columns.iter().map(|column| shown(column, row)).collect();
         rows.push(values.join(" | "));
     }
 }
