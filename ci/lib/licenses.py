@@ -1,7 +1,8 @@
 """usage: licenses.py MANIFEST > THIRD-PARTY-LICENSES
 
 Lists every crate that is linked into the package of the manifest, with its licence, and the texts of
-licences and notices that lie in the crates, each once. A crate without one makes it fail.
+licences and notices that lie in the crates, each once. A crate without one has that of the crates of its
+repository; where they have none either, it fails.
 """
 
 import json
@@ -29,7 +30,7 @@ def main(manifest):
     crates = linked(metadata, pathlib.Path(manifest).resolve())
     texts = {}
     for crate in crates:
-        for text in texts_of(crate):
+        for text in texts_of(crate, crates):
             texts.setdefault(text, []).append(f"{crate['name']} {crate['version']}")
     print("Hivecast is licensed under Apache-2.0. It is made of these crates too:\n")
     for crate in crates:
@@ -54,11 +55,9 @@ def linked(metadata, manifest):
     return sorted(crates, key=lambda crate: (crate["name"], crate["version"]))
 
 
-def texts_of(crate):
-    """The texts in a crate's sources, without differences of white space alone at their ends."""
-    folder = pathlib.Path(crate["manifest_path"]).parent
-    files = [path for depth in range(1, DEPTH + 1) for path in sorted(folder.glob("/".join("*" * depth)))
-             if TEXT.match(path.name) and path.is_file() and path.suffix not in (".rs", ".c", ".h")]
+def texts_of(crate, crates):
+    """The texts for a crate, without differences of white space alone at their ends."""
+    files = files_of(crate)
     if not files:
         # Of several licences to choose from, the first whose text is here.
         alternatives = re.split(r" OR |/", crate["license"] or "")
@@ -66,8 +65,23 @@ def texts_of(crate):
         if not files and NOTHING_ASKED.intersection(alternatives):
             return []
     if not files:
+        # A workspace often keeps its text at its root, and packs it into some of its crates only.
+        files = [path for other in crates if same_terms(other, crate) for path in files_of(other)]
+    if not files:
         sys.exit(f"licenses: there is no licence text in {crate['name']} {crate['version']} ({crate['license']})")
     return list(dict.fromkeys(normal(path.read_text(errors="replace")) for path in files))
+
+
+def files_of(crate):
+    """The files of licences and notices in a crate's sources."""
+    folder = pathlib.Path(crate["manifest_path"]).parent
+    return [path for depth in range(1, DEPTH + 1) for path in sorted(folder.glob("/".join("*" * depth)))
+            if TEXT.match(path.name) and path.is_file() and path.suffix not in (".rs", ".c", ".h")]
+
+
+def same_terms(one, other):
+    """Whether two crates come from one repository, under one licence."""
+    return one["repository"] and (one["repository"], one["license"]) == (other["repository"], other["license"])
 
 
 def normal(text):

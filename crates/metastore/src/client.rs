@@ -392,7 +392,7 @@ mod tests {
 
     #[test]
     fn who_was_away_a_moment_ago_is_asked_once() {
-        let hosts = Address::parse_list("thrift://127.0.0.1:1,127.0.0.1:2").unwrap();
+        let hosts = Address::parse_list("thrift://127.0.0.1:1,thrift://127.0.0.1:2").unwrap();
         let metastore = Metastore::new(&hosts, Timeouts::default(), User::current()).unwrap();
         let metastore = metastore.with_retries(Retries { rounds: 3, pause: Duration::ZERO });
         let asked = |metastore: &Metastore| metastore.turns(&metastore.state()).count();

@@ -27,8 +27,8 @@ pub fn check_formats(checked: &Checked, formats: &BTreeMap<String, FileFormat>) 
 fn check_files(checked: &Checked, files: &[TableFiles]) -> Result<()> {
     let mut reasons = Vec::new();
     tables(files, &mut reasons);
-    gates(checked, &mut reasons);
     let nesting = Nesting::of(checked)?;
+    gates(checked, &nesting, &mut reasons);
     match Sources::of_feed(&nesting, checked, files) {
         Err(reason) => reasons.push(reason),
         Ok(sources) => {
@@ -79,18 +79,18 @@ fn tables(files: &[TableFiles], reasons: &mut Vec<String>) {
     }
 }
 
-fn gates(checked: &Checked, reasons: &mut Vec<String>) {
+fn gates(checked: &Checked, nesting: &Nesting<'_>, reasons: &mut Vec<String>) {
     for gate in &checked.feed.gates {
         let place = checked.source.spot(&gate.span);
         if let (Rule::ElementKey, Severity::Warn) = (&gate.rule, gate.severity) {
             reasons.push(format!(
-            "gate element_key ({place}): with `warn` elements of one key keep the order of the files, which Spark does not tell"
-        ))
+                "gate element_key ({place}): with `warn` elements of one key keep the order of the files, which Spark \
+                 does not tell"
+            ));
         }
     }
     for table in &checked.feed.tables {
         let Some(columns) = checked.schemas.get(&table.name) else { continue };
-        let Ok(nesting) = Nesting::of(checked) else { return };
         for check in nesting.row_checks(&table.name) {
             if !matches!(check.rule, RowRule::NotAmong(_)) {
                 continue;

@@ -13,7 +13,7 @@ use crate::endpoint::Endpoint;
 use crate::parts::WrittenParts;
 use crate::session::{ServerKind, Session};
 use crate::statement::{PART, Refused, ddl, documents};
-use crate::tables::{Sources, TableFiles, format_name, make_views, path, view};
+use crate::tables::{Sources, TableFiles, make_views, path, view};
 
 /// Bytes of a part in memory that the number of parts aims at, by what the files say of their rows.
 const PART_BYTES: u64 = 32 << 20;
@@ -52,7 +52,7 @@ pub struct FilesView {
     pub name: String,
     /// The feed's name for the table.
     pub table: String,
-    /// `parquet` or `orc`.
+    /// As Spark names it, which is as a feed does: `parquet`.
     pub format: &'static str,
     /// The columns that the files are read with, as in `create table`.
     pub columns: String,
@@ -157,7 +157,7 @@ fn files_views(inputs: &Inputs, files: &[TableFiles]) -> Result<Vec<FilesView>> 
         Ok(FilesView {
             name: view(number),
             table: files.table.clone(),
-            format: format_name(files.format),
+            format: files.format.word(),
             columns: ddl(&files.schema).map_err(refuse)?,
             paths: input.files.iter().map(|file| path(&file.path)).collect(),
         })

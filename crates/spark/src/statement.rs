@@ -4,10 +4,10 @@
 //! them, grouped by its join columns into lists of structs. The root is divided by ranges of its key's
 //! CRC-32. Nothing is put into an order: that is done where the edition is written.
 
-use arrow_schema::DataType;
 use hivecast_engine::nested::{LevelPlan, Names, Rows};
 use hivecast_sql::spark::{quoted, sql_type};
 
+use crate::check::has_same_text;
 use crate::session::ServerKind;
 use crate::tables::Sources;
 
@@ -45,10 +45,7 @@ pub(crate) fn documents(
 /// Whether a key's text is the same in both: its CRC-32 decides where a document lies.
 fn check_key(root: LevelPlan<'_>, key: usize) -> Result<(), Refused> {
     let kind = root.slots()[key].data_type();
-    let is_same = kind.is_integer()
-        || matches!(kind, DataType::Utf8View | DataType::Date32 | DataType::Boolean)
-        || matches!(kind, DataType::Decimal128(_, scale) if *scale >= 0);
-    match is_same {
+    match has_same_text(kind) {
         true => Ok(()),
         false => Err(format!("{}: a key of type {kind} is written another way in Spark", root.origin(key))),
     }

@@ -195,18 +195,15 @@ impl Source {
     /// Rows, whether `where` leaves them out or not, without those that gates take out of this level.
     pub(crate) fn all_kept(&self, level: LevelPlan<'_>) -> String {
         let Some(filter) = &self.filter else { return self.kept(level) };
-        match self.taken_out(level) {
-            None => self.raw.clone(),
-            Some(taken_out) => {
-                let columns = "(select * from ";
-                format!(
-                    "{columns}{} where not coalesce({filter}, false) union all select * except ({}) from {} where not ({taken_out})) all_kept",
-                    self.raw,
-                    (0..self.checks.len()).map(|at| format!("b{at}")).collect::<Vec<_>>().join(", "),
-                    self.judged()
-                )
-            }
-        }
+        let Some(taken_out) = self.taken_out(level) else { return self.raw.clone() };
+        let breaches: Vec<String> = (0..self.checks.len()).map(|at| format!("b{at}")).collect();
+        format!(
+            "(select * from {} where not coalesce({filter}, false) union all select * except ({}) from {} where not \
+             ({taken_out})) all_kept",
+            self.raw,
+            breaches.join(", "),
+            self.judged()
+        )
     }
 
     /// Which rows gates take out.
@@ -296,7 +293,7 @@ fn raw(input: &TableInput, number: usize) -> String {
 /// The files themselves.
 fn files(input: &TableInput) -> Relation {
     let source = DataSource {
-        format: Some(format_name(input.format).to_owned()),
+        format: Some(input.format.word().to_owned()),
         schema: ddl(&file_schema(input)).ok(),
         paths: input.files.iter().map(|file| path(&file.path)).collect(),
         ..Default::default()
@@ -309,16 +306,6 @@ pub(crate) fn file_schema(input: &TableInput) -> Schema {
     let fields = input.schema.fields().iter().enumerate();
     let fields = fields.filter(|(at, _)| Some(*at) != input.partition_column).map(|(_, field)| field.clone());
     Schema::new(fields.collect::<Vec<_>>())
-}
-
-pub(crate) fn format_name(format: FileFormat) -> &'static str {
-    match format {
-        FileFormat::Parquet => "parquet",
-        FileFormat::Orc => "orc",
-        FileFormat::Avro => "avro",
-        FileFormat::Json => "json",
-        FileFormat::Text => "text",
-    }
 }
 
 /// A place as Spark names it.

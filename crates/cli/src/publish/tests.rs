@@ -3,9 +3,9 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use hivecast_contract::LEDGER_FORMAT;
-use hivecast_publish::{Probe, Record, Session};
 use hivecast_run::{Cancel, Silent};
 use hivecast_sample::{Destination, Existing, FileFormat, Options};
+use hivecast_testkit::forward_to_inner;
 
 use super::*;
 use crate::run::CLOCK;
@@ -55,26 +55,11 @@ struct Hiding {
 }
 
 impl Target for Hiding {
-    fn name(&self) -> String {
-        self.inner.name()
-    }
+    forward_to_inner!(name, check_free, compacts, probe, open, fence, read);
 
     fn preflight(&self, topic: &TopicSpec, context: &Context<'_>) -> Result<TargetLimits> {
         self.inner.preflight(topic, context)?;
         Ok(TargetLimits { record_bytes: self.record_bytes })
-    }
-
-    fn probe(&self, topic: &TopicSpec, context: &Context<'_>) -> Vec<Probe> {
-        self.inner.probe(topic, context)
-    }
-
-    fn open<'a>(
-        &'a self,
-        topic: &TopicSpec,
-        slot: Slot,
-        context: &Context<'a>,
-    ) -> Result<Box<dyn Session + 'a>> {
-        self.inner.open(topic, slot, context)
     }
 
     fn ledger(&self, feed: &str, view: View, context: &Context<'_>) -> Result<Ledger> {
@@ -82,18 +67,6 @@ impl Target for Hiding {
             (View::Now, Some(now)) => Ok(now.clone()),
             _ => self.inner.ledger(feed, view, context),
         }
-    }
-
-    fn read(
-        &self,
-        topic: &str,
-        partition: u32,
-        from: i64,
-        to: i64,
-        context: &Context<'_>,
-        each: &mut dyn FnMut(Record<'_>) -> Result<()>,
-    ) -> Result<()> {
-        self.inner.read(topic, partition, from, to, context, each)
     }
 }
 

@@ -72,7 +72,7 @@ impl Shared {
 
     /// Everything under another name; then the name, in one step.
     fn push_by_rename(&self, place: &Place, edition: &Edition, found: &Found) -> Result<Outcome> {
-        let half = self.temporary(place, &edition.description.feed);
+        let half = self.temporary(&edition.description.feed, place.load_date);
         let pushed = self.push_files(edition, &half).and_then(|()| {
             self.put(&edition.path.join(DESCRIPTION_FILE), &half.join(DESCRIPTION_FILE), Existing::Replace)?;
             crash_point("edition.before_push_rename");
@@ -98,7 +98,7 @@ impl Shared {
         if self.found(place, description)? != Found::Other(seen.to_vec()) {
             return Ok(Outcome::Theirs);
         }
-        let hidden = self.temporary(place, &description.feed);
+        let hidden = self.temporary(&description.feed, place.load_date);
         if !self.take_away(place, &hidden)? {
             return Ok(Outcome::Theirs);
         }
@@ -189,13 +189,12 @@ impl Shared {
 
     /// A directory that is no edition's, for what comes before one.
     pub(crate) fn scratch(&self, feed: &str, load_date: LoadDate) -> (Arc<dyn Storage>, Location) {
-        let name = format!("{TEMPORARY_PREFIX}{load_date}-{}", unique());
-        (Arc::clone(&self.storage), self.root.join(feed).join(&name))
+        (Arc::clone(&self.storage), self.temporary(feed, load_date))
     }
 
     /// A name that is no edition's, for one that is coming or going.
-    pub(super) fn temporary(&self, place: &Place, feed: &str) -> Location {
-        self.root.join(feed).join(&format!("{TEMPORARY_PREFIX}{}-{}", place.load_date, unique()))
+    pub(super) fn temporary(&self, feed: &str, load_date: LoadDate) -> Location {
+        self.root.join(feed).join(&format!("{TEMPORARY_PREFIX}{load_date}-{}", unique()))
     }
 }
 

@@ -17,7 +17,7 @@ impl Shared {
     /// Removes an edition: from one instant on it is not there, whatever remains of its files.
     pub(crate) fn discard(&self, feed: &str, place: &Place) -> Result<()> {
         if self.renames_directories() {
-            let hidden = self.temporary(place, feed);
+            let hidden = self.temporary(feed, place.load_date);
             return match self.take_away(place, &hidden)? {
                 true => self.remove_hidden(&hidden),
                 false => Ok(()),

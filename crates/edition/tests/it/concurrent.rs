@@ -54,6 +54,22 @@ fn runs_that_judge_one_edition_at_once_do_not_hinder_each_other() {
 }
 
 #[test]
+fn what_comes_before_an_edition_is_left_alone_while_its_run_lives() {
+    let test = TestStore::new();
+    let day = "2026-11-22".parse().unwrap();
+    let scratch = test.store.scratch(FEED, day).unwrap();
+    let at = std::path::PathBuf::from(scratch.location().path());
+    std::fs::write(at.join("rows"), "rows").unwrap();
+    // Beginning sweeps.
+    drop(test.store.begin(FEED, day).unwrap());
+    drop(test.store.scratch(FEED, day).unwrap());
+    assert!(at.join("rows").exists(), "it is in use");
+    assert!(test.store.list(FEED).unwrap().is_empty(), "it is no edition");
+    drop(scratch);
+    assert_eq!(test.names(), [""; 0]);
+}
+
+#[test]
 fn files_that_a_dead_process_left_beside_an_edition_are_swept() {
     let test = TestStore::new();
     let edition = test.edition("2026-11-22", "aa", &in_order(&keys(0..10)), 1);

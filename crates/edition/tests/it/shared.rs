@@ -175,6 +175,7 @@ every_store!(
     what_was_replaced_takes_no_word_of_what_it_replaced,
     a_removal_leaves_what_another_machine_pushes,
     what_the_clock_calls_young_is_not_swept,
+    what_comes_before_an_edition_is_no_edition_and_goes_with_its_run,
 );
 
 /// What is called while another machine is in the middle of something.
@@ -316,6 +317,31 @@ fn what_the_clock_calls_young_is_not_swept(world: &World) {
         store.prune(FEED, 7, &[], PruneMode::Remove).unwrap();
         assert_eq!(!world.all_files().is_empty(), is_left, "{later} ms later");
     }
+}
+
+fn what_comes_before_an_edition_is_no_edition_and_goes_with_its_run(world: &World) {
+    let rows = world.dir.path().join("rows");
+    std::fs::write(&rows, "rows").unwrap();
+    let begin = || {
+        let scratch = world.machine("a").scratch(FEED, day(DAY)).unwrap();
+        let storage = scratch.storage();
+        storage.create_dir(&scratch.location().join("rows")).unwrap();
+        storage.put(&rows, &scratch.location().join("rows").join("0"), Existing::Replace).unwrap();
+        scratch
+    };
+    let scratch = begin();
+    let other = world.machine("b");
+    let survey = other.survey(FEED).unwrap();
+    assert!(survey.editions.is_empty() && survey.warnings.is_empty(), "{:?}", survey.warnings);
+    other.prune(FEED, 0, &[], PruneMode::Remove).unwrap();
+    assert_eq!(world.all_files().len(), 1, "it is in use");
+    drop(scratch);
+    assert_eq!(world.all_files(), [""; 0]);
+    // As after a crash.
+    std::mem::forget(begin());
+    let later = Store::open_shared(&world.cache("c"), world.shared.clone().abandoned_after(Duration::ZERO));
+    later.unwrap().prune(FEED, 7, &[], PruneMode::Remove).unwrap();
+    assert_eq!(world.all_files(), [""; 0], "it is swept");
 }
 
 fn what_has_no_store_yet_is_empty(world: &World) {

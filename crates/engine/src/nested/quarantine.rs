@@ -1,12 +1,10 @@
 use arrow_array::{RecordBatch, UInt32Array};
-use arrow_cast::{CastOptions, cast_with_options};
 use hivecast_edition::Exclusion;
 use hivecast_run::{Fault, Result};
-use hivecast_warehouse::sort_maps;
 
 use crate::arrays;
 use crate::job::Job;
-use crate::nested::level::level_of;
+use crate::nested::level::{as_read, level_of};
 use crate::nested::{LevelPlan, RowCheck};
 use crate::row_gates::row_json;
 use crate::tables::normal_schema;
@@ -56,14 +54,9 @@ impl Quarantine<'_> {
         let mut columns = Vec::new();
         for (field, column) in rows.schema().fields().iter().zip(rows.columns()) {
             let Some((_, wanted)) = schema.column_with_name(field.name()) else { continue };
-            let strict = CastOptions { safe: false, ..CastOptions::default() };
-            let column = cast_with_options(column, wanted.data_type(), &strict);
-            let column = column.and_then(|column| sort_maps(&column)).map_err(|error| {
-                let what = format!("failed to read column {} of table {table}", field.name());
-                self.job.masked.veil_cause(Fault::infrastructure(what).because(error))
-            })?;
+            let what = format!("column {} of table {table}", field.name());
+            columns.push(as_read(self.job, column, wanted.data_type(), &what)?);
             fields.push(wanted.clone());
-            columns.push(column);
         }
         arrays::batch(&std::sync::Arc::new(arrow_schema::Schema::new(fields)), columns, rows.num_rows())
     }

@@ -1,11 +1,9 @@
 //! Verifying finds every kind of difference, and says which.
 
 use hivecast_contract::EditionId;
-use hivecast_publish::{
-    Entries, Ledger, Original, Probe, Record, Session, Slot, Target, TargetLimits, TopicSpec, Verified, View,
-    verify, verify_by_key,
-};
+use hivecast_publish::{Entries, Original, Record, Target, Verified, View, verify, verify_by_key};
 use hivecast_run::{Class, Context, Fault, Result};
+use hivecast_testkit::forward_to_inner;
 
 use crate::fixture::Topic;
 
@@ -24,30 +22,7 @@ struct Tampered<'a> {
 }
 
 impl Target for Tampered<'_> {
-    fn name(&self) -> String {
-        self.inner.name()
-    }
-
-    fn preflight(&self, topic: &TopicSpec, context: &Context<'_>) -> Result<TargetLimits> {
-        self.inner.preflight(topic, context)
-    }
-
-    fn probe(&self, topic: &TopicSpec, context: &Context<'_>) -> Vec<Probe> {
-        self.inner.probe(topic, context)
-    }
-
-    fn open<'s>(
-        &'s self,
-        topic: &TopicSpec,
-        slot: Slot,
-        context: &Context<'s>,
-    ) -> Result<Box<dyn Session + 's>> {
-        self.inner.open(topic, slot, context)
-    }
-
-    fn ledger(&self, feed: &str, view: View, context: &Context<'_>) -> Result<Ledger> {
-        self.inner.ledger(feed, view, context)
-    }
+    forward_to_inner!(name, preflight, check_free, compacts, probe, open, fence, ledger);
 
     fn read(
         &self,

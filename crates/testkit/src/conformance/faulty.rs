@@ -4,10 +4,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use hivecast_contract::LedgerRecord;
-use hivecast_publish::{
-    Committed, Headers, Ledger, Probe, Record, Session, Slot, Target, TargetLimits, TopicSpec, View,
-};
+use hivecast_publish::{Committed, Headers, Ledger, Session, Slot, Target, TopicSpec, View};
 use hivecast_run::{Class, Context, Fault, Result};
+
+use crate::forward_to_inner;
 
 /// Where to fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,17 +139,7 @@ pub fn is_crash(fault: &Fault) -> bool {
 }
 
 impl Target for Faulty<'_> {
-    fn name(&self) -> String {
-        self.inner.name()
-    }
-
-    fn preflight(&self, topic: &TopicSpec, context: &Context<'_>) -> Result<TargetLimits> {
-        self.inner.preflight(topic, context)
-    }
-
-    fn probe(&self, topic: &TopicSpec, context: &Context<'_>) -> Vec<Probe> {
-        self.inner.probe(topic, context)
-    }
+    forward_to_inner!(name, preflight, check_free, compacts, probe, read);
 
     fn open<'s>(
         &'s self,
@@ -169,25 +159,9 @@ impl Target for Faulty<'_> {
         self.visit(Point::Fenced)
     }
 
-    fn check_free(&self, feed: &str, slot: Slot) -> Result<()> {
-        self.inner.check_free(feed, slot)
-    }
-
     fn ledger(&self, feed: &str, view: View, context: &Context<'_>) -> Result<Ledger> {
         self.alive()?;
         self.inner.ledger(feed, view, context)
-    }
-
-    fn read(
-        &self,
-        topic: &str,
-        partition: u32,
-        from: i64,
-        to: i64,
-        context: &Context<'_>,
-        each: &mut dyn FnMut(Record<'_>) -> Result<()>,
-    ) -> Result<()> {
-        self.inner.read(topic, partition, from, to, context, each)
     }
 }
 

@@ -8,6 +8,7 @@
 pub mod cases;
 pub mod editions;
 pub mod faulty;
+mod forward;
 pub mod oracle;
 mod schedule;
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use hivecast_contract::{LedgerRecord, Manifest, PartitionTotals, Stage, WriterId};
 use hivecast_publish::{
-    Committed, Headers, Job, Ledger, Mode, Outcome, PartEnd, PartSummary, Probe, Record, Session, Share,
-    Slot, Target, TargetLimits, TopicSpec, View, publish_part,
+    Committed, Headers, Job, Ledger, Mode, Outcome, PartEnd, PartSummary, Session, Share, Slot, Target,
+    TopicSpec, View, publish_part,
 };
 use hivecast_run::{Class, Context, Result, SystemClock};
 
@@ -15,6 +15,7 @@ use crate::conformance::Fixture;
 use crate::conformance::editions::{Edition, Editions};
 use crate::conformance::faulty::{Effect, Faulty, Point, Trip, is_crash};
 use crate::conformance::schedule::Random;
+use crate::forward_to_inner;
 
 /// How long writers that really wait may do so.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -45,17 +46,7 @@ impl<'a> Watched<'a> {
 }
 
 impl Target for Watched<'_> {
-    fn name(&self) -> String {
-        self.inner.name()
-    }
-
-    fn preflight(&self, topic: &TopicSpec, context: &Context<'_>) -> Result<TargetLimits> {
-        self.inner.preflight(topic, context)
-    }
-
-    fn probe(&self, topic: &TopicSpec, context: &Context<'_>) -> Vec<Probe> {
-        self.inner.probe(topic, context)
-    }
+    forward_to_inner!(name, preflight, check_free, compacts, probe, fence, read);
 
     fn open<'s>(
         &'s self,
@@ -69,31 +60,11 @@ impl Target for Watched<'_> {
         Ok(Box::new(WatchedSession { target: self, inner: self.inner.open(topic, slot, context)? }))
     }
 
-    fn fence(&self, topic: &TopicSpec, slot: Slot, context: &Context<'_>) -> Result<()> {
-        self.inner.fence(topic, slot, context)
-    }
-
-    fn check_free(&self, feed: &str, slot: Slot) -> Result<()> {
-        self.inner.check_free(feed, slot)
-    }
-
     fn ledger(&self, feed: &str, view: View, context: &Context<'_>) -> Result<Ledger> {
         match &self.seen {
             Some(seen) => Ok(seen.clone()),
             None => self.inner.ledger(feed, view, context),
         }
-    }
-
-    fn read(
-        &self,
-        topic: &str,
-        partition: u32,
-        from: i64,
-        to: i64,
-        context: &Context<'_>,
-        each: &mut dyn FnMut(Record<'_>) -> Result<()>,
-    ) -> Result<()> {
-        self.inner.read(topic, partition, from, to, context, each)
     }
 }
 
