@@ -17,11 +17,11 @@ use crate::leaves::map_leaves;
 use crate::zone::{to_instant, wall_clock};
 
 /// 1582-10-15, the first Gregorian day, in days since 1970-01-01.
-const FIRST_GREGORIAN_DAY: i64 = -141_427;
+pub(crate) const FIRST_GREGORIAN_DAY: i64 = -141_427;
 /// From 1 March of the year 0 to 1 January 1970, in the Julian and in the Gregorian calendar.
 const JULIAN_EPOCH_DAYS: i64 = 719_470;
 const GREGORIAN_EPOCH_DAYS: i64 = 719_468;
-const MICROS_PER_DAY: i64 = 86_400_000_000;
+pub(crate) const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 /// How a file counts days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,10 +13,13 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
-use parquet::basic::Type as PhysicalType;
+use parquet::basic::{ConvertedType, LogicalType, TimeUnit as ParquetTimeUnit, Type as PhysicalType};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetStatisticsPolicy};
+use parquet::file::statistics::Statistics;
+use parquet::schema::types::ColumnDescriptor;
 
+use crate::calendar::{FIRST_GREGORIAN_DAY, MICROS_PER_DAY};
 use crate::convert::convert;
 use crate::data_file::DataFile;
 use crate::disk::Disk;
@@ -31,6 +34,9 @@ const FORMAT: &str = "Parquet";
 /// Bytes of one text or binary value's view; its bytes come on top.
 const VIEW_BYTES: u64 = 16;
 const MICROS_PER_SECOND: i64 = 1_000_000;
+/// 1900-01-02, in days since 1970-01-01. Until 1900 in UTC, Java's old classes and its new ones have different
+/// offsets for a zone.
+const FIRST_DAY_OF_SAME_CLOCKS: i64 = -25_566;
 
 /// What a file's footer says.
 pub(crate) struct Footer {
@@ -46,7 +52,10 @@ pub(crate) struct Footer {
 /// stand.
 pub(crate) fn read_footer(file: &DataFile, zone: Tz) -> Result<Footer> {
     let metadata = file.guarded(FORMAT, || load(&file.disk))?;
-    let times = times(file, &metadata, zone)?;
+    let mut times = times(file, &metadata, zone)?;
+    if times.count_as_old_java() && file.guarded(FORMAT, || all_agree_on(&file.disk, &metadata))? {
+        times = times.without_old_days();
+    }
     let groups = metadata.metadata().row_groups();
     let hinted = hinted(&metadata, &times.int96_type());
     let columns = metadata.schema().fields().iter().zip(&hinted).enumerate().map(|(root, (field, hint))| {
@@ -71,11 +80,56 @@ fn times(file: &DataFile, metadata: &ArrowReaderMetadata, zone: Tz) -> Result<Ti
 
 /// The footer alone, without the statistics that only pruning needs.
 fn load(disk: &Disk) -> Result<ArrowReaderMetadata, ParquetError> {
+    load_with(disk, ParquetStatisticsPolicy::SkipAll)
+}
+
+fn load_with(disk: &Disk, statistics: ParquetStatisticsPolicy) -> Result<ArrowReaderMetadata, ParquetError> {
     let options = ArrowReaderOptions::new()
         .with_skip_arrow_metadata(true)
-        .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
+        .with_column_stats_policy(statistics)
         .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll);
     ArrowReaderMetadata::load(disk, options)
+}
+
+/// Whether by the footer's statistics every date and every timestamp that has them (an INT96 has none) is one
+/// that all calendars and clocks of Java count alike.
+fn all_agree_on(disk: &Disk, metadata: &ArrowReaderMetadata) -> Result<bool, ParquetError> {
+    let leaves = metadata.parquet_schema().columns().iter().enumerate();
+    let firsts: Vec<(usize, i64)> =
+        leaves.filter_map(|(leaf, column)| Some((leaf, first_agreed(column)?))).collect();
+    let columns: Vec<usize> = firsts.iter().map(|(leaf, _)| *leaf).collect();
+    let metadata = load_with(disk, ParquetStatisticsPolicy::skip_except(&columns))?;
+    Ok(metadata.metadata().row_groups().iter().all(|group| {
+        firsts.iter().all(|(leaf, first)| {
+            let chunk = group.column(*leaf);
+            let statistics = chunk.statistics();
+            let least = statistics.and_then(|statistics| match statistics {
+                Statistics::Int32(found) => found.min_opt().map(|min| i64::from(*min)),
+                Statistics::Int64(found) => found.min_opt().copied(),
+                _ => None,
+            });
+            let nulls = statistics.and_then(Statistics::null_count_opt);
+            let no_value = nulls.and_then(|nulls| i64::try_from(nulls).ok()) == Some(chunk.num_values());
+            no_value || least.is_some_and(|least| least >= *first)
+        })
+    }))
+}
+
+/// The least value of a column of dates, or of INT64 timestamps, from which on all count alike.
+fn first_agreed(column: &ColumnDescriptor) -> Option<i64> {
+    let per_day = match column.converted_type() {
+        ConvertedType::DATE => return Some(FIRST_GREGORIAN_DAY),
+        ConvertedType::TIMESTAMP_MILLIS => MICROS_PER_DAY / 1_000,
+        ConvertedType::TIMESTAMP_MICROS => MICROS_PER_DAY,
+        _ => match column.logical_type_ref()? {
+            LogicalType::Date => return Some(FIRST_GREGORIAN_DAY),
+            LogicalType::Timestamp(found) if found.unit == ParquetTimeUnit::MILLIS => MICROS_PER_DAY / 1_000,
+            LogicalType::Timestamp(found) if found.unit == ParquetTimeUnit::MICROS => MICROS_PER_DAY,
+            // In 64 bits, nanoseconds do not go back that far.
+            _ => return None,
+        },
+    };
+    Some(FIRST_DAY_OF_SAME_CLOCKS * per_day)
 }
 
 fn root_bytes(metadata: &ArrowReaderMetadata, chunks: &[ColumnChunkMetaData], root: usize) -> u64 {

@@ -109,6 +109,21 @@ impl Times {
         })
     }
 
+    /// Whether old dates or timestamps, INT96s aside, are others than they seem.
+    pub(crate) fn count_as_old_java(self) -> bool {
+        self.calendars.dates == Calendar::Hybrid || self.calendars.timestamps == Calendar::Hybrid
+    }
+
+    /// These, for a file that, INT96s aside, has no date or timestamp which is counted in more than one way.
+    pub(crate) fn without_old_days(self) -> Times {
+        let calendars = Calendars {
+            dates: Calendar::Proleptic,
+            timestamps: Calendar::Proleptic,
+            zone: self.calendars.zone,
+        };
+        Times { calendars, ..self }
+    }
+
     /// Why a reader that takes dates and timestamps as they stand would give others than these; `types` are
     /// those of the file's columns.
     pub(crate) fn peculiar(self, types: &[&DataType], has_int96: HasInt96) -> Option<String> {
@@ -125,7 +140,7 @@ impl Times {
         let is_hybrid = |calendar| calendar == Calendar::Hybrid;
         if holds(&|found| matches!(found, DataType::Date32)) && is_hybrid(self.calendars.dates) {
             return Some(
-                "holds dates in the calendar of old Java, by which Hive and old Spark wrote them".to_owned(),
+                "may hold dates before 1582-10-15, in the calendar of old Java by which Hive and old Spark wrote them".to_owned(),
             );
         }
         let timestamps = match has_int96 {
@@ -133,7 +148,7 @@ impl Times {
             HasInt96::No => self.calendars.timestamps,
         };
         (holds(&|found| matches!(found, DataType::Timestamp(..))) && is_hybrid(timestamps)).then(|| {
-            "holds timestamps in the calendar of old Java, by which Hive and old Spark wrote them".to_owned()
+            "may hold timestamps before 1900, in the calendar of old Java by which Hive and old Spark wrote them".to_owned()
         })
     }
 
@@ -246,7 +261,7 @@ mod tests {
         let hive2 = || Marks { created_by: mr, ..Marks::default() };
         let list = DataType::new_list(DataType::Date32, true);
         assert!(of(hive2(), &[&WALL_CLOCK], HasInt96::Yes).contains("wall clock of Europe/Berlin"));
-        assert!(of(hive2(), &[&list], HasInt96::No).contains("dates in the calendar of old Java"));
+        assert!(of(hive2(), &[&list], HasInt96::No).contains("dates before 1582-10-15"));
         assert_eq!(of(hive2(), &[&DataType::Utf8View, &DataType::Int64], HasInt96::No), "");
         let hive4 = Marks {
             created_by: mr,
@@ -257,7 +272,7 @@ mod tests {
         assert_eq!(of(hive4, &[&WALL_CLOCK, &DataType::Date32], HasInt96::Yes), "");
         let spark = |version| Marks { created_by: mr, spark: Some(version), ..Marks::default() };
         assert_eq!(of(spark("3.5.1"), &[&instant(), &DataType::Date32], HasInt96::Yes), "");
-        assert!(of(spark("2.4.8"), &[&instant()], HasInt96::No).contains("timestamps in the calendar"));
+        assert!(of(spark("2.4.8"), &[&instant()], HasInt96::No).contains("timestamps before 1900"));
         assert_eq!(of(Marks::default(), &[&WALL_CLOCK, &DataType::Date32], HasInt96::Yes), "");
     }
 }

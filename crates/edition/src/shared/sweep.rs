@@ -92,13 +92,18 @@ impl Shared {
     }
 
     fn is_abandoned(&self, at: &Location, entry: &Entry) -> Result<bool> {
-        let newest = match entry.kind {
-            Kind::File => entry.modified_ns,
-            Kind::Directory => {
-                let inside = self.entries(at)?;
-                inside.iter().map(|entry| entry.modified_ns).fold(entry.modified_ns, i64::max)
+        Ok(self.is_old(self.newest(at, entry)? / NS_PER_MS))
+    }
+
+    /// When it was changed last, at any depth: where directories are names of objects, they have no time of
+    /// their own.
+    fn newest(&self, at: &Location, entry: &Entry) -> Result<i64> {
+        let mut newest = entry.modified_ns;
+        if entry.kind == Kind::Directory {
+            for inside in self.entries(at)? {
+                newest = newest.max(self.newest(&at.join(&inside.name), &inside)?);
             }
-        };
-        Ok(self.is_old(newest / NS_PER_MS))
+        }
+        Ok(newest)
     }
 }

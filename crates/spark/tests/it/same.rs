@@ -4,11 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::builder::{Int64Builder, ListBuilder, MapBuilder, MapFieldNames, StringBuilder};
-use arrow_array::{Array, ArrayRef, Int64Array, MapArray, RecordBatch, StructArray};
+use arrow_array::{
+    Array, ArrayRef, Date32Array, Int64Array, MapArray, RecordBatch, StructArray, TimestampMicrosecondArray,
+};
 use arrow_schema::Field;
 use hivecast_engine::Embedded;
 use hivecast_run::{Cancel, Class, Context, FixedClock, Silent};
 use hivecast_sample::{Destination, Existing, FileFormat, Options};
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
 
 use crate::support::{DATE, Server, assert_same, build, plan};
 
@@ -218,8 +222,15 @@ fn export_maps(root: &Path, table: &str) {
 }
 
 fn write_file(dir: &Path, batch: &RecordBatch) {
+    write_marked(dir, batch, &[]);
+}
+
+/// With these entries in the footer, by which writers leave what they mean.
+fn write_marked(dir: &Path, batch: &RecordBatch, marks: &[(&str, &str)]) {
+    let marks = marks.iter().map(|(key, value)| KeyValue::new((*key).to_owned(), (*value).to_owned()));
+    let properties = WriterProperties::builder().set_key_value_metadata(Some(marks.collect())).build();
     let file = std::fs::File::create(dir.join("part-0.parquet")).unwrap();
-    let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+    let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), Some(properties)).unwrap();
     writer.write(batch).unwrap();
     writer.close().unwrap();
 }
@@ -241,5 +252,57 @@ fn maps_have_the_order_of_their_keys_wherever_they_lie() {
         // A cluster gives whole rows, and the embedded engine the columns that the feed reads.
         let told = set_aside(&server.engine()).replace("\"load_date\":\"2026-11-22\",", "");
         assert_eq!(told, expected, "{server:?}");
+    }
+}
+
+const DAYS_OF_OLD: &str = "
+feed: days
+topic: days
+partitions: 1
+tables:
+  people: { source: people }
+document:
+  from: people
+  key: id
+  fields: { born: born, seen: seen }
+";
+
+/// 1582-10-15, and a day later than the first of 1900: from there on all of Java's classes count alike.
+const FIRST_DAY: i32 = -141_427;
+const FIRST_TIME: i64 = -25_566 * 86_400_000_000;
+
+/// A plan over people who were born and seen then, in a file of an old writer.
+fn old_plan(root: &Path, marks: &[(&str, &str)], born: i32, seen: i64) -> hivecast_engine::Plan {
+    let dir = root.join(format!("people/load_date={DATE}"));
+    std::fs::create_dir_all(&dir).unwrap();
+    let batch = RecordBatch::try_from_iter([
+        ("id", Arc::new(Int64Array::from(vec![1, 2, 3])) as ArrayRef),
+        ("born", Arc::new(Date32Array::from(vec![Some(20_000), None, Some(born)]))),
+        ("seen", Arc::new(TimestampMicrosecondArray::from(vec![Some(seen), Some(0), None]))),
+    ]);
+    write_marked(&dir, &batch.unwrap(), marks);
+    plan(DAYS_OF_OLD, root, DATE.parse().unwrap())
+}
+
+#[test]
+fn days_that_every_calendar_has_are_read_from_files_of_old_writers() {
+    let hive = [("writer.date.proleptic", "false")];
+    let spark = [("org.apache.spark.version", "2.4.8"), ("org.apache.spark.timeZone", "America/Los_Angeles")];
+    for marks in [hive.as_slice(), spark.as_slice()] {
+        let root = tempfile::tempdir().unwrap();
+        let plan = old_plan(root.path(), marks, FIRST_DAY, FIRST_TIME);
+        for server in Server::ALL {
+            assert_same(&plan, server, root.path());
+        }
+    }
+    for (marks, born, seen, why) in [
+        (hive.as_slice(), FIRST_DAY - 1, FIRST_TIME, "may hold dates before 1582-10-15"),
+        (spark.as_slice(), FIRST_DAY - 1, FIRST_TIME, "may hold dates before 1582-10-15"),
+        (spark.as_slice(), FIRST_DAY, FIRST_TIME - 1, "may hold dates before 1582-10-15"),
+    ] {
+        let root = tempfile::tempdir().unwrap();
+        let plan = old_plan(root.path(), marks, born, seen);
+        let fault = hivecast_spark::check(&plan.checked, &plan.inputs).unwrap_err();
+        assert!(fault.chain().contains(why), "{}", fault.chain());
     }
 }
