@@ -37,6 +37,30 @@ const PARTS: std::ops::RangeInclusive<u64> = 16..=1024;
 /// Parts are made smaller than a load by this factor, so that a wrong estimate does no harm.
 const PARTS_PER_LOAD: u64 = 2;
 
+/// How the memory limit is divided, for who plans a run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MemoryRule {
+    /// The least limit that the engine works with, in bytes.
+    pub least_bytes: usize,
+    /// What one thread holds besides rows, in bytes.
+    pub worker_bytes: usize,
+    /// The share of the rest that rows in memory may take.
+    pub rows_share: f64,
+    /// What estimates are multiplied with before rows are taken into memory.
+    pub slack: f64,
+    /// Rows of one key may take this part of the limit, all threads together.
+    pub part_divisor: usize,
+}
+
+/// The engine's own.
+pub const MEMORY_RULE: MemoryRule = MemoryRule {
+    least_bytes: MIN_MEMORY_BYTES,
+    worker_bytes: WORKER_BYTES,
+    rows_share: ROWS_SHARE,
+    slack: ESTIMATE_SLACK,
+    part_divisor: PART_DIVISOR,
+};
+
 /// The engine in this process: DataFusion evaluates expressions and queries, our own assembler joins
 /// and nests by index. What does not fit into memory goes through spill files.
 #[derive(Clone, Copy, Debug, Default)]

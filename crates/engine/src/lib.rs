@@ -26,10 +26,12 @@ mod read;
 mod row_gates;
 mod sizes;
 mod spill;
+mod survey;
 mod tables;
 #[cfg(test)]
 mod tests;
 
-pub use embedded::{Embedded, MIN_MEMORY_BYTES};
+pub use embedded::{Embedded, MEMORY_RULE, MIN_MEMORY_BYTES, MemoryRule};
 pub use hivecast_sql::SqlBinder;
 pub use plan::{Engine, Plan, Preview, Selection, edition_id};
+pub use survey::{LevelSurvey, Look, survey};

@@ -141,6 +141,27 @@ impl NodePlan {
         nodes
     }
 
+    /// This level without what is made of its rows: the document's key, or what it joins by.
+    pub(crate) fn keys_only(&self) -> NodePlan {
+        let wanted: Vec<usize> = match self.arity {
+            Arity::Root => self.key.into_iter().collect(),
+            Arity::One | Arity::Many => self.on.clone(),
+        };
+        NodePlan {
+            path: self.path.clone(),
+            table: self.table.clone(),
+            arity: self.arity,
+            slots: wanted.iter().map(|slot| self.slots[*slot].clone()).collect(),
+            origins: wanted.iter().map(|slot| self.origins[*slot].clone()).collect(),
+            filter: self.filter.clone(),
+            on: (0..wanted.len()).collect(),
+            key: None,
+            children: Vec::new(),
+            layout: Vec::new(),
+            fields: Fields::empty(),
+        }
+    }
+
     /// How messages name this level.
     pub(crate) fn title(&self) -> String {
         match self.arity {

@@ -116,13 +116,13 @@ fn normal_batch(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> 
 }
 
 /// A table's frozen files.
-struct Files {
+pub(crate) struct Files {
     input: TableInput,
     parts: Vec<Part>,
 }
 
 impl Files {
-    fn new(input: TableInput) -> Self {
+    pub(crate) fn new(input: TableInput) -> Self {
         let parts = input.scan_parts();
         Files { input, parts }
     }

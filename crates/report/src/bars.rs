@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use hivecast_run::{Event, Level, Sink, Step, Unit};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::format::{bytes, count, seconds};
+use hivecast_run::format::{bytes, count, seconds};
 
 /// How often a bar moves by itself, so that a step without counts is seen to live.
 const TICK: Duration = Duration::from_millis(120);

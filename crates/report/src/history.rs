@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-use crate::format::{bytes, count, seconds, table};
+use hivecast_run::format::{bytes, count, seconds};
+use crate::layout::table;
 
 /// Seconds spent in one step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

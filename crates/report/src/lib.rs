@@ -5,8 +5,8 @@
 //! results, decides nothing, and never fails a run.
 
 mod bars;
-mod format;
 mod history;
+mod layout;
 mod journal;
 mod lines;
 mod memory;
@@ -14,7 +14,8 @@ mod preview;
 mod summary;
 
 pub use bars::Bars;
-pub use format::{bytes, count, plural, seconds, table};
+pub use hivecast_run::format::{bytes, count, plural, seconds};
+pub use layout::table;
 pub use history::{PastRun, StepTime, runs_table};
 pub use journal::Journal;
 pub use lines::Lines;

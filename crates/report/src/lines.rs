@@ -3,7 +3,7 @@ use std::sync::{Mutex, PoisonError};
 
 use hivecast_run::{Clock, Event, Level, Sink, Step, Unit};
 
-use crate::format::{bytes, count, seconds};
+use hivecast_run::format::{bytes, count, seconds};
 
 /// The least time between two lines about the progress of one step, in milliseconds.
 const PACE_MS: i64 = 10_000;

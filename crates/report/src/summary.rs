@@ -4,7 +4,8 @@ use hivecast_contract::Manifest;
 use hivecast_edition::{GateResult, gates};
 use serde::Serialize;
 
-use crate::format::{bytes, count, plural, seconds, table};
+use hivecast_run::format::{bytes, count, plural, seconds};
+use crate::layout::table;
 use crate::history::StepTime;
 
 /// The version of the JSON that `--json` prints. It changes when a field is removed or changes its

@@ -9,6 +9,7 @@ mod clock;
 mod crash;
 mod event;
 mod fault;
+pub mod format;
 mod panic;
 
 pub use cancel::Cancel;

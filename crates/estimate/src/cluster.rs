@@ -1,0 +1,428 @@
+//! What a Spark cluster needs for the join and the nesting, and which shape of it is cheapest, and fastest.
+
+use hivecast_run::format::{bytes, count};
+use serde::{Deserialize, Serialize};
+
+use crate::embedded::{Machine, Models, Purpose, times};
+use crate::facts::Facts;
+use crate::model::{Load, Subject};
+use crate::quantity::{Quantity, Range, Unit};
+use crate::spark::{
+    Allocation, Candidate, Cluster, Driver, Fractions, Overhead, Setting, Shape, TaskNeed, TooSmall, candidates,
+    settings,
+};
+
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+/// Bytes that a task behind a shuffle should have: enough to be worth its start, few enough to be sorted in
+/// memory.
+const PARTITION_BYTES: f64 = 64.0 * MIB as f64;
+/// Bytes of a row in Spark's own form for each byte of ours: 8 bytes a field and nulls' bits on top of what texts
+/// have (`UnsafeRow`).
+const ROW_FACTOR: f64 = 1.2;
+/// How much more than the mean a partition has, by chance.
+const UNEVEN: f64 = 1.3;
+/// What a task sorts with, for each byte that it sorts: the rows, pointers to them, and the other side of the join.
+const SORT_FACTOR: f64 = 2.0;
+/// What Spark takes at once for a task that sorts, and for each side of a join (`TaskMemoryManager` hands out pages).
+const PAGES_BYTES: f64 = 32.0 * MIB as f64;
+/// Java's objects for each byte of rows that `collect_list` has gathered.
+const OBJECT_FACTOR: f64 = 3.0;
+/// Groups that an aggregation with objects has in memory before it sorts
+/// (`spark.sql.objectHashAggregate.sortBased.fallbackThreshold`).
+const GROUPS_IN_MEMORY: f64 = 128.0;
+/// What a task holds of the file that it writes before it is cut: `parquet.block.size`.
+const ROW_GROUP_BYTES: f64 = 128.0 * MIB as f64;
+/// Decoded columns of the files that a task reads.
+const READER_BYTES: f64 = 16.0 * MIB as f64;
+/// An executor's own classes and buffers.
+const EXECUTOR_OWN_BYTES: u64 = 160 * MIB;
+/// The driver's, with the Spark Connect server in it.
+const DRIVER_OWN_BYTES: u64 = 768 * MIB;
+/// What the driver holds of each task and of each file.
+const DRIVER_BYTES_PER_TASK: u64 = 32 << 10;
+const DRIVER_CORES: u32 = 2;
+/// Times that a row goes through a shuffle: with its join, and with its document.
+const SHUFFLES: f64 = 2.0;
+/// A core is priced with so much memory; who takes more for a core pays for more cores.
+const PRICED_BYTES_PER_CORE: f64 = 4.0 * GIB as f64;
+const SECONDS_PER_HOUR: f64 = 3600.0;
+/// How many executors more than the cluster has are tried to find what would meet a deadline.
+const BEYOND: u32 = 64;
+
+/// What is asked of a cluster.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// Wall time of the whole run, in seconds, if there is a limit.
+    pub deadline: Option<f64>,
+    /// Money for a core with 4 GiB, by the hour.
+    pub core_price: f64,
+    /// Executors come and go with the work.
+    pub dynamic: Dynamic,
+}
+
+/// Whether Spark may give executors back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dynamic {
+    /// As many for as long as the server runs.
+    Fixed,
+    /// As many as there are tasks for, none while nothing runs.
+    OnDemand,
+}
+
+/// One number of executors: a point of the chart.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Point {
+    /// Executors.
+    pub executors: u32,
+    /// Cores of all of them.
+    pub cores: u32,
+    /// Wall time of the whole run, in seconds.
+    pub wall: Range,
+    /// What the run costs: executors, driver, and the machine that runs Hivecast.
+    pub cost: Range,
+}
+
+/// A shape of the cluster with what it takes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Sized {
+    /// The shape.
+    pub shape: Shape,
+    /// Its time and cost.
+    pub point: Point,
+}
+
+/// The cluster's share of the answer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ClusterPlan {
+    /// What costs least of all that meet the deadline; of all, where there is none or nothing meets it.
+    pub cheapest: Sized,
+    /// What is fastest on this cluster.
+    pub fastest: Sized,
+    /// Whether the cheapest meets the deadline.
+    pub deadline: Met,
+    /// The chart: the cheapest's executor, any number of it that the cluster holds.
+    pub curve: Vec<Point>,
+    /// Every number of it.
+    pub quantities: Vec<Quantity>,
+    /// Spark's settings for the cheapest, or for the fastest where nothing meets the deadline.
+    pub settings: Vec<Setting>,
+}
+
+impl ClusterPlan {
+    /// The shape that the settings are of.
+    pub fn chosen(&self) -> &Sized {
+        if matches!(self.deadline, Met::Never { .. }) { &self.fastest } else { &self.cheapest }
+    }
+}
+
+/// Whether a deadline is met.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "met")]
+pub enum Met {
+    /// There is none.
+    NoDeadline,
+    /// Even at the high end.
+    Surely,
+    /// As expected; the high end is beyond it.
+    Likely,
+    /// Not on this cluster.
+    Never {
+        /// What would do, in words.
+        would_do: String,
+    },
+}
+
+/// What tasks need, and how many there are.
+#[derive(Clone, Debug)]
+pub struct Tasks {
+    /// Of each.
+    pub need: TaskNeed,
+    /// Behind a shuffle.
+    pub partitions: u32,
+    /// Bytes of the largest.
+    pub largest: f64,
+    /// Bytes that are shuffled.
+    pub shuffled: f64,
+    quantities: Vec<Quantity>,
+}
+
+/// What the feed's day needs of a task.
+pub fn tasks(facts: &Facts) -> Tasks {
+    let doubt = 1.0 + facts.doubt().1;
+    let rows = facts.work().kept_bytes * ROW_FACTOR * doubt;
+    let partitions = (rows / PARTITION_BYTES).ceil().max(1.0);
+    let mean = rows / partitions;
+    let even = mean * UNEVEN;
+    let key = facts.largest_key_bytes() * ROW_FACTOR;
+    let largest = even + key;
+    let documents = facts.documents().value.expected.max(1.0);
+    let groups = (GROUPS_IN_MEMORY * rows / documents).min(even) + key;
+    let execution = largest * SORT_FACTOR + PAGES_BYTES;
+    let outside = groups * OBJECT_FACTOR + largest.min(ROW_GROUP_BYTES) + READER_BYTES;
+    let need = TaskNeed {
+        execution_per_task: execution as u64,
+        outside_per_task: outside as u64,
+        outside_fixed: EXECUTOR_OWN_BYTES,
+        storage: 0,
+    };
+    let show = |value: f64| bytes(value as u64);
+    let exact = Range::exact;
+    let quantities = vec![
+        Quantity::new(
+            "shuffle",
+            Unit::Bytes,
+            exact(rows * SHUFFLES),
+            format!("{} of rows x {ROW_FACTOR} as Spark has them x {SHUFFLES} shuffles", show(rows / ROW_FACTOR)),
+        ),
+        Quantity::new(
+            "shuffle partitions",
+            Unit::Count,
+            exact(partitions),
+            format!("{} / {} a task", show(rows), show(PARTITION_BYTES)),
+        ),
+        Quantity::new(
+            "largest task",
+            Unit::Bytes,
+            Range { low: mean, expected: largest, high: largest },
+            format!("{} x {UNEVEN} + {} of the largest key", show(mean), show(key)),
+        ),
+        Quantity::new(
+            "execution memory a task",
+            Unit::Bytes,
+            exact(execution),
+            format!("{} x {SORT_FACTOR} + {} of pages", show(largest), show(PAGES_BYTES)),
+        ),
+        Quantity::new(
+            "objects a task",
+            Unit::Bytes,
+            exact(outside),
+            format!(
+                "{} of collect_list x {OBJECT_FACTOR} + {} of a row group + {} of a reader; outside of what Spark accounts for",
+                show(groups),
+                show(largest.min(ROW_GROUP_BYTES)),
+                show(READER_BYTES)
+            ),
+        ),
+    ];
+    Tasks { need, partitions: partitions as u32, largest, shuffled: rows * SHUFFLES, quantities }
+}
+
+/// The heap of a server that has its tasks in the driver (`local[N]`), in bytes.
+pub fn local_heap(facts: &Facts, cores: u32) -> u64 {
+    let tasks = tasks(facts);
+    let need = TaskNeed { outside_fixed: DRIVER_OWN_BYTES.max(EXECUTOR_OWN_BYTES) / 2, ..tasks.need };
+    crate::spark::heap_for(&need, cores, Fractions::default())
+}
+
+/// Plans a run on a cluster.
+pub fn cluster(
+    facts: &Facts,
+    cluster: &Cluster,
+    machine: Machine,
+    purpose: Purpose,
+    wanted: Wanted,
+    models: &Models,
+) -> Result<ClusterPlan, TooSmall> {
+    let tasks = tasks(facts);
+    let files: u64 = facts.tables.iter().map(|table| table.files).sum();
+    let driver = driver(&tasks, files);
+    let found = candidates(cluster, &tasks.need, &driver, Fractions::default())?;
+    let sizing = Sizing { facts, cluster, machine, purpose, wanted, models, tasks: &tasks, driver };
+    let all: Vec<Sized> = found.iter().flat_map(|candidate| sizing.all(candidate)).collect();
+    let fastest = least(&all, |sized| (sized.point.wall.expected, sized.point.cost.expected));
+    let meets = |limit: &dyn Fn(&Range) -> f64| {
+        let within = |sized: &&Sized| wanted.deadline.is_none_or(|deadline| limit(&sized.point.wall) <= deadline);
+        let meeting: Vec<Sized> = all.iter().filter(within).cloned().collect();
+        (!meeting.is_empty()).then(|| least(&meeting, |sized| (sized.point.cost.expected, sized.point.wall.expected)))
+    };
+    let surely = meets(&|wall| wall.high);
+    let likely = meets(&|wall| wall.expected);
+    let (cheapest, deadline) = match (wanted.deadline, surely, likely) {
+        (None, Some(sized), _) => (sized, Met::NoDeadline),
+        (Some(_), Some(sized), _) => (sized, Met::Surely),
+        (_, None, Some(sized)) => (sized, Met::Likely),
+        (_, None, None) => {
+            let deadline = wanted.deadline.unwrap_or_default();
+            (fastest.clone(), Met::Never { would_do: sizing.would_do(deadline, &fastest) })
+        }
+    };
+    let chosen = if matches!(deadline, Met::Never { .. }) { &fastest } else { &cheapest };
+    let held = found.iter().find(|candidate| candidate.executor == chosen.shape.executor);
+    let curve = held.map_or_else(Vec::new, |candidate| sizing.all(candidate).into_iter().map(|sized| sized.point).collect());
+    let mut quantities = tasks.quantities.clone();
+    quantities.extend(sizing.quantities(chosen));
+    let settings = settings(&chosen.shape);
+    Ok(ClusterPlan { cheapest, fastest, deadline, curve, quantities, settings })
+}
+
+fn least(all: &[Sized], by: impl Fn(&Sized) -> (f64, f64)) -> Sized {
+    let mut best = &all[0];
+    for sized in &all[1..] {
+        let (new, old) = (by(sized), by(best));
+        if new.0 < old.0 || (new.0 == old.0 && new.1 < old.1) {
+            best = sized;
+        }
+    }
+    best.clone()
+}
+
+fn driver(tasks: &Tasks, files: u64) -> Driver {
+    const HEAP_STEP: u64 = 256 * MIB;
+    let own = DRIVER_OWN_BYTES + (u64::from(tasks.partitions) + files) * DRIVER_BYTES_PER_TASK;
+    let heap = own.div_ceil(HEAP_STEP) * HEAP_STEP;
+    Driver { cores: DRIVER_CORES, heap, overhead: Overhead::default().of(heap) }
+}
+
+struct Sizing<'a> {
+    facts: &'a Facts,
+    cluster: &'a Cluster,
+    machine: Machine,
+    purpose: Purpose,
+    wanted: Wanted,
+    models: &'a Models,
+    tasks: &'a Tasks,
+    driver: Driver,
+}
+
+impl Sizing<'_> {
+    /// A candidate in any number that the cluster holds.
+    fn all(&self, candidate: &Candidate) -> Vec<Sized> {
+        (1..=candidate.packing.executors).map(|executors| self.sized(candidate, executors)).collect()
+    }
+
+    fn sized(&self, candidate: &Candidate, executors: u32) -> Sized {
+        let executor = candidate.executor;
+        let cores = executors.saturating_mul(executor.cores);
+        let (wall, _) = self.times(cores);
+        let priced = |cores: u32, memory: u64| f64::from(cores).max(memory as f64 / PRICED_BYTES_PER_CORE);
+        let units = f64::from(executors) * priced(executor.cores, candidate.packing.executor.memory)
+            + priced(self.driver.cores, self.driver.heap + self.driver.overhead)
+            + f64::from(self.machine.threads);
+        let cost = wall.times(units * self.wanted.core_price / SECONDS_PER_HOUR);
+        let allocation = match self.wanted.dynamic {
+            Dynamic::Fixed => Allocation::Fixed { executors },
+            Dynamic::OnDemand => Allocation::Dynamic { least: 0, most: executors },
+        };
+        let shape = Shape {
+            allocation,
+            executor,
+            driver: self.driver,
+            fractions: Fractions::default(),
+            shuffle_partitions: self.tasks.partitions.max(cores.saturating_mul(2)),
+            manager: self.cluster.manager,
+        };
+        Sized { shape, point: Point { executors, cores, wall, cost } }
+    }
+
+    /// Cores that have something to do: the rows of one key are one task's.
+    fn useful(&self, cores: u32) -> f64 {
+        let all = self.facts.work().kept_bytes.max(1.0);
+        let key = self.facts.largest_key_bytes().max(1.0);
+        f64::from(cores).min((all / key).max(1.0))
+    }
+
+    fn load(&self, cores: u32) -> Load {
+        Load {
+            work: self.facts.work(),
+            threads: f64::from(self.machine.threads),
+            cores: self.useful(cores),
+            limit_bytes: 0.0,
+            spilled_bytes: 0.0,
+            sends: 0.0,
+        }
+    }
+
+    fn times(&self, cores: u32) -> (Range, Vec<Quantity>) {
+        times(Subject::BuildSpark, &self.load(cores), self.purpose, self.models, self.facts.doubt())
+    }
+
+    fn quantities(&self, chosen: &Sized) -> Vec<Quantity> {
+        let executor = chosen.shape.executor;
+        let mut quantities = vec![
+            Quantity::new(
+                "executors",
+                Unit::Count,
+                Range::exact(f64::from(chosen.point.executors)),
+                format!(
+                    "{} nodes of {} cores and {}, less {} cores and {} of their own, hold {} of {} cores and {}",
+                    self.cluster.nodes,
+                    self.cluster.node_cores,
+                    bytes(self.cluster.node_memory),
+                    self.cluster.reserved_cores,
+                    bytes(self.cluster.reserved_memory),
+                    count(u64::from(self.most(chosen))),
+                    executor.cores,
+                    bytes(executor.heap + executor.overhead)
+                ),
+            ),
+            Quantity::new(
+                "executor heap",
+                Unit::Bytes,
+                Range::exact(executor.heap as f64),
+                format!(
+                    "300 MiB + the greater of {} tasks x {} / 0.6, and ({} tasks x {} + {}) / 0.4",
+                    executor.cores,
+                    bytes(self.tasks.need.execution_per_task),
+                    executor.cores,
+                    bytes(self.tasks.need.outside_per_task),
+                    bytes(self.tasks.need.outside_fixed)
+                ),
+            ),
+            Quantity::new(
+                "executor overhead",
+                Unit::Bytes,
+                Range::exact(executor.overhead as f64),
+                format!("the greater of 384 MiB and {} x 0.1", bytes(executor.heap)),
+            ),
+        ];
+        quantities.extend(self.times(chosen.point.cores).1);
+        quantities.push(Quantity::new(
+            "cost",
+            Unit::Money,
+            chosen.point.cost,
+            format!(
+                "{} h x ({} executors, the driver and {} threads of this machine) x {} a core with 4 GiB and hour",
+                format_args!("{:.3}", chosen.point.wall.expected / SECONDS_PER_HOUR),
+                chosen.point.executors,
+                self.machine.threads,
+                self.wanted.core_price
+            ),
+        ));
+        quantities
+    }
+
+    fn most(&self, chosen: &Sized) -> u32 {
+        crate::spark::pack(self.cluster, &chosen.shape.executor, &chosen.shape.driver).map_or(0, |packing| packing.executors)
+    }
+
+    /// The least that would meet a deadline which this cluster can't.
+    fn would_do(&self, deadline: f64, fastest: &Sized) -> String {
+        let (floor, _) = self.times(u32::MAX);
+        if floor.expected > deadline {
+            return format!(
+                "no cluster does it in {}: with any number of cores the rest takes {}, on this machine and at the target",
+                Unit::Seconds.show(deadline),
+                Unit::Seconds.show(floor.expected)
+            );
+        }
+        let each = fastest.shape.executor.cores;
+        let most = fastest.point.executors.saturating_mul(BEYOND);
+        let (mut low, mut high) = (fastest.point.executors, most);
+        if self.times(most.saturating_mul(each)).0.expected > deadline {
+            return format!("it would take more than {} executors of {each} cores", count(most.into()));
+        }
+        // The fewest that do it: more never take longer.
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            match self.times(middle.saturating_mul(each)).0.expected <= deadline {
+                true => high = middle,
+                false => low = middle,
+            }
+        }
+        let per_node = fastest.point.executors.div_ceil(self.cluster.nodes.max(1)).max(1);
+        format!("{high} executors of {each} cores would do, on some {} such nodes", high.div_ceil(per_node))
+    }
+}
