@@ -5,12 +5,17 @@
 //!
 //! Must not know: files, warehouses, engines, targets, terminals. It does no I/O.
 
+mod answer;
+mod cluster;
 mod embedded;
 mod facts;
 mod model;
 mod nonnegative;
 mod quantity;
+pub mod spark;
 
+pub use answer::{Answer, Choice, Chosen, Question, Section, answer};
+pub use cluster::{ClusterPlan, Dynamic, Met, Point, Sized, Wanted, local_heap};
 pub use embedded::{Embedded, EmbeddedRule, Machine, Models, Purpose, Way, embedded};
 pub use facts::{Counted, FACTS_VERSION, Facts, LevelFacts, Source, TableFacts, Work};
 pub use model::{Basis, Load, Model, OBSERVATIONS_MAX, Observation, ShownTerm, Subject};

@@ -1,0 +1,199 @@
+use super::super::settings::{Allocation, Driver, Executor};
+use super::super::{Fractions, GIB, MIB};
+use super::*;
+
+fn shape(allocation: Allocation, manager: Manager) -> Shape {
+    let executor = Executor { cores: 5, heap: 8896 * MIB, overhead: 889 * MIB };
+    let driver = Driver { cores: 2, heap: 4 * GIB, overhead: 409 * MIB };
+    let fractions = Fractions::default();
+    Shape { allocation, executor, driver, fractions, shuffle_partitions: 600, manager }
+}
+
+#[test]
+fn executor_settings_of_a_fixed_number() {
+    let shape = shape(Allocation::Fixed { executors: 30 }, Manager::Kubernetes);
+    insta::assert_snapshot!(spark_conf(&shape), @r"
+    # Executor settings of a Spark Connect server. spark-submit.sh beside this file starts it.
+
+    # As many as the cluster holds, or the deadline takes.
+    spark.executor.instances 30
+
+    # The number of executors is fixed, also where a cluster's defaults would change it.
+    spark.dynamicAllocation.enabled false
+
+    # spark.dynamicAllocation.minExecutors is not set. The number of executors is fixed.
+
+    # spark.dynamicAllocation.maxExecutors is not set. The number of executors is fixed.
+
+    # spark.dynamicAllocation.initialExecutors is not set. The number of executors is fixed.
+
+    # spark.dynamicAllocation.shuffleTracking.enabled is not set. The number of executors is fixed.
+
+    # spark.cores.max is not set. For a standalone master, which hands out cores.
+
+    # Tasks that run at once in one executor and share its heap.
+    spark.executor.cores 5
+
+    # The heap that gives each of these tasks what it was reckoned to need.
+    spark.executor.memory 8896m
+
+    # Beside the heap: threads' stacks, classes, buffers. Heap and this are the container.
+    spark.executor.memoryOverhead 889m
+
+    # spark.executor.memoryOverheadFactor is not set. The overhead is stated, which makes the factor
+    # void.
+
+    # spark.executor.pyspark.memory is not set. Nothing here runs in Python: no container has memory for
+    # its workers.
+
+    # Of the heap without 300 MiB, what joins, sorts and shuffles have. The rest is for the lists of
+    # rows.
+    spark.memory.fraction 0.6
+
+    # Of that, what cached and broadcast blocks keep. The rest is never theirs for long.
+    spark.memory.storageFraction 0.5
+
+    # spark.python.worker.memory is not set. No Python worker runs.
+
+    # Tasks behind a shuffle: each has to have its rows in its part of the heap.
+    spark.sql.shuffle.partitions 600
+    ");
+}
+
+#[test]
+fn executor_settings_of_dynamic_allocation() {
+    let shape = shape(Allocation::Dynamic { least: 2, most: 30 }, Manager::Standalone);
+    insta::assert_snapshot!(spark_conf(&shape), @r"
+    # Executor settings of a Spark Connect server. spark-submit.sh beside this file starts it.
+
+    # spark.executor.instances is not set. Dynamic allocation counts them, and would start with that
+    # many.
+
+    # Executors come as tasks wait, and go when idle.
+    spark.dynamicAllocation.enabled true
+
+    # Kept while nothing runs.
+    spark.dynamicAllocation.minExecutors 2
+
+    # As many as the cluster holds, or the deadline takes.
+    spark.dynamicAllocation.maxExecutors 30
+
+    # More come with the first tasks that wait.
+    spark.dynamicAllocation.initialExecutors 2
+
+    # Executors whose shuffle files are still read stay: no external shuffle service is relied upon, and
+    # Kubernetes has none.
+    spark.dynamicAllocation.shuffleTracking.enabled true
+
+    # A standalone master hands out all cores that it has otherwise.
+    spark.cores.max 150
+
+    # Tasks that run at once in one executor and share its heap.
+    spark.executor.cores 5
+
+    # The heap that gives each of these tasks what it was reckoned to need.
+    spark.executor.memory 8896m
+
+    # Beside the heap: threads' stacks, classes, buffers. Heap and this are the container.
+    spark.executor.memoryOverhead 889m
+
+    # spark.executor.memoryOverheadFactor is not set. The overhead is stated, which makes the factor
+    # void.
+
+    # spark.executor.pyspark.memory is not set. Nothing here runs in Python: no container has memory for
+    # its workers.
+
+    # Of the heap without 300 MiB, what joins, sorts and shuffles have. The rest is for the lists of
+    # rows.
+    spark.memory.fraction 0.6
+
+    # Of that, what cached and broadcast blocks keep. The rest is never theirs for long.
+    spark.memory.storageFraction 0.5
+
+    # spark.python.worker.memory is not set. No Python worker runs.
+
+    # Tasks behind a shuffle: each has to have its rows in its part of the heap.
+    spark.sql.shuffle.partitions 600
+    ");
+}
+
+#[test]
+fn the_script_for_yarn() {
+    let shape = shape(Allocation::Fixed { executors: 30 }, Manager::YARN);
+    insta::assert_snapshot!(spark_submit(&shape), @r#"
+    #!/bin/sh
+    # Starts a Spark Connect server with the executor settings in spark.conf beside this file, and stays
+    # until it is stopped. Options of spark-submit may follow, and win: ./spark-submit.sh --conf a=b
+    #
+    # SPARK_HOME                where Spark 4 is; else the spark-submit in PATH is taken
+    # SPARK_CONNECT_PORT        where the server listens (15002)
+    # SPARK_CONNECT_TOKEN_FILE  a file with the token that clients have to send, readable by this user
+    #                           alone; without it everybody who reaches the port may run anything
+    # SPARK_MASTER              the cluster (yarn)
+    # HADOOP_CONF_DIR           the directory with the cluster's core-site.xml and yarn-site.xml
+    set -eu
+
+    master=${SPARK_MASTER:-yarn}
+
+    here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+    if [ -n "${SPARK_HOME:-}" ]; then
+        submit=$SPARK_HOME/bin/spark-submit
+        if [ ! -x "$submit" ]; then
+            echo "failed to find $submit: SPARK_HOME has to be where Spark 4 is" >&2
+            exit 1
+        fi
+    elif ! submit=$(command -v spark-submit); then
+        echo "failed to find spark-submit: set SPARK_HOME, or add Spark's bin to PATH" >&2
+        exit 1
+    fi
+    if [ ! -r "$here/spark.conf" ]; then
+        echo "failed to read $here/spark.conf: it belongs beside this script" >&2
+        exit 1
+    fi
+    # The token goes through the environment, since anybody on the machine may read arguments.
+    if [ -n "${SPARK_CONNECT_TOKEN_FILE:-}" ]; then
+        SPARK_CONNECT_AUTHENTICATE_TOKEN=$(cat -- "$SPARK_CONNECT_TOKEN_FILE")
+        export SPARK_CONNECT_AUTHENTICATE_TOKEN
+    fi
+
+    # Planning, and a thread or two for results; no manager sees to it in client mode: it is what the
+    # machine must have.
+    set -- --conf spark.driver.cores=2 "$@"
+
+    # The heap of the Spark Connect server, which is the driver.
+    set -- --conf spark.driver.memory=4096m "$@"
+
+    # Beside the heap; no manager sees to it in client mode: it is what the machine must have.
+    set -- --conf spark.driver.memoryOverhead=409m "$@"
+
+    # spark.driver.memoryOverheadFactor is not set. The overhead is stated, which makes the factor void.
+
+    # The server is in the driver, and stays here: client mode. The cluster's own defaults hold for what
+    # is not set in spark.conf.
+    exec "$submit" \
+        --master "$master" --deploy-mode client --name "Spark Connect server" \
+        --properties-file "$here/spark.conf" --load-spark-defaults \
+        --conf "spark.connect.grpc.binding.port=${SPARK_CONNECT_PORT:-15002}" \
+        --class org.apache.spark.sql.connect.service.SparkConnectServer \
+        "$@" spark-internal
+    "#);
+}
+
+#[test]
+fn scripts_differ_in_what_managers_need() {
+    let by = |manager| spark_submit(&shape(Allocation::Fixed { executors: 30 }, manager));
+    assert!(by(Manager::Kubernetes).contains("k8s://https://kubernetes.default.svc:443"));
+    assert!(by(Manager::Kubernetes).contains("SPARK_IMAGE"));
+    assert!(by(Manager::Standalone).contains("spark://localhost:7077"));
+    assert!(!by(Manager::Standalone).contains("SPARK_IMAGE"));
+}
+
+#[test]
+fn nothing_in_the_files_is_longer_than_a_line() {
+    for manager in [Manager::YARN, Manager::Kubernetes, Manager::Standalone] {
+        let shape = shape(Allocation::Dynamic { least: 0, most: 30 }, manager);
+        for line in [spark_conf(&shape), spark_submit(&shape)].concat().lines() {
+            assert!(line.len() <= WIDTH, "{}: {line}", line.len());
+        }
+    }
+}
