@@ -137,20 +137,16 @@ pub enum Met {
 
 /// What tasks need, and how many there are.
 #[derive(Clone, Debug)]
-pub struct Tasks {
+pub(crate) struct Tasks {
     /// Of each.
-    pub need: TaskNeed,
+    need: TaskNeed,
     /// Behind a shuffle.
-    pub partitions: u32,
-    /// Bytes of the largest.
-    pub largest: f64,
-    /// Bytes that are shuffled.
-    pub shuffled: f64,
+    partitions: u32,
     quantities: Vec<Quantity>,
 }
 
 /// What the feed's day needs of a task.
-pub fn tasks(facts: &Facts) -> Tasks {
+pub(crate) fn tasks(facts: &Facts) -> Tasks {
     let doubt = 1.0 + facts.doubt().1;
     let rows = facts.work().kept_bytes * ROW_FACTOR * doubt;
     let partitions = (rows / PARTITION_BYTES).ceil().max(1.0);
@@ -207,7 +203,7 @@ pub fn tasks(facts: &Facts) -> Tasks {
             ),
         ),
     ];
-    Tasks { need, partitions: partitions as u32, largest, shuffled: rows * SHUFFLES, quantities }
+    Tasks { need, partitions: partitions as u32, quantities }
 }
 
 /// The heap of a server that has its tasks in the driver (`local[N]`), in bytes.
@@ -218,7 +214,7 @@ pub fn local_heap(facts: &Facts, cores: u32) -> u64 {
 }
 
 /// Plans a run on a cluster.
-pub fn cluster(
+pub(crate) fn cluster(
     facts: &Facts,
     cluster: &Cluster,
     machine: Machine,

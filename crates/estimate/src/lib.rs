@@ -14,7 +14,7 @@ mod nonnegative;
 mod quantity;
 pub mod spark;
 
-pub use answer::{Answer, Choice, Chosen, Question, Section, answer};
+pub use answer::{ANSWER_VERSION, Answer, Choice, Chosen, Question, Section, ShownModel, answer};
 pub use cluster::{ClusterPlan, Dynamic, Met, Point, Sized, Wanted, local_heap};
 pub use embedded::{Embedded, EmbeddedRule, Machine, Models, Purpose, Way, embedded};
 pub use facts::{Counted, FACTS_VERSION, Facts, LevelFacts, Source, TableFacts, Work};
