@@ -76,6 +76,8 @@ pub(crate) enum Command {
     Build(BuildCommand),
     /// Build, gate, send exactly once, and verify what arrived
     Publish(PublishArgs),
+    /// Estimate what a load_date needs, before it is run: memory, executors, cores, wall time, money
+    Plan(PlanArgs),
     /// Read back what was published and compare it with its manifest
     Verify(VerifyArgs),
     /// Show what the warehouse, or --feed, has: tables, formats, days, rows, bytes, readiness
@@ -268,6 +270,135 @@ pub(crate) struct TablesArgs {
     /// The day whose files are looked at: YYYY-MM-DD, today, yesterday, or latest, each table's newest
     #[arg(long, value_name = "DATE", default_value = "latest")]
     pub(crate) load_date: DateArg,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    /// The day: YYYY-MM-DD, today, yesterday or latest
+    #[arg(long, value_name = "DATE", default_value = "latest")]
+    pub(crate) load_date: DateArg,
+
+    #[command(flatten)]
+    pub(crate) resources: ResourceArgs,
+
+    /// The memory of the machine that will run Hivecast [default: this one's]
+    #[arg(long, value_name = "SIZE", value_parser = crate::machine::parse_size)]
+    pub(crate) machine_memory: Option<u64>,
+
+    /// What the run is for
+    #[arg(long = "for", value_name = "COMMAND", value_enum, default_value_t = PlanFor::Publish)]
+    pub(crate) purpose: PlanFor,
+
+    /// The wall time that the whole run may take (90s, 30m, 2h)
+    #[arg(long, value_name = "TIME", value_parser = crate::machine::parse_duration)]
+    pub(crate) deadline: Option<Duration>,
+
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
+
+    /// Build 1 to 8 % of the keys with the environment's engine first, for 10 minutes at most, and measure
+    #[arg(long, conflicts_with_all = ["quick", "facts"])]
+    pub(crate) calibrate: bool,
+
+    /// Read no rows: footers and statistics alone. Rows that `where` leaves, and large keys, are then guessed
+    #[arg(long)]
+    pub(crate) quick: bool,
+
+    /// Explain one number or setting, such as spark.executor.memory
+    #[arg(long, value_name = "NAME")]
+    pub(crate) why: Option<String>,
+
+    /// Show what was foretold of the last runs, beside what was measured
+    #[arg(long, conflicts_with_all = ["calibrate", "why", "write", "page"])]
+    pub(crate) history: bool,
+
+    /// Write spark.conf and spark-submit.sh into this directory
+    #[arg(long, value_name = "DIR", requires = "nodes")]
+    pub(crate) write: Option<PathBuf>,
+
+    /// Write the answer as a page with a chart
+    #[arg(long, value_name = "FILE")]
+    pub(crate) page: Option<PathBuf>,
+
+    /// Take what is known of the day from this file, as --save-facts wrote it; no project is needed
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["quick", "load_date"])]
+    pub(crate) facts: Option<PathBuf>,
+
+    /// Write what is known of the day into this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save_facts: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlanFor {
+    Build,
+    Publish,
+}
+
+/// A Spark cluster.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "The Spark cluster")]
+pub(crate) struct ClusterArgs {
+    /// Its nodes
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000), requires_all = ["node_cores", "node_memory"])]
+    pub(crate) nodes: Option<u32>,
+
+    /// Cores of a node
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096), requires = "nodes")]
+    pub(crate) node_cores: Option<u32>,
+
+    /// Memory of a node, such as 64GiB
+    #[arg(long, value_name = "SIZE", value_parser = crate::machine::parse_size, requires = "nodes")]
+    pub(crate) node_memory: Option<u64>,
+
+    /// Cores of a node that are not Spark's, but its daemons' [default: 1]
+    #[arg(long, value_name = "N", requires = "nodes")]
+    pub(crate) reserved_cores: Option<u32>,
+
+    /// Memory of a node that is not Spark's [default: an eighth, at least 1GiB]
+    #[arg(long, value_name = "SIZE", value_parser = crate::machine::parse_size, requires = "nodes")]
+    pub(crate) reserved_memory: Option<u64>,
+
+    /// Who hands out the machines
+    #[arg(long, value_enum, default_value_t = ManagerArg::Yarn, requires = "nodes")]
+    pub(crate) manager: ManagerArg,
+
+    /// What YARN rounds containers up to: yarn.scheduler.minimum-allocation-mb, or the FairScheduler's increment
+    #[arg(long, value_name = "SIZE", value_parser = crate::machine::parse_size, default_value = "1GiB", requires = "nodes")]
+    pub(crate) yarn_increment: u64,
+
+    /// Where the driver runs, with the Spark Connect server in it
+    #[arg(long, value_enum, default_value_t = DriverOn::Node, requires = "nodes")]
+    pub(crate) driver_on: DriverOn,
+
+    /// Executors for as long as the server runs, or as tasks wait for them
+    #[arg(long, value_enum, default_value_t = AllocationArg::Fixed, requires = "nodes")]
+    pub(crate) allocation: AllocationArg,
+
+    /// What a core with 4 GiB costs by the hour
+    #[arg(long, value_name = "MONEY", default_value_t = 0.05, requires = "nodes")]
+    pub(crate) core_price: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ManagerArg {
+    Yarn,
+    Kubernetes,
+    Standalone,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DriverOn {
+    /// One of the nodes
+    Node,
+    /// A machine of its own
+    Own,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AllocationArg {
+    Fixed,
+    Dynamic,
 }
 
 #[derive(Debug, Args)]

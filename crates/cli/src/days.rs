@@ -2,16 +2,19 @@
 
 use hivecast_contract::{LoadDate, Manifest};
 use hivecast_edition::GateResult;
+use hivecast_estimate::Record;
 use hivecast_report::{
     EditionSummary, Journal, Outcome, PastRun, PublishSummary, REPORT_VERSION, Report, Summary,
-    VerifySummary, peak_memory_bytes,
+    VerifySummary, forget_peak_memory, peak_memory_bytes,
 };
 use hivecast_run::{Clock, Context, Fault, Result, Sink};
 
+use crate::edition::Origin;
 use crate::failure::{Failed, Output, json_line};
 use crate::feed_file::FeedFile;
 use crate::history::{History, PAST_RUN_VERSION, rfc3339};
 use crate::logging::{self, print};
+use crate::plan::{Done, Foreseen};
 use crate::project::Project;
 use crate::run::{CLOCK, Console};
 
@@ -23,6 +26,10 @@ pub(crate) struct Findings {
     pub(crate) publish: Option<PublishSummary>,
     pub(crate) verify: Option<VerifySummary>,
     pub(crate) manifest: Option<Manifest>,
+    /// What was foretold of the run, where it was.
+    pub(crate) foreseen: Option<Foreseen>,
+    /// Whether the edition was built by this run.
+    pub(crate) origin: Option<Origin>,
 }
 
 /// The load_dates that a command works through.
@@ -89,6 +96,8 @@ impl<'a> Series<'a> {
         sink: &dyn Sink,
     ) -> (Summary, Option<Fault>) {
         let started_ms = CLOCK.now_ms();
+        // Of several days each has a peak of its own.
+        forget_peak_memory();
         let journal = Journal::new(sink, &CLOCK);
         let context = Context { sink: &journal, cancel: &self.console.cancel, clock: &CLOCK };
         notes.iter().for_each(|note| context.warn(note));
@@ -97,8 +106,10 @@ impl<'a> Series<'a> {
             Ok(outcome) => (outcome, None),
             Err(fault) => (Outcome::Failed, Some(fault)),
         };
+        let (foreseen, origin) = (findings.foreseen.take(), findings.origin);
         let summary = self.summary(day, outcome, findings, &journal, started_ms);
-        self.history.add(&past_run(&summary, started_ms, fault.as_ref()), &context);
+        let record = foreseen.map(|foreseen| foreseen.record(&done(&summary, origin)));
+        self.history.add(&past_run(&summary, record, started_ms, fault.as_ref()), &context);
         (summary, fault)
     }
 
@@ -110,7 +121,7 @@ impl<'a> Series<'a> {
         journal: &Journal<'_>,
         started_ms: i64,
     ) -> Summary {
-        let Findings { edition, gates, publish, verify, manifest } = findings;
+        let Findings { edition, gates, publish, verify, manifest, .. } = findings;
         Summary {
             command: self.command.to_owned(),
             env: self.env.to_owned(),
@@ -130,7 +141,25 @@ impl<'a> Series<'a> {
     }
 }
 
-fn past_run(summary: &Summary, started_ms: i64, fault: Option<&Fault>) -> PastRun {
+/// What of a run may be learned from.
+fn done(summary: &Summary, origin: Option<Origin>) -> Done<'_> {
+    let whole = matches!(summary.outcome, Outcome::Published);
+    let sent = summary.publish.as_ref().filter(|_| whole);
+    Done {
+        built: summary.edition.as_ref().filter(|_| origin == Some(Origin::Built)),
+        sent_bytes: sent.map(|sent| sent.bytes),
+        is_verified: whole && summary.verify.is_some(),
+        peak_bytes: summary.peak_memory_bytes,
+        steps: &summary.steps,
+    }
+}
+
+fn past_run(
+    summary: &Summary,
+    record: Option<Record>,
+    started_ms: i64,
+    fault: Option<&Fault>,
+) -> PastRun {
     let (edition, manifest) = (summary.edition.as_ref(), summary.manifest.as_ref());
     PastRun {
         version: PAST_RUN_VERSION,
@@ -150,5 +179,6 @@ fn past_run(summary: &Summary, started_ms: i64, fault: Option<&Fault>) -> PastRu
         seconds: summary.seconds,
         steps: summary.steps.clone(),
         peak_memory_bytes: summary.peak_memory_bytes,
+        record,
     }
 }

@@ -109,6 +109,7 @@ mod tests {
             seconds: 0.5,
             steps: Vec::new(),
             peak_memory_bytes: None,
+            record: None,
         }
     }
 

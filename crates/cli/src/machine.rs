@@ -11,7 +11,12 @@ const FALLBACK_MEMORY: u64 = 4 << 30;
 
 /// A quarter of the memory that this process may use, in bytes.
 pub(crate) fn default_memory() -> u64 {
-    usable_memory(Path::new("/")).unwrap_or(FALLBACK_MEMORY) / MEMORY_SHARE
+    memory() / MEMORY_SHARE
+}
+
+/// The memory that this process may use, in bytes.
+pub(crate) fn memory() -> u64 {
+    usable_memory(Path::new("/")).unwrap_or(FALLBACK_MEMORY)
 }
 
 /// The threads that this process may run at once (cgroup quotas and affinity included).

@@ -17,6 +17,7 @@ mod init;
 mod logging;
 mod machine;
 mod old_glibc;
+mod plan;
 mod preview;
 mod project;
 mod prune;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use hivecast_contract::{EditionId, LoadDate, Manifest, WriterId};
 use hivecast_edition::{Edition, GateResult, LookUp, PruneMode, Sent, Store, gates};
 use hivecast_engine::Plan;
+use hivecast_estimate::Purpose;
 use hivecast_feed::Atomicity;
 use hivecast_publish::decide::{Decision, Question, TopicState, decide, entries_sent, is_under_way};
 use hivecast_publish::encode::{EditionStamp, Encoder};
@@ -26,6 +27,7 @@ use crate::edition::{self, KEEP_LOAD_DATES, Origin, Ready, Resources, Reuse, ste
 use crate::failure::Failed;
 use crate::feed_file::FeedFile;
 use crate::logging;
+use crate::plan::{self, Foreseen};
 use crate::project::Project;
 use crate::run::{CLOCK, Console};
 use crate::verify;
@@ -139,11 +141,25 @@ impl<'a> Run<'a> {
     ) -> Result<Ready> {
         let ready = edition::ready(self.project, plan, reuse, context)?;
         findings.edition = Some(edition::summary(&ready.edition, &ready.edition.description.gates));
+        findings.origin = Some(ready.origin);
         Ok(ready)
     }
 
+    /// What is foretold of the run, by its files and by the runs before.
+    fn foresee(&self, plan: &Plan, purpose: Purpose, context: &Context<'_>) -> Result<Option<Foreseen>> {
+        let engine = match self.project.spark()? {
+            None => plan::Engine::Embedded,
+            // A server that can't say so can't build either, and that is told by the build.
+            Some(endpoint) => plan::Engine::Spark(hivecast_spark::cores(&endpoint, context).unwrap_or_default()),
+        };
+        let history = plan::past_runs(self.project, self.feed, context)?;
+        Ok(plan::foresee(plan, &history, engine, purpose, context))
+    }
+
     fn build(&self, day: LoadDate, context: &Context<'_>, findings: &mut Findings) -> Result<Outcome> {
-        let mut ready = self.ready(self.plan(day, context)?, Reuse::Judged, context, findings)?;
+        let plan = self.plan(day, context)?;
+        findings.foreseen = self.foresee(&plan, Purpose::Build, context)?;
+        let mut ready = self.ready(plan, Reuse::Judged, context, findings)?;
         let store = self.project.open_store()?;
         let previous = edition::newest_before(&store, self.feed.name(), day)?;
         // Without a ledger nobody says which edition came before, so any that can't be read may have.
@@ -170,6 +186,10 @@ impl<'a> Run<'a> {
         let limits = target.preflight(&topic, context)?;
         target.check_free(self.feed.name(), Slot::Writer(share.writer.index))?;
         let plan = self.plan(day, context)?;
+        // Of several writers none does the whole of it.
+        if share.writer.of == 1 {
+            findings.foreseen = self.foresee(&plan, Purpose::Publish, context)?;
+        }
         let mask_key = mask_key_digest(&self.feed.feed, self.project.mask_key());
         let edition = plan.edition.clone();
         let look = |view| {

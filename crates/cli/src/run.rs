@@ -7,7 +7,7 @@ use crate::cancel;
 use crate::failure::{Failed, Output};
 use crate::logging::{self, Progress};
 use crate::{
-    check, doctor, explain, generate, init, preview, prune, publish, runs, sample, schema, tables, verify,
+    check, doctor, explain, generate, init, plan, preview, prune, publish, runs, sample, schema, tables, verify,
 };
 
 /// The machine's clock: the one place that names it.
@@ -44,6 +44,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failed> {
         Command::Build(args) if args.explain => explain::run(&global, &args.build, &console)?,
         Command::Build(args) => publish::build(&global, &args.build, &console)?,
         Command::Publish(args) => publish::publish(&global, &args, &console)?,
+        Command::Plan(args) => plan::run(&global, &args, &console)?,
         Command::Verify(args) => verify::run(&global, &args, &console)?,
         Command::Tables(args) => tables::run(&global, &args, &console)?,
         Command::Runs(args) => runs::run(&global, &args, &console)?,

@@ -104,20 +104,33 @@ pub struct Embedded {
     pub lacks: Vec<String>,
 }
 
+/// The conditions of a run of the embedded engine under a limit.
+pub fn embedded_load(facts: &Facts, threads: u32, limit_bytes: u64, rule: &EmbeddedRule, purpose: Purpose) -> Load {
+    let work = facts.work();
+    let spilled_bytes = match way(work.read_bytes, threads, limit_bytes, rule) {
+        Way::Memory => 0.0,
+        Way::Passes => work.kept_bytes,
+    };
+    Load {
+        work,
+        threads: workers(threads, limit_bytes, rule) as f64,
+        cores: 0.0,
+        limit_bytes: limit_bytes as f64,
+        spilled_bytes,
+        sends: if purpose == Purpose::Publish { 1.0 } else { 0.0 },
+    }
+}
+
+/// How the engine joins so many bytes of rows.
+fn way(rows: f64, threads: u32, limit: u64, rule: &EmbeddedRule) -> Way {
+    let rest = limit.saturating_sub(workers(threads, limit, rule) * rule.worker_bytes);
+    if rows * rule.slack <= rest as f64 * rule.rows_share { Way::Memory } else { Way::Passes }
+}
+
 /// Plans a run of the embedded engine.
 pub fn embedded(facts: &Facts, machine: Machine, rule: &EmbeddedRule, purpose: Purpose, models: &Models) -> Embedded {
     let limit = memory_limit(facts, machine, rule);
-    let load = Load {
-        work: facts.work(),
-        threads: workers(machine, rule, limit.bytes) as f64,
-        cores: 0.0,
-        limit_bytes: limit.bytes as f64,
-        spilled_bytes: match limit.way {
-            Way::Memory => 0.0,
-            Way::Passes => facts.work().kept_bytes,
-        },
-        sends: if purpose == Purpose::Publish { 1.0 } else { 0.0 },
-    };
+    let load = embedded_load(facts, machine.threads, limit.bytes, rule, purpose);
     let subject = match limit.way {
         Way::Memory => Subject::MemoryOfRows,
         Way::Passes => Subject::MemoryOfPasses,
@@ -188,7 +201,7 @@ struct Limit {
 fn memory_limit(facts: &Facts, machine: Machine, rule: &EmbeddedRule) -> Limit {
     let rows = facts.work().read_bytes;
     let workers = u64::from(machine.threads) * rule.worker_bytes;
-    let all = round_up((rows * rule.slack / rule.rows_share) as u64 + workers).max(rule.least_bytes);
+    let all = round_up((rows * rule.slack / rule.rows_share) as u64 + 1 + workers).max(rule.least_bytes);
     let all_how = format!(
         "{} of rows x {} / {} + {} threads x {}",
         bytes(rows as u64),
@@ -197,7 +210,7 @@ fn memory_limit(facts: &Facts, machine: Machine, rule: &EmbeddedRule) -> Limit {
         machine.threads,
         bytes(rule.worker_bytes)
     );
-    let way = |limit: u64| if limit >= all { Way::Memory } else { Way::Passes };
+    let way = |limit: u64| way(rows, machine.threads, limit, rule);
     if let Some(limit) = machine.limit_bytes {
         return Limit { bytes: limit, way: way(limit), how: format!("as was set; {} would keep all rows in memory: {all_how}", bytes(all)) };
     }
@@ -222,8 +235,8 @@ fn least_limit(facts: &Facts, machine: Machine, rule: &EmbeddedRule) -> u64 {
     round_up(part.saturating_mul(rule.part_divisor * threads)).max(rule.least_bytes)
 }
 
-fn workers(machine: Machine, rule: &EmbeddedRule, limit: u64) -> u64 {
-    u64::from(machine.threads).min(limit / rule.worker_bytes).max(1)
+fn workers(threads: u32, limit: u64, rule: &EmbeddedRule) -> u64 {
+    u64::from(threads).min(limit / rule.worker_bytes).max(1)
 }
 
 fn round_up(bytes: u64) -> u64 {

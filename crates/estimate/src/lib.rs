@@ -12,11 +12,13 @@ mod facts;
 mod model;
 mod nonnegative;
 mod quantity;
+mod record;
 pub mod spark;
 
 pub use answer::{ANSWER_VERSION, Answer, Choice, Chosen, Question, Section, ShownModel, answer};
 pub use cluster::{ClusterPlan, Dynamic, Met, Point, Sized, Wanted, local_heap};
-pub use embedded::{Embedded, EmbeddedRule, Machine, Models, Purpose, Way, embedded};
+pub use embedded::{Embedded, EmbeddedRule, Machine, Models, Purpose, Way, embedded, embedded_load};
 pub use facts::{Counted, FACTS_VERSION, Facts, LevelFacts, Source, TableFacts, Work};
 pub use model::{Basis, Load, Model, OBSERVATIONS_MAX, Observation, ShownTerm, Subject};
 pub use quantity::{Quantity, Range, Unit};
+pub use record::{Foretold, Record, learn};

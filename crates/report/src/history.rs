@@ -45,6 +45,9 @@ pub struct PastRun {
     pub steps: Vec<StepTime>,
     /// The most memory the process held, in bytes.
     pub peak_memory_bytes: Option<u64>,
+    /// What was foretold of it, beside what was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<hivecast_estimate::Record>,
 }
 
 /// Past runs as a table, in the order given.
@@ -102,6 +105,7 @@ mod tests {
             seconds: 12.34,
             steps: Vec::new(),
             peak_memory_bytes: Some(800 << 20),
+            record: None,
         };
         insta::assert_snapshot!(
             runs_table(&[run("published", 0, Some(900_812)), run("failed", 20, None)]),

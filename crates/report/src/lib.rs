@@ -19,7 +19,7 @@ pub use layout::table;
 pub use history::{PastRun, StepTime, runs_table};
 pub use journal::Journal;
 pub use lines::Lines;
-pub use memory::peak_memory_bytes;
+pub use memory::{forget_peak_memory, peak_memory_bytes};
 pub use preview::pretty;
 pub use summary::{
     EditionSummary, ErrorReport, Outcome, PartReport, PublishSummary, REPORT_VERSION, Report, Summary,

@@ -138,6 +138,23 @@ pub fn probe(endpoint: &Endpoint, context: &Context<'_>) -> Result<String> {
     Session::open(endpoint, SETTINGS, context).map(|session| session.name())
 }
 
+/// How many tasks the server runs at once, by its settings; none where they do not say, as Sail's.
+pub fn cores(endpoint: &Endpoint, context: &Context<'_>) -> Result<Option<u32>> {
+    let session = Session::open(endpoint, SETTINGS, context)?;
+    let keys = ["spark.master", "spark.executor.instances", "spark.executor.cores"];
+    let found = session.options(&keys, context)?;
+    let [master, instances, cores] = [0, 1, 2].map(|at| found.get(at).cloned().flatten());
+    Ok(cores_of(master.as_deref(), instances.as_deref(), cores.as_deref()))
+}
+
+/// `local[4]` and `local[4, 1]` have their tasks in the driver; of another master executors' cores count.
+fn cores_of(master: Option<&str>, instances: Option<&str>, cores: Option<&str>) -> Option<u32> {
+    if let Some(inside) = master.and_then(|master| master.strip_prefix("local[")?.strip_suffix(']')) {
+        return inside.split(',').next()?.trim().parse().ok();
+    }
+    instances?.parse::<u32>().ok()?.checked_mul(cores?.parse().ok()?)
+}
+
 /// What a cluster will be asked for this plan. Fails with `Class::Usage` where the feed holds what Spark
 /// does another way, and where the memory limit is too low for the export.
 pub fn explain(plan: &Plan) -> Result<Explained> {
@@ -213,6 +230,16 @@ mod tests {
     use super::*;
 
     const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn the_servers_cores_are_those_of_its_settings() {
+        assert_eq!(cores_of(Some("local[2]"), None, None), Some(2));
+        assert_eq!(cores_of(Some("local[4, 1]"), None, None), Some(4));
+        assert_eq!(cores_of(Some("local[*]"), None, None), None);
+        assert_eq!(cores_of(Some("yarn"), Some("10"), Some("4")), Some(40));
+        assert_eq!(cores_of(Some("yarn"), None, Some("4")), None);
+        assert_eq!(cores_of(None, None, None), None);
+    }
 
     #[test]
     fn parts_are_as_many_as_the_memory_limit_needs() {

@@ -22,4 +22,4 @@ mod tests;
 
 pub use check::{check, check_formats};
 pub use endpoint::Endpoint;
-pub use engine::{Explained, FilesView, SparkEngine, explain, probe};
+pub use engine::{Explained, FilesView, SparkEngine, cores, explain, probe};

@@ -235,6 +235,14 @@ pub(crate) struct ConfigRequest {
 pub(crate) struct ConfigOperation {
     #[prost(message, optional, tag = "1")]
     pub(crate) set: Option<ConfigSet>,
+    #[prost(message, optional, tag = "4")]
+    pub(crate) get_option: Option<ConfigKeys>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ConfigKeys {
+    #[prost(string, repeated, tag = "1")]
+    pub(crate) keys: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -255,6 +263,9 @@ pub(crate) struct KeyValue {
 pub(crate) struct ConfigResponse {
     #[prost(string, tag = "1")]
     pub(crate) session_id: String,
+    /// Those that were asked for.
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) pairs: Vec<KeyValue>,
     #[prost(string, tag = "4")]
     pub(crate) server_side_session_id: String,
 }

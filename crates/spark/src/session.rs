@@ -19,7 +19,7 @@ use crate::client::Client;
 use crate::endpoint::Endpoint;
 use crate::failure::{Quoting, Told, fault};
 use crate::protocol::{
-    self as protocol, ConfigOperation, ConfigRequest, ConfigResponse, ConfigSet, CreateView, Empty,
+    self as protocol, ConfigKeys, ConfigOperation, ConfigRequest, ConfigResponse, ConfigSet, CreateView, Empty,
     ExecutePlanRequest, ExecutePlanResponse, InterruptRequest, KeyValue, Operation, Plan,
     ReattachExecuteRequest, ReattachOptions, Relation, ReleaseSessionRequest, RequestOption, Response,
     SaveMode, Sql, UserContext, WriteOperation,
@@ -155,8 +155,25 @@ impl Session {
             user_context: self.user_context(),
             operation: Some(ConfigOperation {
                 set: Some(ConfigSet { pairs: settings.iter().map(pair).collect() }),
+                get_option: None,
             }),
         }
+    }
+
+    /// What the server has for these settings, in their order; none where it has not set one.
+    pub(crate) fn options(&self, keys: &[&str], context: &Context<'_>) -> Result<Vec<Option<String>>> {
+        let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+        let request = ConfigRequest {
+            session_id: self.id.clone(),
+            user_context: self.user_context(),
+            operation: Some(ConfigOperation { set: None, get_option: Some(ConfigKeys { keys: keys.clone() }) }),
+        };
+        let what = format!("failed to ask {} for its settings", self.name());
+        let answer: ConfigResponse = self
+            .wait(context, self.client.ask(CONFIG, request))?
+            .map_err(|status| self.explain(what, &status))?;
+        let value = |key: &String| answer.pairs.iter().find(|pair| pair.key == *key)?.value.clone();
+        Ok(keys.iter().map(value).collect())
     }
 
     /// Makes a relation known as a view of this session.

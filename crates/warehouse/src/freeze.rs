@@ -101,6 +101,7 @@ impl Marked<'_> {
             format: described.format,
             declared: described.declared,
             rows,
+            statistics_rows: partition.rows,
             partition_column: described.partition_column,
             date_column,
             seen: Arc::new(seen),

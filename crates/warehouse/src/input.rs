@@ -75,6 +75,8 @@ pub struct TableInput {
     /// Rows of the load_date: where the files' own footers say, or where they had to be counted
     /// because the load_date is a column of the files.
     pub rows: Option<u64>,
+    /// Rows of the partition by the metastore's statistics, where Hive vouches for them.
+    pub statistics_rows: Option<u64>,
     /// The partition's column, as an index into `schema`, where the load_date comes from the path.
     pub partition_column: Option<usize>,
     /// The load_date column that rows are filtered on, where the load_date is a column of the files

@@ -1,0 +1,135 @@
+//! `hivecast plan`: what a load_date will need, before it is run.
+
+mod calibrate;
+mod facts;
+mod files;
+mod learn;
+mod question;
+
+use hivecast_engine::{Look, Plan};
+use hivecast_estimate::{Answer, Facts, Record, answer};
+use hivecast_report::{PastRun, plan_history, plan_page, plan_table};
+use hivecast_run::{Context, Fault, Result};
+
+use crate::args::{Global, PlanArgs};
+use crate::dates::Calendar;
+use crate::edition::{self, Resources};
+use crate::failure::{Output, json_line};
+use crate::feed_file::FeedFile;
+use crate::history::History;
+use crate::logging::{self, print};
+use crate::project::Project;
+use crate::publish::newest;
+use crate::run::{CLOCK, Console};
+
+pub(crate) use learn::{Done, Engine, Foreseen, foresee};
+
+/// So many past runs are learned from, and shown by `--history`.
+const RUNS_MAX: usize = 200;
+
+/// What is known before anything is reckoned.
+struct Known {
+    facts: Facts,
+    history: Vec<PastRun>,
+    calibration: Vec<Record>,
+    notes: Vec<String>,
+}
+
+pub(crate) fn run(global: &Global, args: &PlanArgs, console: &Console) -> Result<()> {
+    if args.history {
+        return history(global, console);
+    }
+    let sink = logging::sink(console.progress, &CLOCK);
+    let context = Context { sink: &*sink, cancel: &console.cancel, clock: &CLOCK };
+    let known = match &args.facts {
+        Some(file) => known_from_file(file)?,
+        None => known_from_warehouse(global, args, &context)?,
+    };
+    let mut answer = answer(&question::question(args, &known)?);
+    answer.notes.extend(known.notes);
+    if let Some(file) = &args.save_facts {
+        files::write(file, &json_line(&answer.facts))?;
+    }
+    if let Some(file) = &args.page {
+        files::write(file, &plan_page(&answer))?;
+    }
+    if let Some(dir) = &args.write {
+        files::write_settings(dir, &answer)?;
+    }
+    // Bars must be gone before the answer is printed.
+    drop(sink);
+    show(args, console, &answer)
+}
+
+fn show(args: &PlanArgs, console: &Console, answer: &Answer) -> Result<()> {
+    if let Some(name) = &args.why {
+        let found = answer.why(name);
+        if found.is_empty() {
+            return Err(Fault::usage(format!("the answer has nothing that is called {name}"))
+                .advise(format!("there are: {}", answer.names().join(", "))));
+        }
+        return print(&match console.output {
+            Output::Programs => json_line(&serde_json::json!({ "version": 1, "name": name, "why": found })),
+            Output::People => found.join("\n") + "\n",
+        });
+    }
+    print(&match console.output {
+        Output::Programs => json_line(answer),
+        Output::People => plan_table(answer),
+    })
+}
+
+fn known_from_file(file: &std::path::Path) -> Result<Known> {
+    let facts = files::read_facts(file)?;
+    Ok(Known { facts, history: Vec::new(), calibration: Vec::new(), notes: Vec::new() })
+}
+
+fn known_from_warehouse(global: &Global, args: &PlanArgs, context: &Context<'_>) -> Result<Known> {
+    let project = Project::load(global)?;
+    let feed = project.feed(global.feed.as_deref())?.parse()?;
+    let latest = || {
+        let newest = newest(&project, &feed, *context)?;
+        newest.passed_over.iter().for_each(|note| context.warn(note));
+        Ok(newest.date)
+    };
+    let day = Calendar::of(&feed.feed, &latest).single(args.load_date)?;
+    let plan = edition::plan(&project, &feed, day, None, Resources::of(&args.resources), context)?;
+    let history = past_runs(&project, &feed, context)?;
+    let look = if args.quick { Look::Files } else { Look::Keys };
+    let facts = facts::facts(&plan, look, &history, context)?;
+    let mut notes = Vec::new();
+    let calibration = match args.calibrate {
+        true => calibrate::calibrate(&project, &feed, &plan, &facts, context, &mut notes)?,
+        false => Vec::new(),
+    };
+    Ok(Known { facts, history, calibration, notes })
+}
+
+/// The feed's history, oldest first.
+pub(crate) fn past_runs(project: &Project, feed: &FeedFile, context: &Context<'_>) -> Result<Vec<PastRun>> {
+    let runs = History::new(&project.store_dir()?, feed.name()).last(RUNS_MAX, context)?;
+    // Another environment's machine is another machine.
+    Ok(runs.into_iter().filter(|run| run.env == project.env()).collect())
+}
+
+/// What files say of the plan, at no cost: for a run that is about to begin.
+fn outline(plan: &Plan, history: &[PastRun], context: &Context<'_>) -> Result<Facts> {
+    facts::facts(plan, Look::Files, history, context)
+}
+
+fn history(global: &Global, console: &Console) -> Result<()> {
+    let project = Project::load(global)?;
+    let feed = project.feed(global.feed.as_deref())?.parse()?;
+    let sink = logging::sink(console.progress, &CLOCK);
+    let context = Context { sink: &*sink, cancel: &console.cancel, clock: &CLOCK };
+    let runs = past_runs(&project, &feed, &context)?;
+    drop(sink);
+    let errors = learn::errors(&runs);
+    print(&match console.output {
+        Output::Programs => json_line(&serde_json::json!({ "version": 1, "predictions": errors })),
+        Output::People if errors.is_empty() => {
+            format!("feed {} has no runs yet that were foretold\n", feed.name())
+        }
+        Output::People => plan_history(&errors),
+    })
+}

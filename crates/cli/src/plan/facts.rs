@@ -1,0 +1,127 @@
+//! What is known of a load_date, for estimates: from footers and statistics, from a scan of the keys, from the
+//! feed's history.
+
+use hivecast_engine::{LevelSurvey, Look, Plan, survey};
+use hivecast_estimate::{Counted, FACTS_VERSION, Facts, LevelFacts, Range, Source, TableFacts};
+use hivecast_feed::FileFormat;
+use hivecast_report::PastRun;
+use hivecast_run::{Context, Result};
+use hivecast_warehouse::TableInput;
+
+/// Bytes in memory of a stored byte where files do not say how large their rows are, and how many rows: a guess for
+/// text.
+const ROW_BYTES_GUESS: f64 = 120.0;
+/// Such a guess may be off by so much, below and above.
+const GUESS_DOUBT: (f64, f64) = (0.6, 2.0);
+/// How far the rows that `where` leaves may be off where it was not asked: below, above.
+const FILTER_DOUBT: (f64, f64) = (0.5, 0.0);
+/// How far the last edition's shares may be off.
+const HISTORY_DOUBT: f64 = 0.05;
+/// Bytes of a document's JSON for each byte of its rows in memory, with its names: a guess.
+const DOCUMENT_FACTOR: f64 = 3.0;
+
+/// Gathers the facts of a plan.
+pub(crate) fn facts(plan: &Plan, look: Look, history: &[PastRun], context: &Context<'_>) -> Result<Facts> {
+    let levels = survey(plan, look, context)?;
+    let last = history.iter().rev().find_map(|run| run.record.as_ref());
+    let levels: Vec<LevelFacts> =
+        levels.into_iter().enumerate().map(|(index, level)| level_facts(plan, level, index, last)).collect();
+    Ok(Facts {
+        version: FACTS_VERSION,
+        feed: plan.checked.feed.name.clone(),
+        load_date: plan.inputs.load_date.to_string(),
+        tables: plan.inputs.tables.iter().map(table_facts).collect(),
+        document_bytes: document_bytes(&levels, history),
+        levels,
+    })
+}
+
+fn stored(input: &TableInput) -> u64 {
+    input.files.iter().map(|file| file.size).sum()
+}
+
+fn table_facts(input: &TableInput) -> TableFacts {
+    TableFacts {
+        table: input.table.clone(),
+        files: input.files.len() as u64,
+        stored_bytes: stored(input),
+        rows: rows_of(input),
+    }
+}
+
+/// A table's rows: as footers say, else as the metastore's statistics, else a guess.
+fn rows_of(input: &TableInput) -> Counted {
+    if let Some(rows) = input.rows {
+        return Counted::exact(rows, Source::Footers);
+    }
+    if let Some(rows) = input.statistics_rows {
+        return Counted::exact(rows, Source::Metastore);
+    }
+    let value = Range::around(stored(input) as f64 / ROW_BYTES_GUESS, GUESS_DOUBT.0, GUESS_DOUBT.1);
+    Counted { value, source: Source::Sizes }
+}
+
+fn level_facts(
+    plan: &Plan,
+    level: LevelSurvey,
+    index: usize,
+    last: Option<&hivecast_estimate::Record>,
+) -> LevelFacts {
+    let input = plan.inputs.tables.iter().find(|input| input.table == level.table);
+    let read = match (level.read, input) {
+        (Some(rows), Some(input)) if input.rows == Some(rows) => Counted::exact(rows, Source::Footers),
+        (Some(rows), _) => Counted::exact(rows, Source::Scan),
+        (None, Some(input)) => rows_of(input),
+        // A query's rows, before it has run: as many as the document's table has at most is as good as any.
+        (None, None) => Counted { value: Range::around(0.0, 0.0, 0.0), source: Source::Sizes },
+    };
+    let says_sizes = input.is_some_and(|input| matches!(input.format, FileFormat::Parquet | FileFormat::Orc));
+    let read_bytes = Counted {
+        value: match says_sizes {
+            true => Range::exact(level.read_bytes as f64),
+            false => Range::around(level.read_bytes as f64, GUESS_DOUBT.0, GUESS_DOUBT.1),
+        },
+        source: if says_sizes { Source::Footers } else { Source::Sizes },
+    };
+    let is_filtered = {
+        let table = plan.checked.feed.tables.iter().find(|table| table.name == level.table);
+        table.is_some_and(|table| table.filter.is_some())
+    };
+    let rows = match (level.rows, is_filtered, last) {
+        (Some(rows), ..) => Counted::exact(rows, Source::Scan),
+        (None, false, _) => read,
+        // The document's share is what the last run has told of.
+        (None, true, Some(record)) if index == 0 && record.load.work.rows > 0.0 => {
+            let documents = record.load.work.documents / record.load.work.rows * read.value.expected;
+            let expected = documents.min(read.value.expected);
+            Counted { value: Range::around(expected, HISTORY_DOUBT, HISTORY_DOUBT), source: Source::History }
+        }
+        (None, true, _) => {
+            Counted { value: Range::around(read.value.expected, FILTER_DOUBT.0, FILTER_DOUBT.1), source: read.source }
+        }
+    };
+    LevelFacts {
+        path: level.path,
+        table: level.table,
+        read,
+        read_bytes,
+        rows,
+        largest: level.largest,
+        largest_error: level.largest_error,
+    }
+}
+
+/// As the last whole publish had them, else a guess from the rows.
+fn document_bytes(levels: &[LevelFacts], history: &[PastRun]) -> Counted {
+    let sent = history.iter().rev().find_map(|run| match (run.outcome.as_str(), run.bytes, run.documents) {
+        ("published", Some(bytes), Some(documents)) if documents > 0 => Some(bytes as f64 / documents as f64),
+        _ => None,
+    });
+    if let Some(bytes) = sent {
+        return Counted { value: Range::around(bytes, HISTORY_DOUBT, HISTORY_DOUBT), source: Source::History };
+    }
+    let documents = levels.first().map_or(1.0, |level| level.rows.value.expected.max(1.0));
+    let rows: f64 = levels.iter().map(|level| level.kept_bytes().expected).sum();
+    let value = Range::around(rows / documents * DOCUMENT_FACTOR, GUESS_DOUBT.0, GUESS_DOUBT.1);
+    Counted { value, source: Source::Sizes }
+}

@@ -1,0 +1,179 @@
+//! What is foretold of a run before it begins, and what is measured of it: the history that later plans learn from.
+
+use hivecast_engine::Plan;
+use hivecast_estimate::{
+    Basis, Facts, Foretold, Load, Purpose, Range, Record, Subject, Work, embedded_load, learn,
+};
+use hivecast_report::{EditionSummary, PastRun, PlanError, StepTime};
+use hivecast_run::Context;
+
+use super::question::rule;
+use crate::edition::Resources;
+
+/// The engine of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Engine {
+    Embedded,
+    /// With so many cores, as far as the server tells.
+    Spark(Option<u32>),
+}
+
+/// What was foretold of a run that has begun.
+pub(crate) struct Foreseen {
+    facts: Facts,
+    load: Load,
+    engine: Engine,
+    resources: Resources,
+    purpose: Purpose,
+    predictions: Vec<(Subject, Range, Basis)>,
+}
+
+/// Foretells a run by what its files say. A run is not stopped because nothing could be foretold of it.
+pub(crate) fn foresee(
+    plan: &Plan,
+    history: &[PastRun],
+    engine: Engine,
+    purpose: Purpose,
+    context: &Context<'_>,
+) -> Option<Foreseen> {
+    let facts = super::outline(plan, history, context)
+        .map_err(|fault| context.warn(format!("nothing is foretold of this run: {}", fault.chain())))
+        .ok()?;
+    let resources = Resources { memory_bytes: plan.memory_bytes, threads: plan.threads };
+    let load = load(&facts, engine, resources, purpose);
+    let records = records(history);
+    let predictions = subjects(engine, purpose, &load).into_iter().map(|subject| {
+        let model = learn(subject, &records, &[]);
+        (subject, model.predict(&load), model.basis)
+    });
+    Some(Foreseen { predictions: predictions.collect(), facts, load, engine, resources, purpose })
+}
+
+/// What models say something of such a run.
+fn subjects(engine: Engine, purpose: Purpose, load: &Load) -> Vec<Subject> {
+    let mut subjects = match engine {
+        Engine::Spark(None) => Vec::new(),
+        Engine::Spark(Some(_)) => vec![Subject::BuildSpark],
+        Engine::Embedded if load.spilled_bytes > 0.0 => vec![Subject::BuildEmbedded, Subject::MemoryOfPasses],
+        Engine::Embedded => vec![Subject::BuildEmbedded, Subject::MemoryOfRows],
+    };
+    if purpose == Purpose::Publish {
+        subjects.extend([Subject::Publish, Subject::Verify]);
+    }
+    subjects
+}
+
+fn load(facts: &Facts, engine: Engine, resources: Resources, purpose: Purpose) -> Load {
+    let threads = u32::try_from(resources.threads).unwrap_or(u32::MAX);
+    let own = embedded_load(facts, threads, resources.memory_bytes as u64, &rule(), purpose);
+    match engine {
+        Engine::Embedded => own,
+        Engine::Spark(cores) => Load { cores: f64::from(cores.unwrap_or(0)), spilled_bytes: 0.0, ..own },
+    }
+}
+
+/// What a run has done, and what of it may be learned from.
+pub(crate) struct Done<'a> {
+    /// The edition, where this run built it.
+    pub(crate) built: Option<&'a EditionSummary>,
+    /// Bytes of keys and values, where all of it was sent by this run.
+    pub(crate) sent_bytes: Option<u64>,
+    /// Whether it was read back.
+    pub(crate) is_verified: bool,
+    /// The process's peak, where nothing ran in it before.
+    pub(crate) peak_bytes: Option<u64>,
+    /// How long steps took.
+    pub(crate) steps: &'a [StepTime],
+}
+
+impl Foreseen {
+    /// The run's record.
+    pub(crate) fn record(&self, done: &Done<'_>) -> Record {
+        let work = self.work(done);
+        let load = match self.engine {
+            Engine::Embedded => {
+                let spilled = if self.load.spilled_bytes > 0.0 { work.kept_bytes } else { 0.0 };
+                Load { work, spilled_bytes: spilled, ..self.load }
+            }
+            Engine::Spark(_) => Load { work, ..self.load },
+        };
+        let numbers = self.predictions.iter().map(|(subject, predicted, basis)| Foretold {
+            subject: *subject,
+            predicted: *predicted,
+            basis: *basis,
+            measured: self.measured(*subject, done),
+        });
+        Record { load, numbers: numbers.collect() }
+    }
+
+    fn measured(&self, subject: Subject, done: &Done<'_>) -> Option<f64> {
+        let seconds = |names: &[&str]| -> f64 {
+            let steps = done.steps.iter().filter(|step| names.contains(&step.step.as_str()));
+            steps.map(|step| step.seconds).sum()
+        };
+        match subject {
+            Subject::BuildEmbedded | Subject::BuildSpark => {
+                done.built.map(|_| seconds(&["check", "engine", "gates"]))
+            }
+            Subject::Publish => done.sent_bytes.map(|_| seconds(&["publish"])),
+            Subject::Verify => done.is_verified.then(|| seconds(&["verify"])),
+            Subject::MemoryOfRows | Subject::MemoryOfPasses => {
+                // A run that did not do all that was foretold of it did not hold as much either.
+                let whole = self.purpose == Purpose::Build || done.sent_bytes.is_some();
+                done.built.filter(|_| whole).and(done.peak_bytes).map(|bytes| bytes as f64)
+            }
+        }
+    }
+
+    /// What there was to do, as it turned out.
+    fn work(&self, done: &Done<'_>) -> Work {
+        let foretold = self.facts.work();
+        let Some(edition) = done.built else { return foretold };
+        let documents = edition.documents as f64;
+        let sent_bytes = done.sent_bytes.map_or(foretold.sent_bytes, |bytes| bytes as f64);
+        Work { documents, kept_bytes: kept_bytes(&self.facts, edition), sent_bytes, ..foretold }
+    }
+}
+
+/// Bytes of the rows that `where` left, by what the edition says was left of each table.
+pub(crate) fn kept_bytes(facts: &Facts, edition: &EditionSummary) -> f64 {
+    let share = |table: &str| {
+        let found = edition.tables.iter().find(|found| found.table == table);
+        found.map_or(1.0, |found| found.rows as f64 / (found.rows_read as f64).max(1.0))
+    };
+    facts.levels.iter().map(|level| level.read_bytes.value.expected * share(&level.table)).sum()
+}
+
+/// What runs have left to learn from, the newest last.
+pub(crate) fn records(history: &[PastRun]) -> Vec<Record> {
+    history.iter().filter_map(|run| run.record.clone()).collect()
+}
+
+/// What was foretold of past runs, and what came of it.
+pub(super) fn errors(history: &[PastRun]) -> Vec<PlanError> {
+    let mut errors = Vec::new();
+    for run in history {
+        for number in run.record.iter().flat_map(|record| &record.numbers) {
+            let Some(measured) = number.measured else { continue };
+            errors.push(PlanError {
+                started: run.started.clone(),
+                load_date: run.load_date.clone(),
+                what: name(number.subject).to_owned(),
+                predicted: number.predicted,
+                measured,
+                unit: number.subject.unit(),
+                basis: number.basis.words(),
+            });
+        }
+    }
+    errors
+}
+
+fn name(subject: Subject) -> &'static str {
+    match subject {
+        Subject::BuildEmbedded | Subject::BuildSpark => "build time",
+        Subject::Publish => "publish time",
+        Subject::Verify => "verify time",
+        Subject::MemoryOfRows | Subject::MemoryOfPasses => "peak memory",
+    }
+}
