@@ -71,8 +71,8 @@ pub struct HeapTooSmall {
 
 impl fmt::Display for HeapTooSmall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let least = mebibytes(LEAST_HEAP);
-        write!(f, "failed to divide a heap of {} MiB: Spark needs {least}", mebibytes(self.heap))
+        let [heap, least] = [self.heap, LEAST_HEAP].map(|bytes| bytes / MIB);
+        write!(f, "failed to divide a heap of {heap} MiB: Spark needs {least} MiB at least")
     }
 }
 
@@ -223,7 +223,7 @@ mod tests {
     fn a_heap_under_450_mib_is_refused() {
         assert_eq!(LEAST_HEAP, 450 * MIB);
         let refused = regions(LEAST_HEAP - 1, Fractions::default()).unwrap_err();
-        assert_eq!(refused.to_string(), "failed to divide a heap of 450 MiB: Spark needs 450");
+        assert_eq!(refused.to_string(), "failed to divide a heap of 449 MiB: Spark needs 450 MiB at least");
         assert_eq!(regions(LEAST_HEAP, Fractions::default()).unwrap().unified, 94_371_840);
     }
 
