@@ -120,7 +120,8 @@ impl Answer {
     pub fn names(&self) -> Vec<&str> {
         let quantities = self.sections.iter().flat_map(|section| &section.quantities);
         let mut names: Vec<&str> = quantities.map(|quantity| quantity.name.as_str()).collect();
-        names.extend(self.cluster.iter().flat_map(|plan| &plan.settings).map(|setting| setting.name.as_str()));
+        names
+            .extend(self.cluster.iter().flat_map(|plan| &plan.settings).map(|setting| setting.name.as_str()));
         names
     }
 }
@@ -186,7 +187,8 @@ fn day(facts: &Facts) -> Vec<Quantity> {
             "" => "rows of documents".to_owned(),
             path => format!("rows of {path}"),
         };
-        let more = format!("; after `where`, of {} {}", level.table, percent(level.rows.value, level.read.value));
+        let more =
+            format!("; after `where`, of {} {}", level.table, percent(level.rows.value, level.read.value));
         quantities.push(counted(name, Unit::Count, &level.rows, &more));
         let name = match level.path.as_str() {
             "" => "memory of documents".to_owned(),
@@ -201,11 +203,8 @@ fn day(facts: &Facts) -> Vec<Quantity> {
         quantities.push(Quantity::new(name, Unit::Bytes, level.kept_bytes(), how));
         if let Some(largest) = level.largest.first() {
             let others = level.largest[1..].iter().map(|rows| count(*rows)).collect::<Vec<_>>().join(", ");
-            let value = Range {
-                low: *largest as f64,
-                expected: *largest as f64,
-                high: level.largest_key() as f64,
-            };
+            let value =
+                Range { low: *largest as f64, expected: *largest as f64, high: level.largest_key() as f64 };
             let how = match others.as_str() {
                 "" => "by a scan of the keys; it is the only key".to_owned(),
                 others => format!("by a scan of the keys; the next have {others}"),
@@ -224,16 +223,26 @@ fn percent(part: Range, whole: Range) -> String {
     format!("{:.3} %", 100.0 * part.expected / whole.expected)
 }
 
-fn choose(embedded: &Embedded, plan: Option<&ClusterPlan>, lacks: Option<&str>, deadline: Option<f64>) -> Choice {
+fn choose(
+    embedded: &Embedded,
+    plan: Option<&ClusterPlan>,
+    lacks: Option<&str>,
+    deadline: Option<f64>,
+) -> Choice {
     let show = |seconds: f64| Unit::Seconds.show(seconds);
     let alone = embedded.wall.expected;
     let in_time = deadline.is_none_or(|deadline| alone <= deadline);
     let able = embedded.lacks.is_empty();
     let choice = |engine, why: String| Choice { engine, why };
     let Some(plan) = plan else {
-        let cluster = lacks.map_or_else(|| "no cluster was given".to_owned(), |lacks| format!("the cluster is too small: {lacks}"));
+        let cluster = lacks.map_or_else(
+            || "no cluster was given".to_owned(),
+            |lacks| format!("the cluster is too small: {lacks}"),
+        );
         return match (able, in_time) {
-            (true, true) => choice(Chosen::Embedded, format!("this machine does it in {}; {cluster}", show(alone))),
+            (true, true) => {
+                choice(Chosen::Embedded, format!("this machine does it in {}; {cluster}", show(alone)))
+            }
             (true, false) => choice(
                 Chosen::Neither,
                 format!(
@@ -249,7 +258,8 @@ fn choose(embedded: &Embedded, plan: Option<&ClusterPlan>, lacks: Option<&str>, 
     let with_cluster = chosen.wall.expected;
     match (&plan.deadline, able && in_time) {
         (Met::Never { would_do }, false) => {
-            let here = if able { format!("this machine takes {}", show(alone)) } else { embedded.lacks.join("; ") };
+            let here =
+                if able { format!("this machine takes {}", show(alone)) } else { embedded.lacks.join("; ") };
             choice(
                 Chosen::Neither,
                 format!(
@@ -271,10 +281,9 @@ fn choose(embedded: &Embedded, plan: Option<&ClusterPlan>, lacks: Option<&str>, 
                 show(plan.fastest.point.wall.expected)
             ),
         ),
-        (_, true) if deadline.is_some() => choice(
-            Chosen::Embedded,
-            format!("this machine does it in {}, which is in time", show(alone)),
-        ),
+        (_, true) if deadline.is_some() => {
+            choice(Chosen::Embedded, format!("this machine does it in {}, which is in time", show(alone)))
+        }
         (_, true) => choice(
             Chosen::Spark,
             format!(
@@ -285,10 +294,18 @@ fn choose(embedded: &Embedded, plan: Option<&ClusterPlan>, lacks: Option<&str>, 
             ),
         ),
         (_, false) => {
-            let here = if able { format!("takes {}", show(alone)) } else { format!("can't: {}", embedded.lacks.join("; ")) };
+            let here = if able {
+                format!("takes {}", show(alone))
+            } else {
+                format!("can't: {}", embedded.lacks.join("; "))
+            };
             choice(
                 Chosen::Spark,
-                format!("{} executors do it in {}, and this machine {here}", chosen.executors, show(with_cluster)),
+                format!(
+                    "{} executors do it in {}, and this machine {here}",
+                    chosen.executors,
+                    show(with_cluster)
+                ),
             )
         }
     }

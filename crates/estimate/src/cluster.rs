@@ -8,8 +8,8 @@ use crate::facts::Facts;
 use crate::model::{Load, Subject};
 use crate::quantity::{Quantity, Range, Unit};
 use crate::spark::{
-    Allocation, Candidate, Cluster, Driver, Fractions, Overhead, Setting, Shape, TaskNeed, TooSmall, candidates,
-    settings,
+    Allocation, Candidate, Cluster, Driver, Fractions, Overhead, Setting, Shape, TaskNeed, TooSmall,
+    candidates, settings,
 };
 
 const MIB: u64 = 1 << 20;
@@ -145,6 +145,17 @@ pub(crate) struct Tasks {
     quantities: Vec<Quantity>,
 }
 
+#[cfg(test)]
+impl Tasks {
+    pub(crate) fn need(&self) -> TaskNeed {
+        self.need
+    }
+
+    pub(crate) fn partitions(&self) -> u32 {
+        self.partitions
+    }
+}
+
 /// What the feed's day needs of a task.
 pub(crate) fn tasks(facts: &Facts) -> Tasks {
     let doubt = 1.0 + facts.doubt().1;
@@ -171,7 +182,10 @@ pub(crate) fn tasks(facts: &Facts) -> Tasks {
             "shuffle",
             Unit::Bytes,
             exact(rows * SHUFFLES),
-            format!("{} of rows x {ROW_FACTOR} as Spark has them x {SHUFFLES} shuffles", show(rows / ROW_FACTOR)),
+            format!(
+                "{} of rows x {ROW_FACTOR} as Spark has them x {SHUFFLES} shuffles",
+                show(rows / ROW_FACTOR)
+            ),
         ),
         Quantity::new(
             "shuffle partitions",
@@ -230,9 +244,11 @@ pub(crate) fn cluster(
     let all: Vec<Sized> = found.iter().flat_map(|candidate| sizing.all(candidate)).collect();
     let fastest = least(&all, |sized| (sized.point.wall.expected, sized.point.cost.expected));
     let meets = |limit: &dyn Fn(&Range) -> f64| {
-        let within = |sized: &&Sized| wanted.deadline.is_none_or(|deadline| limit(&sized.point.wall) <= deadline);
+        let within =
+            |sized: &&Sized| wanted.deadline.is_none_or(|deadline| limit(&sized.point.wall) <= deadline);
         let meeting: Vec<Sized> = all.iter().filter(within).cloned().collect();
-        (!meeting.is_empty()).then(|| least(&meeting, |sized| (sized.point.cost.expected, sized.point.wall.expected)))
+        (!meeting.is_empty())
+            .then(|| least(&meeting, |sized| (sized.point.cost.expected, sized.point.wall.expected)))
     };
     let surely = meets(&|wall| wall.high);
     let likely = meets(&|wall| wall.expected);
@@ -247,7 +263,9 @@ pub(crate) fn cluster(
     };
     let chosen = if matches!(deadline, Met::Never { .. }) { &fastest } else { &cheapest };
     let held = found.iter().find(|candidate| candidate.executor == chosen.shape.executor);
-    let curve = held.map_or_else(Vec::new, |candidate| sizing.all(candidate).into_iter().map(|sized| sized.point).collect());
+    let curve = held.map_or_else(Vec::new, |candidate| {
+        sizing.all(candidate).into_iter().map(|sized| sized.point).collect()
+    });
     let mut quantities = tasks.quantities.clone();
     quantities.extend(sizing.quantities(chosen));
     let settings = settings(&chosen.shape);
@@ -391,7 +409,8 @@ impl Sizing<'_> {
     }
 
     fn most(&self, chosen: &Sized) -> u32 {
-        crate::spark::pack(self.cluster, &chosen.shape.executor, &chosen.shape.driver).map_or(0, |packing| packing.executors)
+        crate::spark::pack(self.cluster, &chosen.shape.executor, &chosen.shape.driver)
+            .map_or(0, |packing| packing.executors)
     }
 
     /// The least that would meet a deadline which this cluster can't.

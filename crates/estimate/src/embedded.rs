@@ -105,7 +105,13 @@ pub struct Embedded {
 }
 
 /// The conditions of a run of the embedded engine under a limit.
-pub fn embedded_load(facts: &Facts, threads: u32, limit_bytes: u64, rule: &EmbeddedRule, purpose: Purpose) -> Load {
+pub fn embedded_load(
+    facts: &Facts,
+    threads: u32,
+    limit_bytes: u64,
+    rule: &EmbeddedRule,
+    purpose: Purpose,
+) -> Load {
     let work = facts.work();
     let spilled_bytes = match way(work.read_bytes, threads, limit_bytes, rule) {
         Way::Memory => 0.0,
@@ -128,7 +134,13 @@ fn way(rows: f64, threads: u32, limit: u64, rule: &EmbeddedRule) -> Way {
 }
 
 /// Plans a run of the embedded engine.
-pub fn embedded(facts: &Facts, machine: Machine, rule: &EmbeddedRule, purpose: Purpose, models: &Models) -> Embedded {
+pub fn embedded(
+    facts: &Facts,
+    machine: Machine,
+    rule: &EmbeddedRule,
+    purpose: Purpose,
+    models: &Models,
+) -> Embedded {
     let limit = memory_limit(facts, machine, rule);
     let load = embedded_load(facts, machine.threads, limit.bytes, rule, purpose);
     let subject = match limit.way {
@@ -143,10 +155,22 @@ pub fn embedded(facts: &Facts, machine: Machine, rule: &EmbeddedRule, purpose: P
     };
     let spill = SPILL_FACTOR.times(load.spilled_bytes);
     let (wall, mut quantities) = times(Subject::BuildEmbedded, &load, purpose, models, doubt);
-    quantities.insert(0, Quantity::new("--threads", Unit::Count, Range::exact(load.threads), threads_how(machine, rule, load.threads)));
+    quantities.insert(
+        0,
+        Quantity::new(
+            "--threads",
+            Unit::Count,
+            Range::exact(load.threads),
+            threads_how(machine, rule, load.threads),
+        ),
+    );
     quantities.insert(1, Quantity::new("--memory", Unit::Bytes, Range::exact(limit.bytes as f64), limit.how));
-    quantities.insert(2, Quantity::new("peak memory", Unit::Bytes, peak, models.of(subject).arithmetic(&load)));
-    quantities.insert(3, Quantity::new("spill space", Unit::Bytes, spill, spill_how(limit.way, load.spilled_bytes)));
+    quantities
+        .insert(2, Quantity::new("peak memory", Unit::Bytes, peak, models.of(subject).arithmetic(&load)));
+    quantities.insert(
+        3,
+        Quantity::new("spill space", Unit::Bytes, spill, spill_how(limit.way, load.spilled_bytes)),
+    );
     Embedded {
         threads: load.threads as u32,
         limit_bytes: limit.bytes,
@@ -182,7 +206,8 @@ pub(crate) fn times(
         let how = format!("{}; {}", model.arithmetic(load), model.basis.words());
         quantities.push(Quantity::new(*name, Unit::Seconds, range, how));
     }
-    let sum = quantities.iter().map(|part| Unit::Seconds.show(part.value.expected)).collect::<Vec<_>>().join(" + ");
+    let sum =
+        quantities.iter().map(|part| Unit::Seconds.show(part.value.expected)).collect::<Vec<_>>().join(" + ");
     quantities.push(Quantity::new("wall time", Unit::Seconds, wall, sum));
     (wall, quantities)
 }
@@ -212,7 +237,11 @@ fn memory_limit(facts: &Facts, machine: Machine, rule: &EmbeddedRule) -> Limit {
     );
     let way = |limit: u64| way(rows, machine.threads, limit, rule);
     if let Some(limit) = machine.limit_bytes {
-        return Limit { bytes: limit, way: way(limit), how: format!("as was set; {} would keep all rows in memory: {all_how}", bytes(all)) };
+        return Limit {
+            bytes: limit,
+            way: way(limit),
+            how: format!("as was set; {} would keep all rows in memory: {all_how}", bytes(all)),
+        };
     }
     let share = machine.memory_bytes / MEMORY_SHARE;
     if all <= share {
@@ -245,7 +274,11 @@ fn round_up(bytes: u64) -> u64 {
 
 fn threads_how(machine: Machine, rule: &EmbeddedRule, threads: f64) -> String {
     if threads < f64::from(machine.threads) {
-        format!("of {} threads, those for which the limit has {} each", machine.threads, bytes(rule.worker_bytes))
+        format!(
+            "of {} threads, those for which the limit has {} each",
+            machine.threads,
+            bytes(rule.worker_bytes)
+        )
     } else {
         "all that the machine offers".to_owned()
     }

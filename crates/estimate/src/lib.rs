@@ -14,6 +14,8 @@ mod nonnegative;
 mod quantity;
 mod record;
 pub mod spark;
+#[cfg(test)]
+mod tests;
 
 pub use answer::{ANSWER_VERSION, Answer, Choice, Chosen, Question, Section, ShownModel, answer};
 pub use cluster::{ClusterPlan, Dynamic, Met, Point, Sized, Wanted, local_heap};

@@ -17,7 +17,7 @@ pub const OBSERVATIONS_MAX: usize = 60;
 const FADING: f64 = 0.05;
 /// How much the stated defaults count, beside an observation's 1: enough to decide between terms that grow
 /// alike in all observations, and hardly more.
-const PRIOR_WEIGHT: f64 = 0.02;
+const PRIOR_WEIGHT: f64 = 1e-3;
 /// What the defaults are off by, below and above, on a machine of which nothing was measured.
 const DEFAULT_DOUBT: (f64, f64) = (0.5, 1.5);
 /// No model is more exact than this: two equal runs differ by as much.
@@ -84,14 +84,24 @@ static BUILD_EMBEDDED: [Term; 5] = [
     term("start", "once", |_| 1.0, 0.05),
     term("rows", "million rows / threads", |load| load.work.rows / MILLION / load.threads, 0.7),
     term("bytes", "GiB read / threads", |load| load.work.read_bytes / GIB / load.threads, 1.0),
-    term("documents", "million documents / threads", |load| load.work.documents / MILLION / load.threads, 4.0),
+    term(
+        "documents",
+        "million documents / threads",
+        |load| load.work.documents / MILLION / load.threads,
+        4.0,
+    ),
     term("spill", "GiB spilled", |load| load.spilled_bytes / GIB, 1.0),
 ];
 
 static BUILD_SPARK: [Term; 4] = [
     term("start", "once", |_| 1.0, 8.0),
     term("rows", "million rows / cores", |load| load.work.rows / MILLION / load.cores.max(1.0), 5.0),
-    term("documents", "million documents / cores", |load| load.work.documents / MILLION / load.cores.max(1.0), 24.0),
+    term(
+        "documents",
+        "million documents / cores",
+        |load| load.work.documents / MILLION / load.cores.max(1.0),
+        24.0,
+    ),
     term("own", "million documents / threads", |load| load.work.documents / MILLION / load.threads, 3.8),
 ];
 
@@ -233,7 +243,8 @@ impl Model {
 
     /// Learns from observations, the newest last. Without any, these are the defaults.
     pub fn fit(subject: Subject, observations: &[Observation], basis: Basis) -> Model {
-        let usable: Vec<Observation> = observations.iter().copied().filter(|seen| seen.measured > 0.0).collect();
+        let usable: Vec<Observation> =
+            observations.iter().copied().filter(|seen| seen.measured > 0.0).collect();
         let newest = &usable[usable.len().saturating_sub(OBSERVATIONS_MAX)..];
         if newest.is_empty() {
             return Model::default_of(subject);
@@ -246,7 +257,12 @@ impl Model {
     }
 
     fn value(&self, load: &Load) -> f64 {
-        self.subject.terms().iter().zip(&self.coefficients).map(|(term, per)| per * (term.feature)(load)).sum()
+        self.subject
+            .terms()
+            .iter()
+            .zip(&self.coefficients)
+            .map(|(term, per)| per * (term.feature)(load))
+            .sum()
     }
 
     /// What it foretells for a load. The range holds what is not known of the model, not what is not known
@@ -267,7 +283,14 @@ impl Model {
             let share = part / self.value(load).max(f64::MIN_POSITIVE);
             (share >= SHOWN_SHARE).then(|| match term.of {
                 "once" | "where it sends" => format!("{} {}", unit.show(part), term.name),
-                _ => format!("{} {} ({} x {} {})", unit.show(part), term.name, number(*per, unit, term), amount_of(amount, term), term.of),
+                _ => format!(
+                    "{} {} ({} x {} {})",
+                    unit.show(part),
+                    term.name,
+                    number(*per, unit, term),
+                    amount_of(amount, term),
+                    term.of
+                ),
             })
         });
         parts.collect::<Vec<String>>().join(" + ")
@@ -319,8 +342,8 @@ fn fitted(subject: Subject, observations: &[Observation]) -> Vec<f64> {
     let speed = if speed.1 > 0.0 { speed.0 / speed.1 } else { 1.0 };
     for index in 0..terms.len() {
         let mut row = vec![0.0; terms.len()];
-        row[index] = PRIOR_WEIGHT.sqrt() / speed.max(f64::MIN_POSITIVE);
-        rows.push((row, PRIOR_WEIGHT.sqrt()));
+        row[index] = PRIOR_WEIGHT.sqrt();
+        rows.push((row, PRIOR_WEIGHT.sqrt() * speed));
     }
     let factors = least_squares(&rows);
     terms.iter().zip(factors).map(|(term, factor)| term.default * factor).collect()

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-use hivecast_run::format::{bytes, count, seconds};
 use crate::layout::table;
+use hivecast_run::format::{bytes, count, seconds};
 
 /// Seconds spent in one step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

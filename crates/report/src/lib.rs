@@ -6,18 +6,18 @@
 
 mod bars;
 mod history;
-mod layout;
 mod journal;
+mod layout;
 mod lines;
 mod memory;
 mod preview;
 mod summary;
 
 pub use bars::Bars;
-pub use hivecast_run::format::{bytes, count, plural, seconds};
-pub use layout::table;
 pub use history::{PastRun, StepTime, runs_table};
+pub use hivecast_run::format::{bytes, count, plural, seconds};
 pub use journal::Journal;
+pub use layout::table;
 pub use lines::Lines;
 pub use memory::{forget_peak_memory, peak_memory_bytes};
 pub use preview::pretty;

@@ -4,9 +4,9 @@ use hivecast_contract::Manifest;
 use hivecast_edition::{GateResult, gates};
 use serde::Serialize;
 
-use hivecast_run::format::{bytes, count, plural, seconds};
-use crate::layout::table;
 use crate::history::StepTime;
+use crate::layout::table;
+use hivecast_run::format::{bytes, count, plural, seconds};
 
 /// The version of the JSON that `--json` prints. It changes when a field is removed or changes its
 /// meaning, not when one is added.

@@ -1,0 +1,220 @@
+//! What holds of every answer.
+
+use proptest::prelude::*;
+
+use crate::embedded::Way;
+use crate::spark::{Cluster, DriverPlace, Manager};
+use crate::*;
+
+const GIB: u64 = 1 << 30;
+const MIB: u64 = 1 << 20;
+
+const RULE: EmbeddedRule = EmbeddedRule {
+    least_bytes: 64 << 20,
+    worker_bytes: 48 << 20,
+    rows_share: 0.7,
+    slack: 1.1,
+    part_divisor: 3,
+};
+
+/// The sample's shape: accounts, their parties, their addresses.
+fn facts(accounts: f64, largest: u64) -> Facts {
+    let level = |path: &str, rows: f64, row_bytes: f64, largest: Vec<u64>| LevelFacts {
+        path: path.to_owned(),
+        table: format!("table of {path}"),
+        read: Counted { value: Range::exact(rows), source: Source::Footers },
+        read_bytes: Counted { value: Range::exact(rows * row_bytes), source: Source::Footers },
+        rows: Counted { value: Range::exact(rows * 0.9), source: Source::Scan },
+        largest,
+        largest_error: 0,
+    };
+    Facts {
+        version: FACTS_VERSION,
+        feed: "contracts".to_owned(),
+        load_date: "2026-11-22".to_owned(),
+        tables: vec![TableFacts {
+            table: "accounts".to_owned(),
+            files: 8,
+            stored_bytes: (accounts * 40.0) as u64,
+            rows: Counted { value: Range::exact(accounts), source: Source::Footers },
+        }],
+        levels: vec![
+            level("", accounts, 180.0, Vec::new()),
+            level("parties", accounts * 1.4, 150.0, vec![largest, 3, 3]),
+            level("parties.address", accounts * 1.3, 220.0, vec![2, 1]),
+        ],
+        document_bytes: Counted { value: Range::exact(1_500.0), source: Source::History },
+    }
+}
+
+fn machine(threads: u32) -> Machine {
+    Machine { threads, memory_bytes: 64 * GIB, spill_free_bytes: None, limit_bytes: None }
+}
+
+fn question(facts: Facts, threads: u32, cluster: Option<Cluster>, deadline: Option<f64>) -> Question {
+    Question {
+        facts,
+        machine: machine(threads),
+        rule: RULE,
+        cluster,
+        purpose: Purpose::Publish,
+        wanted: Wanted { deadline, core_price: 0.05, dynamic: Dynamic::Fixed },
+        models: Models::new(Model::default_of),
+    }
+}
+
+fn yarn(nodes: u32, cores: u32, memory: u64) -> Cluster {
+    Cluster { driver: DriverPlace::OnANode, ..Cluster::new(nodes, cores, memory, Manager::YARN) }
+}
+
+proptest! {
+    #[test]
+    fn more_data_never_needs_less(accounts in 1e3..1e9_f64, more in 1.0..50.0_f64, threads in 1..64_u32, largest in 1..100_000_u64) {
+        let (small, large) = (facts(accounts, largest), facts(accounts * more, largest));
+        let plan = |facts: &Facts| answer(&question(facts.clone(), threads, None, None)).embedded;
+        let (few, many) = (plan(&small), plan(&large));
+        prop_assert!(many.limit_bytes >= few.limit_bytes || many.way == Way::Passes);
+        prop_assert!(many.wall.expected >= few.wall.expected);
+        prop_assert!(many.spill.expected >= few.spill.expected);
+        let need = |facts: &Facts| cluster::tasks(facts).need();
+        let (few, many) = (need(&small), need(&large));
+        // What is cut into tasks of one size needs no more of one task; a step of the cut may even leave less.
+        let slack = 1.0 + 1.0 / f64::from(cluster::tasks(&small).partitions());
+        prop_assert!(many.execution_per_task as f64 * slack >= few.execution_per_task as f64);
+        prop_assert!(local_heap(&large, 2) as f64 * slack >= local_heap(&small, 2) as f64);
+    }
+
+    #[test]
+    fn a_larger_key_never_needs_less(accounts in 1e4..1e8_f64, rows in 1..1_000_000_u64, more in 1..50_u64) {
+        let heap = |largest| local_heap(&facts(accounts, largest), 4);
+        prop_assert!(heap(rows * more) >= heap(rows));
+        let limit = |largest| answer(&question(facts(accounts, largest), 4, None, None)).embedded.limit_bytes;
+        prop_assert!(limit(rows * more) >= limit(rows));
+    }
+
+    #[test]
+    fn more_cores_never_take_longer(accounts in 1e3..1e9_f64, threads in 1..64_u32, nodes in 1..40_u32, largest in 1..1_000_000_u64) {
+        let wall = |threads| answer(&question(facts(accounts, largest), threads, None, None)).embedded.wall.expected;
+        prop_assert!(wall(threads + 1) <= wall(threads) * (1.0 + 1e-9));
+        let found = answer(&question(facts(accounts, largest), threads, Some(yarn(nodes, 16, 256 * GIB)), None));
+        if let Some(plan) = found.cluster {
+            for pair in plan.curve.windows(2) {
+                prop_assert!(pair[1].executors == pair[0].executors + 1);
+                prop_assert!(pair[1].wall.expected <= pair[0].wall.expected * (1.0 + 1e-9), "{pair:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_plan_never_exceeds_the_cluster(
+        accounts in 1e3..1e9_f64, nodes in 1..40_u32, cores in 1..64_u32, gib in 1..512_u64, deadline in 1.0..1e5_f64,
+    ) {
+        let cluster = yarn(nodes, cores, gib * GIB);
+        let found = answer(&question(facts(accounts, 10), 8, Some(cluster), Some(deadline)));
+        match found.cluster {
+            None => prop_assert!(found.cluster_lacks.is_some_and(|lacks| !lacks.is_empty())),
+            Some(plan) => for sized in [&plan.cheapest, &plan.fastest] {
+                let executors = u64::from(sized.point.executors);
+                let each = sized.shape.executor;
+                let memory = executors * (each.heap + each.overhead) + sized.shape.driver.heap;
+                prop_assert!(sized.point.executors >= 1);
+                prop_assert!(sized.point.cores + sized.shape.driver.cores <= nodes * cores);
+                prop_assert!(memory <= u64::from(nodes) * gib * GIB);
+                prop_assert!(sized.point.cost.expected >= 0.0);
+            },
+        }
+    }
+
+    #[test]
+    fn what_meets_a_deadline_meets_it_and_is_the_cheapest(accounts in 1e5..1e9_f64, deadline in 10.0..1e5_f64) {
+        let found = answer(&question(facts(accounts, 10), 8, Some(yarn(10, 16, 64 * GIB)), Some(deadline)));
+        let plan = found.cluster.unwrap();
+        match &plan.deadline {
+            Met::NoDeadline => prop_assert!(false, "there is one"),
+            Met::Surely => prop_assert!(plan.cheapest.point.wall.high <= deadline),
+            Met::Likely => prop_assert!(plan.cheapest.point.wall.expected <= deadline),
+            Met::Never { would_do } => {
+                prop_assert!(plan.fastest.point.wall.expected > deadline);
+                prop_assert!(!would_do.is_empty());
+            }
+        }
+        if plan.deadline != (Met::Surely) { return Ok(()) }
+        for point in &plan.curve {
+            prop_assert!(point.wall.high > deadline || point.cost.expected >= plan.cheapest.point.cost.expected * (1.0 - 1e-9));
+        }
+    }
+
+    /// What a machine does of itself is found in its runs, whatever they were.
+    #[test]
+    fn models_find_what_made_their_observations(
+        start in 0.0..10.0_f64, per_row in 0.0..5.0_f64, per_document in 0.1..20.0_f64, sizes in prop::collection::vec((1e5..1e8_f64, 1.0..20.0_f64), 6..20),
+    ) {
+        let load = |(rows, share): (f64, f64)| Load {
+            work: Work { rows, documents: rows / share, ..Work::default() },
+            threads: 2.0, cores: 4.0, limit_bytes: 0.0, spilled_bytes: 0.0, sends: 0.0,
+        };
+        let truth = |load: &Load| start + (per_row * load.work.rows + per_document * load.work.documents) / 1e6 / 4.0;
+        let seen: Vec<Observation> =
+            sizes.iter().map(|size| load(*size)).map(|load| Observation { load, measured: truth(&load) }).collect();
+        let model = Model::fit(Subject::BuildSpark, &seen, Basis::Learned { runs: seen.len() });
+        for observation in &seen {
+            let predicted = model.predict(&observation.load);
+            let off = predicted.expected / observation.measured - 1.0;
+            prop_assert!(off.abs() < 0.2, "{off}: {model:?}");
+        }
+    }
+}
+
+#[test]
+fn an_impossible_deadline_is_said_to_be_so_with_the_least_that_would_do() {
+    let told = |deadline, nodes| {
+        let asked = question(facts(1e8, 10), 2, Some(yarn(nodes, 16, 64 * GIB)), Some(deadline));
+        let found = answer(&Question { purpose: Purpose::Build, ..asked });
+        assert_eq!(found.choice.engine, Chosen::Neither, "{:?}", found.choice);
+        found.choice.why
+    };
+    let never = told(1.0, 10);
+    assert!(never.contains("no cluster does it in 1.0 s"), "{never}");
+    let more = told(250.0, 1);
+    assert!(more.contains("executors of") && more.contains("would do, on some"), "{more}");
+}
+
+#[test]
+fn a_cluster_smaller_than_one_executor_is_said_to_be_so() {
+    let found = answer(&question(facts(1e6, 10), 2, Some(yarn(3, 2, 2 * GIB)), None));
+    let lacks = found.cluster_lacks.unwrap();
+    assert!(found.cluster.is_none() && lacks.contains("GiB") || lacks.contains("MiB"), "{lacks}");
+    assert_eq!(found.choice.engine, Chosen::Embedded);
+}
+
+#[test]
+fn one_key_with_half_the_rows_is_told_and_no_cores_help_it() {
+    let found = answer(&question(facts(1e6, 700_000), 2, Some(yarn(40, 64, 512 * GIB)), None));
+    assert!(found.notes.iter().any(|note| note.contains("one key has 700,000 of")), "{:?}", found.notes);
+    let plan = found.cluster.unwrap();
+    let last = plan.curve.last().unwrap();
+    let half = &plan.curve[plan.curve.len() / 2];
+    assert!((last.wall.expected - half.wall.expected).abs() < 1e-9, "more executors have nothing to do");
+    let even = answer(&question(facts(1e6, 3), 2, Some(yarn(40, 64, 512 * GIB)), None)).cluster.unwrap();
+    assert!(plan.chosen().shape.executor.heap > even.chosen().shape.executor.heap * 2);
+}
+
+#[test]
+fn a_limit_that_is_too_low_for_the_largest_key_is_told_with_what_would_do() {
+    let mut asked = question(facts(1e6, 700_000), 2, None, None);
+    asked.machine.limit_bytes = Some(256 * MIB);
+    let found = answer(&asked);
+    assert_eq!(found.choice.engine, Chosen::Neither);
+    assert!(found.choice.why.contains("set --memory"), "{}", found.choice.why);
+}
+
+#[test]
+fn every_number_explains_itself() {
+    let found = answer(&question(facts(1e6, 10), 2, Some(yarn(10, 16, 64 * GIB)), Some(3_600.0)));
+    for name in found.names() {
+        let why = found.why(name);
+        assert!(!why.is_empty() && why.iter().all(|why| why.len() > name.len() + 5), "{name}: {why:?}");
+    }
+    assert!(found.why("spark.executor.memory")[0].starts_with("spark.executor.memory = "));
+    assert!(found.why("nothing").is_empty());
+}
