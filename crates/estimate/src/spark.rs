@@ -1,6 +1,6 @@
 //! Spark's arithmetic, from what a task needs to the files that start a server with it: a heap that gives each task
-//! its memory ([`memory`]), how many such executors a cluster holds ([`pack`]), the settings that say so
-//! ([`settings`]) and the files they are handed over in ([`files`]).
+//! its memory ([`memory`]), how many such executors a cluster holds ([`mod@pack`]), the settings that say so
+//! ([`mod@settings`]) and the files they are handed over in ([`files`]).
 //!
 //! Numbers are those of Apache Spark 4, and are held against its own answers by the tests. Sizes are bytes.
 

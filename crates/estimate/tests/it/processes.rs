@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -13,9 +14,14 @@ use serde_json::Value;
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How often what is waited for is looked at.
 const LOOK: Duration = Duration::from_millis(100);
-/// Runs a command until its own input ends, which it does when the test does.
-const KEEP: &str =
-    r#""$@" </dev/null & child=$!; cat >/dev/null; kill -TERM "$child" 2>/dev/null; wait "$child""#;
+/// Runs a command until its own input ends, which it does when the test does, and ends with it.
+const KEEP: &str = r#"exec 3<&0
+"$@" </dev/null 3<&- & child=$!
+{ cat <&3 >/dev/null; kill -TERM "$child" 2>/dev/null; } &
+wait "$child""#;
+/// Ports that the kernel gives nobody of its own accord (`ip_local_port_range`), so that nobody takes one between
+/// its choice and its use.
+const PORTS: std::ops::Range<u32> = 20_000..32_000;
 
 /// A process of a group of its own, and what it started. All are ended when this is dropped.
 pub(crate) struct Kept {
@@ -37,6 +43,10 @@ impl Kept {
         let listed = Command::new("pgrep").args(["-g", &self.keeper.id().to_string()]).output().unwrap();
         let ids = String::from_utf8(listed.stdout).unwrap();
         ids.lines().map(|id| id.parse().unwrap()).filter(|id| *id != self.keeper.id()).collect()
+    }
+
+    fn has_ended(&mut self) -> bool {
+        self.keeper.try_wait().unwrap().is_some()
     }
 
     /// What it has said.
@@ -70,7 +80,14 @@ impl Drop for Kept {
 
 /// A port that nobody listens at.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Another process of this test starts elsewhere.
+    let start = std::process::id().wrapping_mul(97);
+    let port = || {
+        let offset = start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % (PORTS.end - PORTS.start);
+        u16::try_from(PORTS.start + offset).unwrap()
+    };
+    std::iter::repeat_with(port).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 /// Whether somebody listens there.
@@ -88,18 +105,15 @@ pub(crate) fn page(port: u16, path: &str) -> Option<Value> {
     head.contains(" 200 ").then(|| serde_json::from_str(body).ok()).flatten()
 }
 
-/// Waits until `look` finds something.
-pub(crate) fn wait_for<T>(what: &str, by: &Kept, look: impl Fn() -> Option<T>) -> T {
+/// Waits until `look` finds something, while that process lives.
+pub(crate) fn wait_for<T>(what: &str, by: &mut Kept, look: impl Fn() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(
-            !by.members().is_empty() && Instant::now() < deadline,
-            "waited in vain for {what}: {}",
-            by.log()
-        );
+        assert!(!by.has_ended(), "it ended before {what}: {}", by.log());
+        assert!(Instant::now() < deadline, "waited in vain for {what}: {}", by.log());
         std::thread::sleep(LOOK);
     }
 }

@@ -55,8 +55,8 @@ fn compare(shape: &Shape, executors: u32) {
         Machine { home: text(&home), dir: dir.path(), address: format!("spark://127.0.0.1:{master_port}") };
     let master = machine.master(master_port, master_ui);
     let worker = machine.worker();
-    let server = machine.server(shape, ui);
-    let found = wait_for("executors", &server, || all_executors(ui, executors));
+    let mut server = machine.server(shape, ui);
+    let found = wait_for("executors", &mut server, || all_executors(ui, executors));
     settings_are_the_shapes(shape, ui);
     heaps_are_the_shapes(shape, &found);
     master_counts_heaps(shape, executors, master_ui);
@@ -77,8 +77,8 @@ struct Machine<'a> {
 impl Machine<'_> {
     fn master(&self, port: u16, ui: u16) -> Kept {
         let arguments = ["--host", "127.0.0.1", "--port", &port.to_string(), "--webui-port", &ui.to_string()];
-        let master = self.daemon("master.Master", &arguments);
-        wait_for("the master", &master, || listens(port).then_some(()));
+        let mut master = self.daemon("master.Master", &arguments);
+        wait_for("the master", &mut master, || listens(port).then_some(()));
         master
     }
 
@@ -114,8 +114,8 @@ impl Machine<'_> {
             ("SPARK_CONNECT_PORT", &port_text),
             ("SPARK_CONNECT_TOKEN_FILE", text(&token)),
         ];
-        let server = start(shape, self.dir, &[self.environment().as_slice(), &environment].concat(), ui);
-        wait_for("the server", &server, || listens(port).then_some(()));
+        let mut server = start(shape, self.dir, &[self.environment().as_slice(), &environment].concat(), ui);
+        wait_for("the server", &mut server, || listens(port).then_some(()));
         server
     }
 
