@@ -10,7 +10,7 @@ HIVECAST := $(CARGO_TARGET_DIR)/release/hivecast
 # It would replace the flags of .cargo/config.toml, and compile every dependency once more.
 unexport RUSTFLAGS
 
-.PHONY: demo build test test-delivery bench lint setup
+.PHONY: demo build test test-delivery bench bench-plan lint setup
 
 demo: build
 	@dev/demo $(HIVECAST)
@@ -33,6 +33,10 @@ test-delivery:
 bench: build
 	cargo build --release --locked --workspace --examples
 	dev/with-services dev/bench $(HIVECAST) $(BENCH)
+
+# How well `hivecast plan` foretells.
+bench-plan: build
+	dev/bench $(HIVECAST) --plan $(BENCH)
 
 lint:
 	ci/quality fmt clippy

@@ -300,6 +300,14 @@ pub(crate) struct PlanArgs {
     #[arg(long, conflicts_with_all = ["quick", "facts"])]
     pub(crate) calibrate: bool,
 
+    /// What --calibrate runs in processes of their own: one share of the keys, in percent
+    #[arg(long, hide = true, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) calibrate_share: Option<u32>,
+
+    /// … for so long at most
+    #[arg(long, hide = true, value_name = "TIME", default_value = "10m", value_parser = crate::machine::parse_duration)]
+    pub(crate) calibrate_for: Duration,
+
     /// Read no rows: footers and statistics alone. Rows that `where` leaves, and large keys, are then guessed
     #[arg(long)]
     pub(crate) quick: bool,

@@ -154,12 +154,7 @@ fn done(summary: &Summary, origin: Option<Origin>) -> Done<'_> {
     }
 }
 
-fn past_run(
-    summary: &Summary,
-    record: Option<Record>,
-    started_ms: i64,
-    fault: Option<&Fault>,
-) -> PastRun {
+fn past_run(summary: &Summary, record: Option<Record>, started_ms: i64, fault: Option<&Fault>) -> PastRun {
     let (edition, manifest) = (summary.edition.as_ref(), summary.manifest.as_ref());
     PastRun {
         version: PAST_RUN_VERSION,

@@ -39,6 +39,9 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, console: &Console) -> Result
     if args.history {
         return history(global, console);
     }
+    if let Some(percent) = args.calibrate_share {
+        return calibrate_one(global, args, percent, console);
+    }
     let sink = logging::sink(console.progress, &CLOCK);
     let context = Context { sink: &*sink, cancel: &console.cancel, clock: &CLOCK };
     let known = match &args.facts {
@@ -99,10 +102,27 @@ fn known_from_warehouse(global: &Global, args: &PlanArgs, context: &Context<'_>)
     let facts = facts::facts(&plan, look, &history, context)?;
     let mut notes = Vec::new();
     let calibration = match args.calibrate {
-        true => calibrate::calibrate(&project, &feed, &plan, &facts, context, &mut notes)?,
+        true => calibrate::calibrate(&calibrate::command(global, args, day), context, &mut notes)?,
         false => Vec::new(),
     };
+    // Later plans, of other days too, learn from them as from any run.
+    let file = History::new(&project.store_dir()?, feed.name());
+    calibration.iter().for_each(|record| file.add(&learn::calibrated(&project, &plan, record), context));
     Ok(Known { facts, history, calibration, notes })
+}
+
+/// Builds one share of the keys and prints its record, or `null` where its time was over first.
+fn calibrate_one(global: &Global, args: &PlanArgs, percent: u32, console: &Console) -> Result<()> {
+    let project = Project::load(global)?;
+    let feed = project.feed(global.feed.as_deref())?.parse()?;
+    let sink = logging::sink(console.progress, &CLOCK);
+    let context = Context { sink: &*sink, cancel: &console.cancel, clock: &CLOCK };
+    let latest = || Ok(newest(&project, &feed, context)?.date);
+    let day = Calendar::of(&feed.feed, &latest).single(args.load_date)?;
+    let plan = edition::plan(&project, &feed, day, None, Resources::of(&args.resources), &context)?;
+    let record = calibrate::one(&project, &feed, &plan, percent, args.calibrate_for, &context)?;
+    drop(sink);
+    print(&json_line(&record))
 }
 
 /// The feed's history, oldest first.

@@ -150,7 +150,9 @@ impl<'a> Run<'a> {
         let engine = match self.project.spark()? {
             None => plan::Engine::Embedded,
             // A server that can't say so can't build either, and that is told by the build.
-            Some(endpoint) => plan::Engine::Spark(hivecast_spark::cores(&endpoint, context).unwrap_or_default()),
+            Some(endpoint) => {
+                plan::Engine::Spark(hivecast_spark::cores(&endpoint, context).unwrap_or_default())
+            }
         };
         let history = plan::past_runs(self.project, self.feed, context)?;
         Ok(plan::foresee(plan, &history, engine, purpose, context))

@@ -7,7 +7,8 @@ use crate::cancel;
 use crate::failure::{Failed, Output};
 use crate::logging::{self, Progress};
 use crate::{
-    check, doctor, explain, generate, init, plan, preview, prune, publish, runs, sample, schema, tables, verify,
+    check, doctor, explain, generate, init, plan, preview, prune, publish, runs, sample, schema, tables,
+    verify,
 };
 
 /// The machine's clock: the one place that names it.

@@ -15,13 +15,16 @@ const MIB: f64 = (1u64 << 20) as f64;
 pub const OBSERVATIONS_MAX: usize = 60;
 /// An observation counts by this share less than the one after it.
 const FADING: f64 = 0.05;
-/// How much the stated defaults count, beside an observation's 1: enough to decide between terms that grow
-/// alike in all observations, and hardly more.
-const PRIOR_WEIGHT: f64 = 1e-3;
+/// How much the stated defaults count beside an observation's 1: as the square of what an observation is off by
+/// itself, some 5 %, over what a default is. Times hang on the machine, and a term may be half or twice what is
+/// stated.
+const PRIOR_WEIGHT_OF_TIMES: f64 = 0.01;
+/// Memory hangs on the program, which is the same everywhere.
+const PRIOR_WEIGHT_OF_MEMORY: f64 = 0.1;
 /// What the defaults are off by, below and above, on a machine of which nothing was measured.
 const DEFAULT_DOUBT: (f64, f64) = (0.5, 1.5);
 /// No model is more exact than this: two equal runs differ by as much.
-const LEAST_DOUBT: f64 = 0.08;
+const LEAST_DOUBT: f64 = 0.12;
 /// How much wider than the worst error so far the range is.
 const MARGIN: f64 = 1.25;
 /// With fewer observations, what was left out says nothing.
@@ -80,7 +83,7 @@ const fn term(name: &'static str, of: &'static str, feature: fn(&Load) -> f64, d
     Term { name, of, feature, default }
 }
 
-static BUILD_EMBEDDED: [Term; 5] = [
+static BUILD_EMBEDDED: [Term; 6] = [
     term("start", "once", |_| 1.0, 0.05),
     term("rows", "million rows / threads", |load| load.work.rows / MILLION / load.threads, 0.7),
     term("bytes", "GiB read / threads", |load| load.work.read_bytes / GIB / load.threads, 1.0),
@@ -91,6 +94,8 @@ static BUILD_EMBEDDED: [Term; 5] = [
         4.0,
     ),
     term("spill", "GiB spilled", |load| load.spilled_bytes / GIB, 1.0),
+    // Pages that a process has not touched before cost the kernel's time, on virtual machines seconds for a GiB.
+    term("pages", "GiB of rows held", |load| (load.work.kept_bytes - load.spilled_bytes) / GIB, 2.0),
 ];
 
 static BUILD_SPARK: [Term; 4] = [
@@ -340,10 +345,14 @@ fn fitted(subject: Subject, observations: &[Observation]) -> Vec<f64> {
     }
     // The one factor by which the defaults fit best.
     let speed = if speed.1 > 0.0 { speed.0 / speed.1 } else { 1.0 };
+    let (prior, speed) = match subject.unit() {
+        Unit::Bytes => (PRIOR_WEIGHT_OF_MEMORY.sqrt(), 1.0),
+        _ => (PRIOR_WEIGHT_OF_TIMES.sqrt(), speed),
+    };
     for index in 0..terms.len() {
         let mut row = vec![0.0; terms.len()];
-        row[index] = PRIOR_WEIGHT.sqrt();
-        rows.push((row, PRIOR_WEIGHT.sqrt() * speed));
+        row[index] = prior;
+        rows.push((row, prior * speed));
     }
     let factors = least_squares(&rows);
     terms.iter().zip(factors).map(|(term, factor)| term.default * factor).collect()

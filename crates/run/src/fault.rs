@@ -39,6 +39,21 @@ impl Class {
             Class::Interrupted => 130,
         }
     }
+
+    /// The class of a process that ended with this code; none where it is no class's.
+    pub fn of_exit_code(code: i32) -> Option<Class> {
+        const ALL: [Class; 8] = [
+            Class::Bug,
+            Class::Usage,
+            Class::Infrastructure,
+            Class::Data,
+            Class::Denied,
+            Class::Held,
+            Class::Conflict,
+            Class::Interrupted,
+        ];
+        ALL.into_iter().find(|class| i32::from(class.exit_code()) == code)
+    }
 }
 
 /// A failure of the run: what could not be done ("failed to X", naming feed, table, partition or

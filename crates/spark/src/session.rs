@@ -19,8 +19,8 @@ use crate::client::Client;
 use crate::endpoint::Endpoint;
 use crate::failure::{Quoting, Told, fault};
 use crate::protocol::{
-    self as protocol, ConfigKeys, ConfigOperation, ConfigRequest, ConfigResponse, ConfigSet, CreateView, Empty,
-    ExecutePlanRequest, ExecutePlanResponse, InterruptRequest, KeyValue, Operation, Plan,
+    self as protocol, ConfigKeys, ConfigOperation, ConfigRequest, ConfigResponse, ConfigSet, CreateView,
+    Empty, ExecutePlanRequest, ExecutePlanResponse, InterruptRequest, KeyValue, Operation, Plan,
     ReattachExecuteRequest, ReattachOptions, Relation, ReleaseSessionRequest, RequestOption, Response,
     SaveMode, Sql, UserContext, WriteOperation,
 };
@@ -166,7 +166,10 @@ impl Session {
         let request = ConfigRequest {
             session_id: self.id.clone(),
             user_context: self.user_context(),
-            operation: Some(ConfigOperation { set: None, get_option: Some(ConfigKeys { keys: keys.clone() }) }),
+            operation: Some(ConfigOperation {
+                set: None,
+                get_option: Some(ConfigKeys { keys: keys.clone() }),
+            }),
         };
         let what = format!("failed to ask {} for its settings", self.name());
         let answer: ConfigResponse = self

@@ -1,40 +1,130 @@
 //! Builds of a small share of the keys, by the engine that will do the work, to measure it.
 
+use std::ffi::OsString;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use hivecast_contract::LoadDate;
 use hivecast_edition::{PruneMode, Store};
 use hivecast_engine::{Plan, SqlBinder, edition_id};
 use hivecast_estimate::{Basis, Facts, Foretold, Load, Purpose, Range, Record, Subject, Work, embedded_load};
 use hivecast_feed::{Feed, JoinColumn, Shape, Spanned};
-use hivecast_report::{forget_peak_memory, peak_memory_bytes, seconds};
+use hivecast_report::{peak_memory_bytes, seconds};
 use hivecast_run::{Cancel, Class, Context, Fault, Result};
 
 use super::learn::kept_bytes;
 use super::question::rule;
+use crate::args::{Global, PlanArgs};
 use crate::edition;
 use crate::feed_file::FeedFile;
 use crate::project::Project;
 
-/// The shares of the keys that are built, in percent. The first is built once more, before: what files' pages and
-/// the program's own take the first time is no part of what is measured.
+/// The shares of the keys that are built, in percent.
 const PERCENTS: [u32; 4] = [1, 2, 4, 8];
 /// Wall time of all of them.
 const TIME_MAX: Duration = Duration::from_secs(600);
+/// A share is built so often while that is cheap, since single runs are off by chance …
+const RUNS_A_SHARE: usize = 3;
+/// … which it is while all of a share's runs take no longer than this.
+const CHEAP: Duration = Duration::from_secs(20);
 /// Digits of the keys' MD5 that are compared.
 const DIGITS: u32 = 4;
 /// How often a calibration looks whether its time is over.
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(20);
+
+/// The command that builds one share: this program again, since a process that did something before has memory of
+/// before.
+pub(super) struct ShareCommand {
+    arguments: Vec<OsString>,
+}
+
+/// The command, for the environment, the feed, the day and the limits of this one.
+pub(super) fn command(global: &Global, args: &PlanArgs, day: LoadDate) -> ShareCommand {
+    let mut arguments: Vec<OsString> = vec!["--quiet".into(), "--env".into(), global.env.clone().into()];
+    let mut add = |name: &str, value: Option<OsString>| {
+        arguments.extend(value.into_iter().flat_map(|value| [name.into(), value]));
+    };
+    add("--project", global.project.clone().map(OsString::from));
+    add("--feed", global.feed.clone().map(OsString::from));
+    arguments.extend(["plan".into(), "--load-date".into(), day.to_string().into()]);
+    let mut add = |name: &str, value: Option<String>| {
+        arguments.extend(value.into_iter().flat_map(|value| [name.into(), value.into()]));
+    };
+    add("--memory", args.resources.memory.map(|bytes| format!("{bytes}B")));
+    add("--threads", args.resources.threads.map(|threads| threads.to_string()));
+    ShareCommand { arguments }
+}
+
+impl ShareCommand {
+    /// Runs it: none where its time was over first.
+    fn run(&self, percent: u32, limit: Duration) -> Result<Option<Record>> {
+        let what = || format!("failed to calibrate by {percent} % of the keys");
+        let program = std::env::current_exe().map_err(|error| Fault::io(what(), error))?;
+        let done = Command::new(program)
+            .args(&self.arguments)
+            .args(["--calibrate-share", &percent.to_string()])
+            .args(["--calibrate-for", &format!("{}s", limit.as_secs().max(1))])
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .output()
+            .map_err(|error| Fault::io(what(), error))?;
+        if done.status.success() {
+            return serde_json::from_slice(&done.stdout).map_err(|error| Fault::bug(what()).because(error));
+        }
+        let told = String::from_utf8_lossy(&done.stderr);
+        let told = told.trim().strip_prefix("error: ").unwrap_or(told.trim()).to_owned();
+        let class = done.status.code().and_then(Class::of_exit_code).unwrap_or(Class::Infrastructure);
+        Err(Fault::new(class, what()).because(told))
+    }
+}
 
 /// Builds 1 to 8 % of the keys, and measures. What ten minutes do not suffice for is left out, and said.
 pub(super) fn calibrate(
-    project: &Project,
-    feed: &FeedFile,
-    plan: &Plan,
-    facts: &Facts,
+    command: &ShareCommand,
     context: &Context<'_>,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Record>> {
+    let started = Instant::now();
+    let mut records = Vec::new();
+    let mut last = Duration::ZERO;
+    for percent in PERCENTS {
+        let began = Instant::now();
+        for run in 0..RUNS_A_SHARE {
+            context.check_cancelled()?;
+            let left = TIME_MAX.saturating_sub(started.elapsed());
+            // The next takes no less than the last.
+            if left < last {
+                notes.push(format!(
+                    "calibration ended before {percent} % of the keys: its ten minutes were used"
+                ));
+                return Ok(records);
+            }
+            if run > 0 && began.elapsed() + last > CHEAP {
+                break;
+            }
+            let begun = Instant::now();
+            let Some(record) = command.run(percent, left)? else {
+                notes.push(format!("calibration was stopped after ten minutes, at {percent} % of the keys"));
+                return Ok(records);
+            };
+            last = begun.elapsed();
+            context.info(format!("calibrated by {percent} % of the keys in {}", seconds(last.as_secs_f64())));
+            records.push(record);
+        }
+    }
+    Ok(records)
+}
+
+/// Builds one share in this process; none where its time is over first.
+pub(super) fn one(
+    project: &Project,
+    feed: &FeedFile,
+    plan: &Plan,
+    percent: u32,
+    limit: Duration,
+    context: &Context<'_>,
+) -> Result<Option<Record>> {
     let cores = match project.spark()? {
         Some(endpoint) => Some(hivecast_spark::cores(&endpoint, context)?.ok_or_else(|| {
             Fault::usage("failed to calibrate: the Spark server does not say how many cores it has")
@@ -42,35 +132,9 @@ pub(super) fn calibrate(
         })?),
         None => None,
     };
-    let started = Instant::now();
-    let mut records = Vec::new();
-    let mut last = Duration::ZERO;
-    for percent in std::iter::once(PERCENTS[0]).chain(PERCENTS) {
-        let left = TIME_MAX.saturating_sub(started.elapsed());
-        // The next takes no less than the last.
-        if left < last {
-            notes.push(format!("calibration ended before {percent} % of the keys: its ten minutes were used"));
-            break;
-        }
-        let sampled = sampled(feed, plan, percent)?;
-        let began = Instant::now();
-        let built = within(left, context, &|context| build(project, &sampled, facts, cores, context))?;
-        last = began.elapsed();
-        match built {
-            Some(record) => {
-                context.info(format!("calibrated by {percent} % of the keys in {}", seconds(last.as_secs_f64())));
-                records.push(record);
-            }
-            None => {
-                notes.push(format!("calibration was stopped after ten minutes, at {percent} % of the keys"));
-                break;
-            }
-        }
-    }
-    if records.len() > 1 {
-        records.remove(0);
-    }
-    Ok(records)
+    let facts = super::outline(plan, &[], context)?;
+    let sampled = sampled(feed, plan, percent)?;
+    within(limit, context, &|context| build(project, &sampled, &facts, cores, context))
 }
 
 /// The plan for the keys whose MD5 begins so low, of the document and of what joins by its key.
@@ -79,10 +143,9 @@ fn sampled(feed: &FeedFile, plan: &Plan, percent: u32) -> Result<Plan> {
     if let Some(found) = &mut draft.feed {
         narrow(found, percent);
         found.name = format!("{}.calibration", found.name);
-        // Gates judge whole exports.
-        found.gates.clear();
     }
-    let columns = plan.inputs.tables.iter().map(|table| (table.table.clone(), table.schema.clone())).collect();
+    let columns =
+        plan.inputs.tables.iter().map(|table| (table.table.clone(), table.schema.clone())).collect();
     let checked = draft.check(&columns, &SqlBinder::default())?;
     let edition = edition_id(&checked, &plan.inputs);
     Ok(Plan { checked, edition, ..plan.clone() })
@@ -123,9 +186,11 @@ fn uses_of(shape: &Shape, table: &str) -> usize {
     match shape {
         Shape::Value { .. } => 0,
         Shape::Fields(fields) => fields.iter().map(|field| uses_of(&field.shape, table)).sum(),
-        Shape::List(elements) => {
-            elements.iter().flat_map(|element| &element.fields).map(|field| uses_of(&field.shape, table)).sum()
-        }
+        Shape::List(elements) => elements
+            .iter()
+            .flat_map(|element| &element.fields)
+            .map(|field| uses_of(&field.shape, table))
+            .sum(),
         Shape::One(node) | Shape::Many(node) => uses(node, table),
     }
 }
@@ -143,7 +208,6 @@ fn build(
         Some(_) => project.open_store()?,
         None => Store::open(&plan.spill.join("calibration"))?,
     };
-    forget_peak_memory();
     let started = Instant::now();
     let built = project.engine()?.build(plan, &store, context);
     let took = started.elapsed().as_secs_f64();

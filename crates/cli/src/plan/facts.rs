@@ -2,11 +2,13 @@
 //! feed's history.
 
 use hivecast_engine::{LevelSurvey, Look, Plan, survey};
-use hivecast_estimate::{Counted, FACTS_VERSION, Facts, LevelFacts, Range, Source, TableFacts};
+use hivecast_estimate::{Counted, FACTS_VERSION, Facts, LevelFacts, Range, Source, TableFacts, Work};
 use hivecast_feed::FileFormat;
 use hivecast_report::PastRun;
 use hivecast_run::{Context, Result};
 use hivecast_warehouse::TableInput;
+
+use super::learn::CALIBRATE;
 
 /// Bytes in memory of a stored byte where files do not say how large their rows are, and how many rows: a guess for
 /// text.
@@ -23,9 +25,16 @@ const DOCUMENT_FACTOR: f64 = 3.0;
 /// Gathers the facts of a plan.
 pub(crate) fn facts(plan: &Plan, look: Look, history: &[PastRun], context: &Context<'_>) -> Result<Facts> {
     let levels = survey(plan, look, context)?;
-    let last = history.iter().rev().find_map(|run| run.record.as_ref());
-    let levels: Vec<LevelFacts> =
-        levels.into_iter().enumerate().map(|(index, level)| level_facts(plan, level, index, last)).collect();
+    let last = history.iter().rev().find_map(|run| whole_work(run));
+    // Of the rows that were read, so many became documents.
+    let share = last.filter(|work| work.rows > 0.0).map(|work| work.documents / work.rows);
+    let read: u64 = levels.iter().filter_map(|level| level.read).sum();
+    let documents = share.map(|share| share * read as f64);
+    let levels: Vec<LevelFacts> = levels
+        .into_iter()
+        .enumerate()
+        .map(|(index, level)| level_facts(plan, level, documents.filter(|_| index == 0)))
+        .collect();
     Ok(Facts {
         version: FACTS_VERSION,
         feed: plan.checked.feed.name.clone(),
@@ -34,6 +43,13 @@ pub(crate) fn facts(plan: &Plan, look: Look, history: &[PastRun], context: &Cont
         document_bytes: document_bytes(&levels, history),
         levels,
     })
+}
+
+/// What a run had to do that built a whole edition.
+fn whole_work(run: &PastRun) -> Option<Work> {
+    let work = run.record.as_ref()?.load.work;
+    let is_whole = run.command != CALIBRATE && run.documents == Some(work.documents as u64);
+    is_whole.then_some(work)
 }
 
 fn stored(input: &TableInput) -> u64 {
@@ -61,12 +77,8 @@ fn rows_of(input: &TableInput) -> Counted {
     Counted { value, source: Source::Sizes }
 }
 
-fn level_facts(
-    plan: &Plan,
-    level: LevelSurvey,
-    index: usize,
-    last: Option<&hivecast_estimate::Record>,
-) -> LevelFacts {
+/// `as_before` are the rows that `where` leaves, if it leaves as many of them as in the last run.
+fn level_facts(plan: &Plan, level: LevelSurvey, as_before: Option<f64>) -> LevelFacts {
     let input = plan.inputs.tables.iter().find(|input| input.table == level.table);
     let read = match (level.read, input) {
         (Some(rows), Some(input)) if input.rows == Some(rows) => Counted::exact(rows, Source::Footers),
@@ -87,18 +99,17 @@ fn level_facts(
         let table = plan.checked.feed.tables.iter().find(|table| table.name == level.table);
         table.is_some_and(|table| table.filter.is_some())
     };
-    let rows = match (level.rows, is_filtered, last) {
+    let rows = match (level.rows, is_filtered, as_before) {
         (Some(rows), ..) => Counted::exact(rows, Source::Scan),
         (None, false, _) => read,
-        // The document's share is what the last run has told of.
-        (None, true, Some(record)) if index == 0 && record.load.work.rows > 0.0 => {
-            let documents = record.load.work.documents / record.load.work.rows * read.value.expected;
+        (None, true, Some(documents)) => {
             let expected = documents.min(read.value.expected);
             Counted { value: Range::around(expected, HISTORY_DOUBT, HISTORY_DOUBT), source: Source::History }
         }
-        (None, true, _) => {
-            Counted { value: Range::around(read.value.expected, FILTER_DOUBT.0, FILTER_DOUBT.1), source: read.source }
-        }
+        (None, true, _) => Counted {
+            value: Range::around(read.value.expected, FILTER_DOUBT.0, FILTER_DOUBT.1),
+            source: read.source,
+        },
     };
     LevelFacts {
         path: level.path,
@@ -118,7 +129,10 @@ fn document_bytes(levels: &[LevelFacts], history: &[PastRun]) -> Counted {
         _ => None,
     });
     if let Some(bytes) = sent {
-        return Counted { value: Range::around(bytes, HISTORY_DOUBT, HISTORY_DOUBT), source: Source::History };
+        return Counted {
+            value: Range::around(bytes, HISTORY_DOUBT, HISTORY_DOUBT),
+            source: Source::History,
+        };
     }
     let documents = levels.first().map_or(1.0, |level| level.rows.value.expected.max(1.0));
     let rows: f64 = levels.iter().map(|level| level.kept_bytes().expected).sum();

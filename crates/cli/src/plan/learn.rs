@@ -2,13 +2,16 @@
 
 use hivecast_engine::Plan;
 use hivecast_estimate::{
-    Basis, Facts, Foretold, Load, Purpose, Range, Record, Subject, Work, embedded_load, learn,
+    Basis, Facts, Foretold, Load, Purpose, Range, Record, Subject, Unit, Work, embedded_load, learn,
 };
 use hivecast_report::{EditionSummary, PastRun, PlanError, StepTime};
-use hivecast_run::Context;
+use hivecast_run::{Clock, Context};
 
 use super::question::rule;
 use crate::edition::Resources;
+use crate::history::{PAST_RUN_VERSION, rfc3339};
+use crate::project::Project;
+use crate::run::CLOCK;
 
 /// The engine of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +26,6 @@ pub(crate) struct Foreseen {
     facts: Facts,
     load: Load,
     engine: Engine,
-    resources: Resources,
     purpose: Purpose,
     predictions: Vec<(Subject, Range, Basis)>,
 }
@@ -46,7 +48,7 @@ pub(crate) fn foresee(
         let model = learn(subject, &records, &[]);
         (subject, model.predict(&load), model.basis)
     });
-    Some(Foreseen { predictions: predictions.collect(), facts, load, engine, resources, purpose })
+    Some(Foreseen { predictions: predictions.collect(), facts, load, engine, purpose })
 }
 
 /// What models say something of such a run.
@@ -149,10 +151,36 @@ pub(crate) fn records(history: &[PastRun]) -> Vec<Record> {
     history.iter().filter_map(|run| run.record.clone()).collect()
 }
 
+/// What the history keeps of a run that was made for a plan. Nothing was foretold of it.
+pub(super) fn calibrated(project: &Project, plan: &Plan, record: &Record) -> PastRun {
+    let seconds = record.numbers.iter().find(|number| number.subject.unit() == Unit::Seconds);
+    PastRun {
+        version: PAST_RUN_VERSION,
+        started: rfc3339(CLOCK.now_ms()),
+        command: CALIBRATE.to_owned(),
+        env: project.env().to_owned(),
+        feed: plan.checked.feed.name.trim_end_matches(".calibration").to_owned(),
+        load_date: plan.inputs.load_date.to_string(),
+        edition: None,
+        outcome: "calibrated".to_owned(),
+        exit_code: 0,
+        error: None,
+        documents: Some(record.load.work.documents as u64),
+        bytes: None,
+        seconds: seconds.and_then(|number| number.measured).unwrap_or(0.0),
+        steps: Vec::new(),
+        peak_memory_bytes: None,
+        record: Some(record.clone()),
+    }
+}
+
+/// The command of such runs in the history.
+pub(super) const CALIBRATE: &str = "calibrate";
+
 /// What was foretold of past runs, and what came of it.
 pub(super) fn errors(history: &[PastRun]) -> Vec<PlanError> {
     let mut errors = Vec::new();
-    for run in history {
+    for run in history.iter().filter(|run| run.command != CALIBRATE) {
         for number in run.record.iter().flat_map(|record| &record.numbers) {
             let Some(measured) = number.measured else { continue };
             errors.push(PlanError {

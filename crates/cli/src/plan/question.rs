@@ -56,7 +56,8 @@ fn price(price: f64) -> Result<f64> {
     if price.is_finite() && price >= 0.0 {
         return Ok(price);
     }
-    Err(Fault::usage(format!("--core-price {price} is no price")).advise("give what a core costs by the hour, such as 0.05"))
+    Err(Fault::usage(format!("--core-price {price} is no price"))
+        .advise("give what a core costs by the hour, such as 0.05"))
 }
 
 fn cluster(args: &ClusterArgs) -> Option<Cluster> {
