@@ -206,7 +206,7 @@ fn day(facts: &Facts) -> Vec<Quantity> {
             let value =
                 Range { low: *largest as f64, expected: *largest as f64, high: level.largest_key() as f64 };
             let how = match others.as_str() {
-                "" => "by a scan of the keys; it is the only key".to_owned(),
+                "" => "by a scan of the keys".to_owned(),
                 others => format!("by a scan of the keys; the next have {others}"),
             };
             quantities.push(Quantity::new(format!("largest key of {}", level.path), Unit::Count, value, how));

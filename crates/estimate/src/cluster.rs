@@ -1,12 +1,13 @@
 //! What a Spark cluster needs for the join and the nesting, and which shape of it is cheapest, and fastest.
 
-use hivecast_run::format::{bytes, count};
+use hivecast_run::format::{bytes, count, plural};
 use serde::{Deserialize, Serialize};
 
 use crate::embedded::{Machine, Models, Purpose, times};
 use crate::facts::Facts;
 use crate::model::{Load, Subject};
 use crate::quantity::{Quantity, Range, Unit};
+use crate::spark::pack::USUAL_EXECUTOR_CORES;
 use crate::spark::{
     Allocation, Candidate, Cluster, Driver, Fractions, Overhead, Setting, Shape, TaskNeed, TooSmall,
     candidates, settings,
@@ -48,6 +49,8 @@ const SHUFFLES: f64 = 2.0;
 /// A core is priced with so much memory; who takes more for a core pays for more cores.
 const PRICED_BYTES_PER_CORE: f64 = 4.0 * GIB as f64;
 const SECONDS_PER_HOUR: f64 = 3600.0;
+/// Up to twice this number of executors each is tried; beyond it, so many between a number and its double.
+const STEPS_PER_DOUBLING: u32 = 64;
 /// How many executors more than the cluster has are tried to find what would meet a deadline.
 const BEYOND: u32 = 64;
 
@@ -272,11 +275,14 @@ pub(crate) fn cluster(
     Ok(ClusterPlan { cheapest, fastest, deadline, curve, quantities, settings })
 }
 
+/// The least by two numbers; of equals the one whose executors are nearest to the usual.
 fn least(all: &[Sized], by: impl Fn(&Sized) -> (f64, f64)) -> Sized {
+    let unusual = |sized: &Sized| sized.shape.executor.cores.abs_diff(USUAL_EXECUTOR_CORES);
     let mut best = &all[0];
     for sized in &all[1..] {
         let (new, old) = (by(sized), by(best));
-        if new.0 < old.0 || (new.0 == old.0 && new.1 < old.1) {
+        let order = new.0.total_cmp(&old.0).then(new.1.total_cmp(&old.1));
+        if order.then(unusual(sized).cmp(&unusual(best))).is_lt() {
             best = sized;
         }
     }
@@ -302,9 +308,16 @@ struct Sizing<'a> {
 }
 
 impl Sizing<'_> {
-    /// A candidate in any number that the cluster holds.
+    /// A candidate in any number that the cluster holds; of many, in numbers that grow by a share.
     fn all(&self, candidate: &Candidate) -> Vec<Sized> {
-        (1..=candidate.packing.executors).map(|executors| self.sized(candidate, executors)).collect()
+        let mut found = Vec::new();
+        let mut executors = 1_u32;
+        while executors < candidate.packing.executors {
+            found.push(self.sized(candidate, executors));
+            executors = executors.saturating_add((executors / STEPS_PER_DOUBLING).max(1));
+        }
+        found.push(self.sized(candidate, candidate.packing.executors));
+        found
     }
 
     fn sized(&self, candidate: &Candidate, executors: u32) -> Sized {
@@ -361,14 +374,14 @@ impl Sizing<'_> {
                 Unit::Count,
                 Range::exact(f64::from(chosen.point.executors)),
                 format!(
-                    "{} nodes of {} cores and {}, less {} cores and {} of their own, hold {} of {} cores and {}",
-                    self.cluster.nodes,
-                    self.cluster.node_cores,
+                    "{} of {} and {}, less {} and {} of their own, hold {} of {} and {}",
+                    plural(self.cluster.nodes.into(), "node"),
+                    plural(self.cluster.node_cores.into(), "core"),
                     bytes(self.cluster.node_memory),
-                    self.cluster.reserved_cores,
+                    plural(self.cluster.reserved_cores.into(), "core"),
                     bytes(self.cluster.reserved_memory),
-                    count(u64::from(self.most(chosen))),
-                    executor.cores,
+                    count(self.most(chosen).into()),
+                    plural(executor.cores.into(), "core"),
                     bytes(executor.heap + executor.overhead)
                 ),
             ),
@@ -377,10 +390,10 @@ impl Sizing<'_> {
                 Unit::Bytes,
                 Range::exact(executor.heap as f64),
                 format!(
-                    "300 MiB + the greater of {} tasks x {} / 0.6, and ({} tasks x {} + {}) / 0.4",
-                    executor.cores,
+                    "300 MiB + the greater of {} x {} / 0.6, and ({} x {} + {}) / 0.4, in steps of 64 MiB",
+                    plural(executor.cores.into(), "task"),
                     bytes(self.tasks.need.execution_per_task),
-                    executor.cores,
+                    plural(executor.cores.into(), "task"),
                     bytes(self.tasks.need.outside_per_task),
                     bytes(self.tasks.need.outside_fixed)
                 ),
@@ -398,10 +411,10 @@ impl Sizing<'_> {
             Unit::Money,
             chosen.point.cost,
             format!(
-                "{} h x ({} executors, the driver and {} threads of this machine) x {} a core with 4 GiB and hour",
-                format_args!("{:.3}", chosen.point.wall.expected / SECONDS_PER_HOUR),
-                chosen.point.executors,
-                self.machine.threads,
+                "{:.3} h x ({}, the driver and {} of this machine) x {} a core with 4 GiB and hour",
+                chosen.point.wall.expected / SECONDS_PER_HOUR,
+                plural(chosen.point.executors.into(), "executor"),
+                plural(self.machine.threads.into(), "thread"),
                 self.wanted.core_price
             ),
         ));

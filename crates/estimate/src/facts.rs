@@ -138,6 +138,11 @@ impl Facts {
             rows: sum(&|level| level.read.value.expected),
             read_bytes: sum(&|level| level.read_bytes.value.expected),
             kept_bytes: sum(&|level| level.kept_bytes().expected),
+            largest_level_bytes: self
+                .levels
+                .iter()
+                .map(|level| level.kept_bytes().expected)
+                .fold(0.0, f64::max),
             documents: self.documents().value.expected,
             sent_bytes: self.documents().value.expected * self.document_bytes.value.expected,
         }
@@ -193,6 +198,8 @@ pub struct Work {
     pub read_bytes: f64,
     /// Bytes of what `where` leaves of it.
     pub kept_bytes: f64,
+    /// And of the level that has most of them, which is copied whole once.
+    pub largest_level_bytes: f64,
     /// Documents.
     pub documents: f64,
     /// Bytes of their keys and values.
@@ -206,6 +213,7 @@ impl Work {
             rows: self.rows * factor,
             read_bytes: self.read_bytes * factor,
             kept_bytes: self.kept_bytes * factor,
+            largest_level_bytes: self.largest_level_bytes * factor,
             documents: self.documents * factor,
             sent_bytes: self.sent_bytes * factor,
         }

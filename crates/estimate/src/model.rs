@@ -122,10 +122,11 @@ static VERIFY: [Term; 3] = [
     term("bytes", "GiB read back", |load| load.work.sent_bytes / GIB, 0.6),
 ];
 
-static MEMORY_OF_ROWS: [Term; 4] = [
+static MEMORY_OF_ROWS: [Term; 5] = [
     term("program", "once", |_| 1.0, 60.0 * MIB),
     term("workers", "threads", |load| load.threads, 24.0 * MIB),
-    term("rows", "bytes of rows", |load| load.work.kept_bytes, 1.5),
+    term("rows", "bytes of rows", |load| load.work.kept_bytes, 1.0),
+    term("copy", "bytes of the largest level", |load| load.work.largest_level_bytes, 1.4),
     term("sending", "where it sends", |load| load.sends, 60.0 * MIB),
 ];
 
@@ -321,7 +322,7 @@ fn number(per: f64, unit: Unit, term: &Term) -> String {
 
 fn amount_of(amount: f64, term: &Term) -> String {
     match term.of {
-        "bytes of rows" | "bytes of the limit" => Unit::Bytes.show(amount),
+        of if of.starts_with("bytes of ") => Unit::Bytes.show(amount),
         "threads" => format!("{amount:.0}"),
         _ => format!("{amount:.3}"),
     }

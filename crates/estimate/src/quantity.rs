@@ -67,6 +67,8 @@ impl Unit {
             Unit::Count => format::count(whole),
             Unit::Bytes => format::bytes(whole),
             Unit::Seconds => format::seconds(value),
+            // Small runs cost less than a cent, and that is worth knowing.
+            Unit::Money if value > 0.0 && value < 0.1 => format!("{value:.4}"),
             Unit::Money => format!("{value:.2}"),
         }
     }

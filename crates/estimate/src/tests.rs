@@ -99,7 +99,7 @@ proptest! {
         let found = answer(&question(facts(accounts, largest), threads, Some(yarn(nodes, 16, 256 * GIB)), None));
         if let Some(plan) = found.cluster {
             for pair in plan.curve.windows(2) {
-                prop_assert!(pair[1].executors == pair[0].executors + 1);
+                prop_assert!(pair[1].executors > pair[0].executors);
                 prop_assert!(pair[1].wall.expected <= pair[0].wall.expected * (1.0 + 1e-9), "{pair:?}");
             }
         }

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use hivecast_contract::LoadDate;
 use hivecast_edition::{PruneMode, Store};
 use hivecast_engine::{Plan, SqlBinder, edition_id};
-use hivecast_estimate::{Basis, Facts, Foretold, Load, Purpose, Range, Record, Subject, Work, embedded_load};
+use hivecast_estimate::{Basis, Facts, Foretold, Load, Purpose, Range, Record, Subject, embedded_load};
 use hivecast_feed::{Feed, JoinColumn, Shape, Spanned};
 use hivecast_report::{peak_memory_bytes, seconds};
 use hivecast_run::{Cancel, Class, Context, Fault, Result};
 
-use super::learn::kept_bytes;
+use super::learn::as_built;
 use super::question::rule;
 use crate::args::{Global, PlanArgs};
 use crate::edition;
@@ -220,8 +220,7 @@ fn build(
         }
     };
     let summary = edition::summary(&edition, &[]);
-    let work =
-        Work { documents: summary.documents as f64, kept_bytes: kept_bytes(facts, &summary), ..facts.work() };
+    let work = as_built(facts.work(), facts, &summary);
     let threads = u32::try_from(plan.threads).unwrap_or(u32::MAX);
     let own = embedded_load(facts, threads, plan.memory_bytes as u64, &rule(), Purpose::Build);
     let spilled_bytes = if own.spilled_bytes > 0.0 { work.kept_bytes } else { 0.0 };

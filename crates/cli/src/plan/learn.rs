@@ -131,19 +131,24 @@ impl Foreseen {
     fn work(&self, done: &Done<'_>) -> Work {
         let foretold = self.facts.work();
         let Some(edition) = done.built else { return foretold };
-        let documents = edition.documents as f64;
         let sent_bytes = done.sent_bytes.map_or(foretold.sent_bytes, |bytes| bytes as f64);
-        Work { documents, kept_bytes: kept_bytes(&self.facts, edition), sent_bytes, ..foretold }
+        as_built(Work { sent_bytes, ..foretold }, &self.facts, edition)
     }
 }
 
-/// Bytes of the rows that `where` left, by what the edition says was left of each table.
-pub(crate) fn kept_bytes(facts: &Facts, edition: &EditionSummary) -> f64 {
+/// The work with what `where` left of each level, by what the edition says was left of its table.
+pub(crate) fn as_built(work: Work, facts: &Facts, edition: &EditionSummary) -> Work {
     let share = |table: &str| {
         let found = edition.tables.iter().find(|found| found.table == table);
         found.map_or(1.0, |found| found.rows as f64 / (found.rows_read as f64).max(1.0))
     };
-    facts.levels.iter().map(|level| level.read_bytes.value.expected * share(&level.table)).sum()
+    let kept = || facts.levels.iter().map(|level| level.read_bytes.value.expected * share(&level.table));
+    Work {
+        documents: edition.documents as f64,
+        kept_bytes: kept().sum(),
+        largest_level_bytes: kept().fold(0.0, f64::max),
+        ..work
+    }
 }
 
 /// What runs have left to learn from, the newest last.
