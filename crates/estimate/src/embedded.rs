@@ -133,10 +133,30 @@ fn way(rows: f64, threads: u32, limit: u64, rule: &EmbeddedRule) -> Way {
     if rows * rule.slack <= rest as f64 * rule.rows_share { Way::Memory } else { Way::Passes }
 }
 
-/// Plans a run of the embedded engine.
+/// Plans a run of the embedded engine: with as many threads as are fastest, since each takes memory of its own.
 pub fn embedded(
     facts: &Facts,
     machine: Machine,
+    rule: &EmbeddedRule,
+    purpose: Purpose,
+    models: &Models,
+) -> Embedded {
+    let with = |threads| Machine { threads, ..machine };
+    let wall = |threads: u32| {
+        let limit = memory_limit(facts, with(threads), rule).bytes;
+        let load = embedded_load(facts, threads, limit, rule, purpose);
+        times(Subject::BuildEmbedded, &load, purpose, models, (0.0, 0.0)).0.expected
+    };
+    // Of equals the most, which a model that learned no term by threads can't tell apart.
+    let fastest = (1..=machine.threads.max(1)).rev().min_by(|a, b| wall(*a).total_cmp(&wall(*b)));
+    planned(facts, with(fastest.unwrap_or(1)), machine.threads, rule, purpose, models)
+}
+
+/// With this machine's number of threads, out of so many.
+fn planned(
+    facts: &Facts,
+    machine: Machine,
+    offered: u32,
     rule: &EmbeddedRule,
     purpose: Purpose,
     models: &Models,
@@ -161,7 +181,7 @@ pub fn embedded(
             "--threads",
             Unit::Count,
             Range::exact(load.threads),
-            threads_how(machine, rule, load.threads),
+            threads_how(machine, offered, rule, load.threads),
         ),
     );
     quantities.insert(1, Quantity::new("--memory", Unit::Bytes, Range::exact(limit.bytes as f64), limit.how));
@@ -272,11 +292,12 @@ fn round_up(bytes: u64) -> u64 {
     bytes.div_ceil(ROUNDING_BYTES) * ROUNDING_BYTES
 }
 
-fn threads_how(machine: Machine, rule: &EmbeddedRule, threads: f64) -> String {
+fn threads_how(machine: Machine, offered: u32, rule: &EmbeddedRule, threads: f64) -> String {
     if threads < f64::from(machine.threads) {
+        format!("of {offered} threads, those for which the limit has {} each", bytes(rule.worker_bytes))
+    } else if machine.threads < offered {
         format!(
-            "of {} threads, those for which the limit has {} each",
-            machine.threads,
+            "of {offered} threads; with more, {} each, less memory is left for rows",
             bytes(rule.worker_bytes)
         )
     } else {

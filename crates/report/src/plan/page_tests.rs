@@ -254,11 +254,11 @@ fn the_table_of_a_day() {
     execution memory a task  192.7 MiB                        80.3 MiB x 2 + 32.0 MiB of pages
     objects a task            98.2 MiB                        644.3 KiB of collect_list x 3 + 80.3 MiB of a row
                                                               group + 16.0 MiB of a reader; outside of what …
-    executors                        6                        10 nodes of 16 cores and 64.0 GiB, less 1 core and
-                                                              8.0 GiB of their own, hold 149 of 1 core and 1.3 GiB
-    executor heap            960.0 MiB                        300 MiB + the greater of 1 task x 192.7 MiB / 0.6,
-                                                              and (1 task x 98.2 MiB + 160.0 MiB) / 0.4, in …
-    executor overhead        384.0 MiB                        the greater of 384 MiB and 960.0 MiB x 0.1
+    executors                        1                        10 nodes of 16 cores and 64.0 GiB, less 1 core and
+                                                              8.0 GiB of their own, hold 20 of 6 cores and 2.6 GiB
+    executor heap              2.2 GiB                        300 MiB + the greater of 6 tasks x 192.7 MiB / 0.6,
+                                                              and (6 tasks x 98.2 MiB + 160.0 MiB) / 0.4, in …
+    executor overhead        384.0 MiB                        the greater of 384 MiB and 2.2 GiB x 0.1
     build time                  17.4 s  8.7 s to 43.6 s       8.0 s start + 5.4 s rows (5.00 s x 1.083 million
                                                               rows / cores) + 3.6 s documents (24.00 s x 0.150 …
     publish time                 6.9 s  3.4 s to 17.2 s       0.10 s start + 3.6 s documents (4.00 s x 0.900
@@ -266,7 +266,7 @@ fn the_table_of_a_day() {
     verify time                  1.6 s  0.81 s to 4.1 s       0.05 s start + 0.81 s documents (0.90 s x 0.900
                                                               million documents) + 0.76 s bytes (0.60 s x 1.267 …
     wall time                   25.9 s  13.0 s to 64.8 s      17.4 s + 6.9 s + 1.6 s
-    cost                        0.0058  0.0029 to 0.0144      0.007 h x (6 executors, the driver and 8 threads of
+    cost                        0.0058  0.0029 to 0.0144      0.007 h x (1 executor, the driver and 8 threads of
                                                               this machine) x 0.05 a core with 4 GiB and hour
 
     note: times are by stated defaults of another machine: --calibrate measures this one, and each run is
@@ -280,8 +280,8 @@ fn the_table_where_a_cluster_is_needed() {
     let text = plan_table(&too_many_for_one());
     let (head, _) = text.split_once("\n\n").unwrap();
     insta::assert_snapshot!(head, @r"
-        contracts, 2026-11-22
-        Use the Spark cluster: 49 executors do it in 99.9 s, and this machine takes 2 min 05 s.
-        Deadline 1 min 40 s: likely met, 99.9 s expected, 4 min 10 s at most.
+    contracts, 2026-11-22
+    Use the Spark cluster: 7 executors do it in 99.9 s, and this machine takes 2 min 05 s.
+    Deadline 1 min 40 s: likely met, 99.9 s expected, 4 min 10 s at most.
         ");
 }
