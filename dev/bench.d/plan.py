@@ -74,6 +74,7 @@ def measure_plans(hivecast, root, accounts, rounds):
             foretold = {percent: days.plan(percent, memory) for percent in PERCENTS}
             measured = {percent: [days.build(percent, memory) for _ in range(rounds)] for percent in PERCENTS}
             show(f"embedded, {way} (--memory {memory}), {after}", foretold, measured, errors.setdefault(after, []))
+        show_models(days.json("plan", "--for", "build", "--load-date", days.days[100], "--memory", memory)["models"])
     for after, found in errors.items():
         summary(after, found)
 
@@ -95,6 +96,14 @@ def show(title, foretold, measured, errors):
                      mib(most), f"{error(peak, most):+.0f} %", "yes" if within else "NO"])
     print(f"\n{title}")
     print(table(rows), flush=True)
+
+
+def show_models(models):
+    """What was learned, term by term."""
+    for model in models:
+        if model["basis"]["by"] != "default":
+            terms = (f"{term['coefficient']:,.2f} {term['name']} ({term['of']})" for term in model["terms"])
+            print(f"{model['subject']}: {' + '.join(terms)}")
 
 
 def mib(value):

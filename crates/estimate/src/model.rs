@@ -23,8 +23,10 @@ const PRIOR_WEIGHT_OF_TIMES: f64 = 0.01;
 const PRIOR_WEIGHT_OF_MEMORY: f64 = 0.1;
 /// What the defaults are off by, below and above, on a machine of which nothing was measured.
 const DEFAULT_DOUBT: (f64, f64) = (0.5, 1.5);
-/// No model is more exact than this: two equal runs differ by as much.
-const LEAST_DOUBT: f64 = 0.12;
+/// No model of times is more exact than this: two equal runs differ by as much.
+const LEAST_DOUBT_OF_TIMES: f64 = 0.12;
+/// Nor one of memory: who believes it gives a process no more than that, so it had better hold.
+const LEAST_DOUBT_OF_MEMORY: f64 = 0.2;
 /// How much wider than the worst error so far the range is.
 const MARGIN: f64 = 1.25;
 /// With fewer observations, what was left out says nothing.
@@ -83,7 +85,7 @@ const fn term(name: &'static str, of: &'static str, feature: fn(&Load) -> f64, d
     Term { name, of, feature, default }
 }
 
-static BUILD_EMBEDDED: [Term; 6] = [
+static BUILD_EMBEDDED: [Term; 7] = [
     term("start", "once", |_| 1.0, 0.05),
     term("rows", "million rows / threads", |load| load.work.rows / MILLION / load.threads, 0.7),
     term("bytes", "GiB read / threads", |load| load.work.read_bytes / GIB / load.threads, 1.0),
@@ -94,6 +96,7 @@ static BUILD_EMBEDDED: [Term; 6] = [
         4.0,
     ),
     term("spill", "GiB spilled", |load| load.spilled_bytes / GIB, 1.0),
+    term("passes", "where rows are spilled", |load| if load.spilled_bytes > 0.0 { 1.0 } else { 0.0 }, 0.1),
     // Pages that a process has not touched before cost the kernel's time, on virtual machines seconds for a GiB.
     term("pages", "GiB of rows held", |load| (load.work.kept_bytes - load.spilled_bytes) / GIB, 2.0),
 ];
@@ -122,6 +125,11 @@ static VERIFY: [Term; 3] = [
     term("bytes", "GiB read back", |load| load.work.sent_bytes / GIB, 0.6),
 ];
 
+/// How often the limit has to be doubled to hold the rows: parts become more, and each has buffers.
+fn doublings(rows: f64, limit: f64) -> f64 {
+    if limit > 0.0 { (1.0 + rows / limit).log2() } else { 0.0 }
+}
+
 static MEMORY_OF_ROWS: [Term; 5] = [
     term("program", "once", |_| 1.0, 60.0 * MIB),
     term("workers", "threads", |load| load.threads, 24.0 * MIB),
@@ -130,10 +138,16 @@ static MEMORY_OF_ROWS: [Term; 5] = [
     term("sending", "where it sends", |load| load.sends, 60.0 * MIB),
 ];
 
-static MEMORY_OF_PASSES: [Term; 4] = [
+static MEMORY_OF_PASSES: [Term; 5] = [
     term("program", "once", |_| 1.0, 60.0 * MIB),
     term("workers", "threads", |load| load.threads, 24.0 * MIB),
-    term("limit", "bytes of the limit", |load| load.limit_bytes, 0.5),
+    term("limit", "bytes of the limit", |load| load.limit_bytes, 0.35),
+    term(
+        "parts",
+        "doublings of the limit",
+        |load| doublings(load.work.read_bytes, load.limit_bytes),
+        30.0 * MIB,
+    ),
     term("sending", "where it sends", |load| load.sends, 60.0 * MIB),
 ];
 
@@ -288,7 +302,9 @@ impl Model {
             let part = per * amount;
             let share = part / self.value(load).max(f64::MIN_POSITIVE);
             (share >= SHOWN_SHARE).then(|| match term.of {
-                "once" | "where it sends" => format!("{} {}", unit.show(part), term.name),
+                "once" | "where it sends" | "where rows are spilled" => {
+                    format!("{} {}", unit.show(part), term.name)
+                }
                 _ => format!(
                     "{} {} ({} x {} {})",
                     unit.show(part),
@@ -314,7 +330,7 @@ const SHOWN_SHARE: f64 = 0.005;
 
 fn number(per: f64, unit: Unit, term: &Term) -> String {
     match (unit, term.of) {
-        (Unit::Bytes, "threads") => unit.show(per),
+        (Unit::Bytes, "threads" | "doublings of the limit") => unit.show(per),
         (Unit::Bytes, _) => format!("{per:.2}"),
         _ => format!("{per:.2} s"),
     }
@@ -364,7 +380,11 @@ fn doubt(subject: Subject, observations: &[Observation]) -> (f64, f64) {
     if observations.len() < OBSERVATIONS_FOR_DOUBT {
         return (DOUBT_OF_FEW, DOUBT_OF_FEW);
     }
-    let mut worst = (LEAST_DOUBT, LEAST_DOUBT);
+    let least = match subject.unit() {
+        Unit::Bytes => LEAST_DOUBT_OF_MEMORY,
+        _ => LEAST_DOUBT_OF_TIMES,
+    };
+    let mut worst = (least, least);
     for (index, seen) in observations.iter().enumerate() {
         let mut others = observations.to_vec();
         others.remove(index);

@@ -1,6 +1,7 @@
 //! Builds of a small share of the keys, by the engine that will do the work, to measure it.
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -203,29 +204,27 @@ fn build(
     cores: Option<u32>,
     context: &Context<'_>,
 ) -> Result<Record> {
-    let store = match cores {
+    let (store, dir) = match cores {
         // A cluster writes where the environment's editions lie.
-        Some(_) => project.open_store()?,
-        None => Store::open(&plan.spill.join("calibration"))?,
+        Some(_) => (project.open_store()?, project.store_dir()?),
+        None => {
+            let dir = plan.spill.join("calibration");
+            (Store::open(&dir)?, dir)
+        }
     };
     let started = Instant::now();
     let built = project.engine()?.build(plan, &store, context);
     let took = started.elapsed().as_secs_f64();
     let peak = peak_memory_bytes();
-    let edition = match built {
-        Ok(edition) => edition,
-        Err(fault) => {
-            let _ = store.prune(&plan.checked.feed.name, 0, &[], PruneMode::Remove);
-            return Err(fault);
-        }
-    };
+    store.prune(&plan.checked.feed.name, 0, &[], PruneMode::Remove)?;
+    remove_traces(&dir, &plan.checked.feed.name);
+    let edition = built?;
     let summary = edition::summary(&edition, &[]);
     let work = as_built(facts.work(), facts, &summary);
     let threads = u32::try_from(plan.threads).unwrap_or(u32::MAX);
     let own = embedded_load(facts, threads, plan.memory_bytes as u64, &rule(), Purpose::Build);
     let spilled_bytes = if own.spilled_bytes > 0.0 { work.kept_bytes } else { 0.0 };
     let load = Load { work, spilled_bytes, cores: f64::from(cores.unwrap_or(0)), ..own };
-    store.prune(&plan.checked.feed.name, 0, &[], PruneMode::Remove)?;
     let build = if cores.is_some() { Subject::BuildSpark } else { Subject::BuildEmbedded };
     let memory = if load.spilled_bytes > 0.0 { Subject::MemoryOfPasses } else { Subject::MemoryOfRows };
     let number = |subject, measured: f64| Foretold {
@@ -239,6 +238,13 @@ fn build(
         numbers.extend(peak.map(|bytes| number(memory, bytes as f64)));
     }
     Ok(Record { load, numbers })
+}
+
+/// Removes the directory that is left where editions were. What can't be removed harms nobody.
+fn remove_traces(store: &Path, feed: &str) {
+    let _ = std::fs::remove_dir_all(store.join(feed));
+    // Only where it is empty, as the one that was made for this is.
+    let _ = std::fs::remove_dir(store);
 }
 
 /// Runs something for no longer than this; none where its time was over first.

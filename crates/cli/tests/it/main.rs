@@ -19,7 +19,13 @@ mod metastore;
 mod metastore_faults;
 mod metastore_tables;
 mod pairs;
+mod plan;
+mod plan_server;
 mod prune_cluster;
+// Of the estimates' own tests.
+#[path = "../../../estimate/tests/it/processes.rs"]
+#[allow(dead_code)]
+mod processes;
 #[path = "../../../metastore/tests/it/raw.rs"]
 #[allow(dead_code)]
 mod raw;

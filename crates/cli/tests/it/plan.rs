@@ -1,0 +1,249 @@
+//! `hivecast plan`, as a user meets it.
+
+use serde_json::Value;
+
+use crate::support::{DAYS, Scratch};
+
+fn plan(scratch: &Scratch, more: &[&str]) -> Value {
+    let args = ["plan", "--json", "--load-date", DAYS[0]].into_iter().chain(more.iter().copied());
+    scratch.hivecast(args).succeeded().json()
+}
+
+/// A number of the answer by its name; of several sections the first that has it.
+fn quantity<'a>(answer: &'a Value, name: &str) -> &'a Value {
+    let sections = answer["sections"].as_array().unwrap().iter();
+    let mut quantities = sections.flat_map(|section| section["quantities"].as_array().unwrap());
+    quantities.find(|found| found["name"] == name).unwrap_or_else(|| panic!("no {name} in {answer}"))
+}
+
+fn expected(answer: &Value, name: &str) -> f64 {
+    quantity(answer, name)["value"]["expected"].as_f64().unwrap()
+}
+
+fn basis<'a>(answer: &'a Value, subject: &str) -> &'a Value {
+    let mut models = answer["models"].as_array().unwrap().iter();
+    &models.find(|model| model["subject"] == subject).unwrap_or_else(|| panic!("{answer}"))["basis"]
+}
+
+fn history(scratch: &Scratch) -> Vec<Value> {
+    let text = scratch.read("editions/contracts/runs.ndjson");
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+const CLUSTER: [&str; 6] = ["--nodes", "10", "--node-cores", "16", "--node-memory", "64GiB"];
+
+#[test]
+fn the_facts_are_those_of_the_edition_that_is_built() {
+    let scratch = Scratch::sampled(500);
+    let answer = plan(&scratch, &[]);
+    let report = scratch.hivecast(["build", "--load-date", DAYS[0], "--json"]).succeeded().json();
+    let edition = &report["runs"][0]["edition"];
+    assert_eq!(expected(&answer, "rows of documents"), edition["documents"].as_f64().unwrap());
+    for table in edition["tables"].as_array().unwrap() {
+        let name = format!("rows of {}", table["table"].as_str().unwrap());
+        assert_eq!(expected(&answer, &name), table["rows_read"].as_f64().unwrap(), "{name}");
+    }
+    let parties =
+        edition["tables"].as_array().unwrap().iter().find(|table| table["table"] == "parties").unwrap();
+    assert_eq!(expected(&answer, "rows of partyRelations"), parties["rows"].as_f64().unwrap());
+    assert_eq!(answer["choice"]["engine"], "embedded");
+    assert!(expected(&answer, "largest key of partyRelations") >= 2.0);
+    // Of masked columns' values, and of all others, no answer has any.
+    let text = scratch.hivecast(["plan", "--load-date", DAYS[0]]).succeeded().stdout;
+    assert!(text.contains("arithmetic") && !text.contains("ACC") && !text.contains('@'), "{text}");
+}
+
+#[test]
+fn a_quick_plan_reads_no_rows_and_says_what_it_guesses() {
+    let scratch = Scratch::sampled(500);
+    let (whole, quick) = (plan(&scratch, &[]), plan(&scratch, &["--quick"]));
+    let rows = &quantity(&quick, "rows of documents")["value"];
+    let truth = expected(&whole, "rows of documents");
+    assert!(rows["low"].as_f64().unwrap() <= truth && truth <= rows["high"].as_f64().unwrap(), "{rows}");
+    assert!(!quick.to_string().contains("largest key of"), "keys were not read");
+    // The bytes of the files' columns are those of the footers, with keys read or not.
+    assert_eq!(whole["facts"]["levels"][1]["read_bytes"], quick["facts"]["levels"][1]["read_bytes"]);
+    // Files of other formats do not say how many rows they have.
+    let avro = Scratch::example();
+    avro.hivecast(["sample", "--accounts", "200", "--days", "1", "--load-date", DAYS[0], "--format", "avro"])
+        .succeeded();
+    let guessed = plan(&avro, &["--quick"]);
+    let rows = quantity(&guessed, "rows of accounts");
+    assert!(rows["how"].as_str().unwrap().contains("guessed from the files' sizes"), "{rows}");
+    assert!(rows["value"]["low"].as_f64().unwrap() * 3.0 < rows["value"]["high"].as_f64().unwrap(), "{rows}");
+}
+
+#[test]
+fn calibration_measures_small_shares_and_leaves_nothing_but_its_records() {
+    let scratch = Scratch::sampled(3_000);
+    let before = plan(&scratch, &[]);
+    assert_eq!(basis(&before, "build_embedded")["by"], "default");
+    let answer = plan(&scratch, &["--calibrate", "--threads", "2"]);
+    assert_eq!(basis(&answer, "build_embedded")["by"], "calibrated");
+    assert_eq!(basis(&answer, "memory_of_rows")["by"], "calibrated");
+    assert_eq!(basis(&answer, "publish")["by"], "default", "nothing was sent");
+    let records = history(&scratch);
+    assert!(records.len() >= 4 && records.iter().all(|run| run["command"] == "calibrate"), "{records:?}");
+    let documents = expected(&answer, "rows of documents");
+    let shares: Vec<f64> =
+        records.iter().map(|run| run["documents"].as_f64().unwrap() / documents * 100.0).collect();
+    for (least, most, at) in [(0.3, 2.0, 0), (5.0, 11.0, shares.len() - 1)] {
+        assert!(least <= shares[at] && shares[at] <= most, "{shares:?}");
+    }
+    let left: Vec<String> = scratch.files("editions").into_keys().collect();
+    assert_eq!(left, ["contracts/runs.ndjson"], "no edition is left");
+    // Another day's plan learns from them.
+    let later = scratch.hivecast(["plan", "--json", "--load-date", DAYS[1]]).succeeded().json();
+    assert_eq!(basis(&later, "build_embedded")["by"], "learned");
+}
+
+#[test]
+fn every_run_keeps_what_was_foretold_beside_what_was_measured() {
+    let scratch = Scratch::sampled(500);
+    scratch.hivecast(["publish", "--load-date", DAYS[0]]).succeeded();
+    scratch.hivecast(["publish", "--load-date", DAYS[1]]).succeeded();
+    // Nothing is done, so nothing is measured.
+    scratch.hivecast(["publish", "--load-date", DAYS[1]]).succeeded();
+    let runs = history(&scratch);
+    let measured = |run: &Value| -> Vec<String> {
+        let numbers = run["record"]["numbers"].as_array().unwrap().iter();
+        let done =
+            numbers.filter(|number| number["measured"].as_f64().is_some_and(|measured| measured > 0.0));
+        done.map(|number| number["subject"].as_str().unwrap().to_owned()).collect()
+    };
+    let all = ["build_embedded", "memory_of_rows", "publish", "verify"];
+    assert_eq!(measured(&runs[0]), all);
+    assert_eq!(runs[0]["record"]["numbers"][0]["basis"]["by"], "default");
+    assert_eq!(runs[1]["record"]["numbers"][0]["basis"]["by"], "learned");
+    assert_eq!(measured(&runs[2]), [""; 0]);
+    let shown = scratch.hivecast(["plan", "--history", "--json"]).succeeded().json();
+    assert_eq!(shown["predictions"].as_array().unwrap().len(), 2 * all.len());
+    let table = scratch.hivecast(["plan", "--history"]).succeeded().stdout;
+    assert!(
+        table.contains("build time") && table.contains("peak memory") && table.contains(DAYS[1]),
+        "{table}"
+    );
+}
+
+#[test]
+fn tomorrows_prediction_learns_from_todays_run() {
+    let scratch = Scratch::sampled(500);
+    scratch.hivecast(["build", "--load-date", DAYS[0]]).succeeded();
+    let path = "editions/contracts/runs.ndjson";
+    let mut run = history(&scratch).remove(0);
+    // As if it had taken a minute, on another machine.
+    let number = run["record"]["numbers"].as_array_mut().unwrap().iter_mut();
+    number
+        .filter(|number| number["subject"] == "build_embedded")
+        .for_each(|number| number["measured"] = 60.0.into());
+    scratch.write(path, format!("{run}\n"));
+    let learned = plan(&scratch, &["--for", "build"]);
+    let seconds = learned["embedded"]["wall"]["expected"].as_f64().unwrap();
+    assert!((45.0..75.0).contains(&seconds), "{seconds}");
+    // Runs of another environment are another machine's.
+    run["env"] = "elsewhere".into();
+    scratch.write(path, format!("{run}\n"));
+    let default = plan(&scratch, &["--for", "build"]);
+    assert!(default["embedded"]["wall"]["expected"].as_f64().unwrap() < 5.0);
+}
+
+#[test]
+fn settings_and_page_are_written_and_explained() {
+    let scratch = Scratch::sampled(300);
+    let written =
+        ["--write", "spark", "--page", "plan.html", "--save-facts", "facts.json", "--deadline", "2h"];
+    let answer = plan(&scratch, &[CLUSTER.as_slice(), &written].concat());
+    let conf = scratch.read("spark/spark.conf");
+    let submit = scratch.read("spark/spark-submit.sh");
+    for setting in answer["cluster"]["settings"].as_array().unwrap() {
+        let name = setting["name"].as_str().unwrap();
+        let file = if setting["of"] == "driver" { &submit } else { &conf };
+        assert!(file.contains(name), "{name} is in no file");
+        if let Some(value) = setting["value"].as_str() {
+            assert!(file.contains(value), "{name} {value}");
+        }
+    }
+    for name in [
+        "spark.driver.cores",
+        "spark.driver.memory",
+        "spark.driver.memoryOverhead",
+        "spark.executor.instances",
+        "spark.executor.cores",
+        "spark.executor.memory",
+        "spark.executor.memoryOverhead",
+        "spark.executor.memoryOverheadFactor",
+        "spark.memory.fraction",
+        "spark.memory.storageFraction",
+        "spark.executor.pyspark.memory",
+        "spark.python.worker.memory",
+    ] {
+        assert!(format!("{conf}{submit}").contains(name), "{name}");
+    }
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(scratch.join("spark/spark-submit.sh")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o111, 0o111, "it can be run");
+    assert!(scratch.read("plan.html").contains("<svg"));
+    let why = |name| {
+        let args = ["plan", "--load-date", DAYS[0], "--why", name].into_iter().chain(CLUSTER);
+        scratch.hivecast(args)
+    };
+    let told = why("spark.executor.memory").succeeded().stdout;
+    assert!(told.starts_with("spark.executor.memory = "), "{told}");
+    let refused = why("spark.executor.memroy").failed(2);
+    assert!(
+        refused.contains("spark.executor.memroy") && refused.contains("spark.executor.memory"),
+        "{refused}"
+    );
+    // The same from the facts alone, where there is no project.
+    let empty = Scratch::empty();
+    empty.write("facts.json", scratch.read("facts.json"));
+    let args =
+        ["plan", "--json", "--facts", "facts.json", "--write", "spark", "--deadline", "2h"].into_iter();
+    empty.hivecast(args.chain(CLUSTER)).succeeded();
+    assert_eq!(empty.read("spark/spark.conf"), conf);
+    assert_eq!(empty.read("spark/spark-submit.sh"), submit);
+}
+
+#[test]
+fn bad_input_is_told() {
+    let scratch = Scratch::sampled(20);
+    let failed = |more: &[&str], code| {
+        let args = ["plan", "--load-date", DAYS[0]].into_iter().chain(more.iter().copied());
+        scratch.hivecast(args).failed(code)
+    };
+    assert!(failed(&["--node-cores", "4"], 2).contains("--nodes"));
+    assert!(failed(&["--write", "x"], 2).contains("--nodes"));
+    assert!(failed(&[CLUSTER.as_slice(), &["--core-price=-1"]].concat(), 2).contains("--core-price"));
+    let small = ["--nodes", "1", "--node-cores", "2", "--node-memory", "1GiB", "--write", "x"];
+    let told = failed(&small, 2);
+    assert!(told.contains("no settings to write") && told.contains("MiB"), "{told}");
+    assert!(!scratch.join("x").exists(), "nothing is written");
+    scratch.write("facts.json", "{}");
+    let facts = |text: &str| {
+        scratch.write("facts.json", text);
+        scratch.hivecast(["plan", "--facts", "facts.json"]).failed(2)
+    };
+    assert!(facts("{}").contains("facts.json"));
+    let old = facts(
+        r#"{"version":99,"feed":"f","load_date":"d","tables":[],"levels":[],"document_bytes":{"value":{"low":1,"expected":1,"high":1},"source":"sizes"}}"#,
+    );
+    assert!(old.contains("version 99"), "{old}");
+    assert!(scratch.hivecast(["plan", "--facts", "nowhere.json"]).failed(2).contains("nowhere.json"));
+    let hopeless = plan(&scratch, &[CLUSTER.as_slice(), &["--deadline", "1s"]].concat());
+    assert_ne!(hopeless["cluster"]["deadline"]["met"], "surely");
+    let none = Scratch::example();
+    let told = none.hivecast(["plan"]).failed(20);
+    assert!(!told.is_empty(), "{told}");
+}
+
+#[test]
+fn one_key_with_half_of_the_rows_is_told() {
+    let scratch = Scratch::example();
+    scratch
+        .hivecast(["sample", "--accounts", "8000", "--days", "1", "--load-date", DAYS[0], "--skew", "12000"])
+        .succeeded();
+    let answer = plan(&scratch, &CLUSTER);
+    assert!(expected(&answer, "largest key of partyRelations") >= 11_900.0);
+    let notes = answer["notes"].to_string();
+    assert!(notes.contains("one key has 11,9") && notes.contains("partyRelations"), "{notes}");
+}
