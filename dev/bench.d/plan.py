@@ -1,12 +1,16 @@
 """How well `hivecast plan` foretells: calibrated on a day of the sample, held against days a quarter to three times
-as large."""
+as large, on the embedded engine and on Apache Spark; and the least heap that Spark works with beside the one that it
+says."""
 
 import datetime
 import json
 import shutil
 import statistics
 import subprocess
+import urllib.request
 
+from lib import services, spark
+from lib.services import Lifetime
 from measure import table
 from project import LOAD_DATE
 
@@ -15,6 +19,15 @@ PERCENTS = [25, 50, 100, 300]
 FEED = "contracts"
 # The embedded engine's two ways: all rows in memory, and through spill files.
 WAYS = {"in memory": "4GiB", "in passes": "256MiB"}
+# The cluster that is planned for and then started: one executor with both cores of a small machine.
+SPARK_CORES = 2
+CLUSTER = ["--nodes", "1", "--node-cores", str(SPARK_CORES), "--reserved-cores", "0", "--node-memory", "16GiB",
+           "--manager", "standalone", "--driver-on", "own"]
+# Heaps are tried down to this difference.
+HEAP_STEP_MIB = 64
+# Below that Spark refuses to start an executor.
+LEAST_HEAP_MIB = 450
+DRIVER_MEMORY = "1g"
 
 
 class Days:
@@ -37,6 +50,20 @@ class Days:
 
     def json(self, *arguments):
         return json.loads(self.run(*arguments, "--json"))
+
+    def use(self, engine):
+        """Sets what builds editions."""
+        file = self.at / "hivecast.yaml"
+        lines = [line for line in file.read_text().splitlines() if not line.startswith("    engine:")]
+        at = lines.index("    store: ./editions")
+        if engine:
+            lines.insert(at + 1, f'    engine: "{engine}"')
+        file.write_text("\n".join(lines) + "\n")
+
+    def plan_cluster(self, percent):
+        answer = self.json("plan", "--for", "build", "--load-date", self.days[percent], *CLUSTER)["cluster"]
+        [point] = [point for point in answer["curve"] if point["cores"] == SPARK_CORES]
+        return point["wall"], answer["cheapest"]["shape"]["executor"]["heap"] / 2**20
 
     def forget(self):
         """No run and no calibration is known any more."""
@@ -118,3 +145,94 @@ def summary(after, errors):
           f"peak memory {percentile(peak, 0.9):.0f} % at the 90th percentile, "
           f"under its bound in {100 * sum(error['bounded'] for error in errors) / len(errors):.0f} % of runs; "
           f"equal runs differ by {statistics.median([error['noise'] for error in errors]):.0f} % in the median", flush=True)
+
+
+def measure_spark(hivecast, root, accounts, rounds):
+    """The same for Apache Spark's wall time, and the heap."""
+    days = Days(hivecast, root, accounts)
+    with running(root / "spark", "4g") as server:
+        days.use(server.address)
+        days.run("plan", "--for", "build", "--calibrate", "--load-date", days.days[100])
+        foretold = {percent: days.plan_cluster(percent)[0] for percent in PERCENTS}
+        measured = {percent: [days.build(percent, "4GiB")[0] for _ in range(rounds)] for percent in PERCENTS}
+    rows = [["% of the sample", "wall foretold", "range", "measured", "error", "two runs differ by"]]
+    errors = []
+    for percent, wall in foretold.items():
+        seconds = statistics.median(measured[percent])
+        noise = (max(measured[percent]) / min(measured[percent]) - 1) * 100
+        errors.append(abs(error(wall, seconds)))
+        rows.append([str(percent), f"{wall['expected']:.1f} s", f"{wall['low']:.1f}-{wall['high']:.1f}", f"{seconds:.1f} s",
+                     f"{error(wall, seconds):+.0f} %", f"{noise:.0f} %"])
+    print(f"\nApache Spark, {SPARK_CORES} cores, calibrated\n{table(rows)}")
+    print(f"off by {statistics.median(errors):.0f} % in the median, {max(errors):.0f} % at most", flush=True)
+    heaps(days, root)
+
+
+def heaps(days, root):
+    rows = [["% of the sample", "heap foretold", "least that works", "ratio"]]
+    for percent in (25, 100):
+        foretold = days.plan_cluster(percent)[1]
+        least = least_heap(days, root / f"heap-{percent}", percent, foretold)
+        rows.append([str(percent), f"{foretold:,.0f} MiB", f"{least:,} MiB", f"{foretold / least:.2f}"])
+    print(f"\nSpark's executor, {SPARK_CORES} tasks at once: the least heap without spill, by bisection\n{table(rows)}", flush=True)
+
+
+def least_heap(days, root, percent, foretold):
+    """The least heap, to the next step, with which the build ends and nothing is spilled."""
+    low, high = LEAST_HEAP_MIB, int(foretold)
+    while not works(days, root / f"{high}", percent, high):
+        low, high = high, high * 2
+    if works(days, root / f"{low}", percent, low):
+        return low
+    while high - low > HEAP_STEP_MIB:
+        middle = (low + high) // 2
+        if works(days, root / f"{middle}", percent, middle):
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def works(days, root, percent, heap):
+    with running(root, f"{heap}m") as server:
+        days.use(server.address)
+        try:
+            days.build(percent, "4GiB")
+        except subprocess.CalledProcessError:
+            services.say(f"{percent} %: {heap} MiB are too few")
+            return False
+        spilled = server.spilled()
+        services.say(f"{percent} %: with {heap} MiB {spilled} bytes were spilled")
+        return spilled == 0
+
+
+class running:
+    """A Spark Connect server with one executor of its own and this heap."""
+
+    def __init__(self, root, heap):
+        self.root, self.heap = root, heap
+
+    def __enter__(self):
+        [self.ui] = services.free_ports(1)
+        mebibytes = int(self.heap[:-1]) * (1024 if self.heap.endswith("g") else 1)
+        conf = [f"spark.executor.memory={self.heap}", f"spark.ui.port={self.ui}", "spark.ui.enabled=true",
+                "spark.executor.instances=1", f"spark.executor.cores={SPARK_CORES}"]
+        self.root.mkdir(parents=True)
+        self.server = spark.start(self.root, Lifetime.WITH_PARENT, master=f"local-cluster[1,{SPARK_CORES},{mebibytes}]",
+                                  conf=conf, memory=DRIVER_MEMORY)
+        self.address = next(iter(self.server.env.values()))
+        return self
+
+    def __exit__(self, *_):
+        services.stop(self.server)
+
+    def spilled(self):
+        base = f"http://127.0.0.1:{self.ui}/api/v1/applications"
+        [application] = fetch(base)
+        stages = fetch(f"{base}/{application['id']}/stages")
+        return sum(stage["memoryBytesSpilled"] + stage["diskBytesSpilled"] for stage in stages)
+
+
+def fetch(url):
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return json.load(answer)

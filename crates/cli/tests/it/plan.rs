@@ -232,7 +232,7 @@ fn bad_input_is_told() {
     let hopeless = plan(&scratch, &[CLUSTER.as_slice(), &["--deadline", "1s"]].concat());
     assert_ne!(hopeless["cluster"]["deadline"]["met"], "surely");
     let none = Scratch::example();
-    let told = none.hivecast(["plan"]).failed(20);
+    let told = none.hivecast(["plan"]).failed(2);
     assert!(!told.is_empty(), "{told}");
 }
 
