@@ -21,6 +21,7 @@ build: setup
 # The steps of the pipeline, which each run alone, too. The suite is the last: it ends with its summary.
 test:
 	ci/build
+	ci/settings --check
 	ci/quality
 	ci/test
 

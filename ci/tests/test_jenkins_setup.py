@@ -170,7 +170,7 @@ class Setup(unittest.TestCase):
 
     def test_every_step_that_the_jenkinsfile_calls_can_be_run(self):
         called = set(re.findall(r"sh '(ci/\S+?)[ ']", JENKINSFILE))
-        self.assertEqual(called, {f"ci/{name}" for name in ("build", "test", "quality", "package", "release", "deploy", "regress")})
+        self.assertEqual(called, {f"ci/{name}" for name in ("build", "settings", "test", "quality", "package", "release", "deploy", "regress")})
         for script in sorted(called | {"ci/rollback"}):
             with self.subTest(script):
                 self.assertTrue(os.access(REPOSITORY / script, os.X_OK), f"{script} is not there or not executable")
@@ -187,7 +187,7 @@ class Docs(unittest.TestCase):
         self.assertIn("No real Jenkins has parsed", DOCS)
 
     def test_their_table_is_the_one_that_is_tested(self):
-        rows = dict(re.findall(r"^\| (.+?) \| ((?:version, )?build, test, quality.*?) \|$", DOCS, re.MULTILINE))
+        rows = dict(re.findall(r"^\| (.+?) \| ((?:version, )?build, settings, test, quality.*?) \|$", DOCS, re.MULTILINE))
         # The stage before the build is told of in the text.
         tested = [", ".join(stages[1:]) for stages, _ in (contract.VERIFY, contract.PACKAGE, contract.QA, contract.MASTER)]
         written = [" ".join(stages.split()) for stages in rows.values()]

@@ -13,7 +13,7 @@ import simulation  # noqa: E402
 import superseding  # noqa: E402
 from builds import BY_CI, BY_RELEASE, LEAVES, SIGNATURE, Pipeline  # noqa: E402
 
-VERIFY = ["ci/build", "ci/test", "ci/quality"]
+VERIFY = ["ci/build", "ci/settings --check", "ci/test", "ci/quality"]
 PACKAGE = [*VERIFY, "ci/package"]
 CHECK = "ci/release --check"
 # Those of a build of master.
@@ -149,13 +149,13 @@ class Failures(unittest.TestCase):
     def test_failed_tests_without_a_failed_command_stop_the_later_stages(self):
         build = pipeline.branch("master", junit="failures")
         self.assertEqual(build.result, "UNSTABLE")
-        self.assertEqual(build.commands, ["ci/build", "ci/test"])
+        self.assertEqual(build.commands, ["ci/build", "ci/settings --check", "ci/test"])
         self.assertEqual(build.mails, ["TESTS FAILED"])
 
     def test_tests_that_leave_no_result_fail_and_the_logs_are_archived_all_the_same(self):
         build = pipeline.branch("master", leaves={**LEAVES, "ci/test": {}})
         self.assertEqual(build.result, "FAILURE")
-        self.assertEqual(build.commands, ["ci/build", "ci/test"])
+        self.assertEqual(build.commands, ["ci/build", "ci/settings --check", "ci/test"])
         self.assertEqual(build.archived, [("Verify", "dist/**, reports/**")])
 
     def test_results_of_tests_that_failed_are_published_and_archived(self):

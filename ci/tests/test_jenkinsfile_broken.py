@@ -22,6 +22,13 @@ VERSION_CONDITION = """                    when {
                         changeRequest target: 'master|main', comparator: 'REGEXP'
                     }
 """
+SETTINGS = """                stage('Settings') {
+                    options { timeout(time: 10, unit: 'MINUTES') }
+                    steps {
+                        sh 'ci/settings --check'
+                    }
+                }
+"""
 REPORTS_OF_QA = "                        always {\n                            archiveArtifacts artifacts: 'reports/**'"
 REPORTS_OF_PROD = "                                always {\n                                    archiveArtifacts artifacts: 'reports/**'"
 RELEASED = """                // With the release key's signature; it replaces the stash of the same name.
@@ -127,6 +134,11 @@ WRONG = [
     ("a look at the version that asks the store", "                        RELEASE_STORE = ''\n", ""),
     ("a look at the version that asks the remote, since nothing unsets", "RELEASE_REMOTE = '.'", "RELEASE_REMOTE = ''"),
     ("a look at the version after the build", "sh 'ci/release --check'", "sh 'ci/build'\n                        sh 'ci/release --check'"),
+    ("settings that nobody holds against the program", SETTINGS, ""),
+    ("settings that are made anew, where the packages take them from", "sh 'ci/settings --check'", "sh 'ci/settings'"),
+    ("settings held against the program before it is compiled", "sh 'ci/build'", "sh 'ci/settings --check'\n                        sh 'ci/build'"),
+    ("settings that are looked at on master alone", SETTINGS, SETTINGS.replace("options", "when { branch 'master' }\n                    options")),
+    ("settings without the time to link the program", "timeout(time: 10, unit: 'MINUTES')", "timeout(time: 10, unit: 'SECONDS')"),
     ("a last stage that deploys once more", "sh 'ci/deploy prod --smoke-only'", "sh 'ci/deploy prod'"),
     ("a last stage without a test", "sh 'ci/deploy prod --smoke-only'", "sh 'ci/deploy prod --status'"),
     ("a deploy that tests alone", "sh 'ci/deploy prod'", "sh 'ci/deploy prod --smoke-only'"),

@@ -22,6 +22,9 @@ VERSION = re.search(r'(?m)^version = "(.*)"$', (ROOT / "Cargo.toml").read_text()
 DEB = f"hivecast_{VERSION}_amd64.deb"
 TAR = f"hivecast-{VERSION}-x86_64-linux.tar.gz"
 SBOM = f"hivecast-{VERSION}.cdx.json"
+# Those of each environment that is deployed to, below packaging/ and below share/hivecast.
+SETTINGS = {f"spark/{environment.stem}/{name}" for environment in (ROOT / "ci/environments").glob("*.yaml")
+            for name in ("spark.conf", "spark-submit.sh")}
 
 
 def setUpModule():
@@ -70,10 +73,11 @@ class Contents(unittest.TestCase):
             "share/hivecast/example/feeds/contracts.yaml", "share/doc/hivecast/LICENSE", "share/doc/hivecast/CHANGELOG.md",
             "share/doc/hivecast/THIRD-PARTY-LICENSES", "share/doc/hivecast/hivecast.cdx.json",
             "share/doc/hivecast/hivecast.env",
-        } | {f"share/man/man1/{page}.1" for page in PAGES}
+        } | {f"share/man/man1/{page}.1" for page in PAGES} | {f"share/hivecast/{path}" for path in SETTINGS}
         found = {name.split("/", 1)[1] for name in names}
         self.assertEqual(expected - found, set())
         self.assertEqual({name for name in found if name.startswith("share/man/")}, {name for name in expected if name.startswith("share/man/")})
+        self.assertEqual({name for name in found if name.startswith("share/hivecast/spark/")}, {name for name in expected if name.startswith("share/hivecast/spark/")})
 
     def test_the_tar_has_no_user_and_one_time_and_sorted_names(self):
         with tarfile.open(DIST / TAR) as tar:
@@ -94,9 +98,28 @@ class Contents(unittest.TestCase):
                      "/usr/share/hivecast/example/feeds/contracts.yaml", "/etc/hivecast/hivecast.env"):
             self.assertIn(path, listed)
             self.assertIn(" 0/0 ", listed[path])
+        shipped = {path.removeprefix("/usr/share/hivecast/") for path in listed if re.match(r"/usr/share/hivecast/spark/.*[^/]$", path)}
+        self.assertEqual(shipped, SETTINGS)
         fields = run("dpkg-deb", "--field", DIST / DEB)
         self.assertIn(f"Package: hivecast\nVersion: {VERSION}\nArchitecture: amd64\n", fields)
         self.assertIn("libc6 (>= 2.34)", fields)
+
+    def test_each_environments_settings_are_the_committed_ones_and_its_script_runs(self):
+        """The script is started, with a spark-submit that says what it was called with."""
+        run("dpkg-deb", "--extract", DIST / DEB, PLACE / "settings")
+        submit = PLACE / "spark/bin/spark-submit"
+        submit.parent.mkdir(parents=True)
+        submit.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+        submit.chmod(0o755)
+        for share in (top() / "share", PLACE / "settings/usr/share"):
+            for path in sorted(SETTINGS):
+                shipped = share / "hivecast" / path
+                self.assertEqual(shipped.read_bytes(), (ROOT / "packaging" / path).read_bytes())
+                self.assertEqual(shipped.stat().st_mode & 0o777, 0o755 if path.endswith(".sh") else 0o644, path)
+                if path.endswith(".sh"):
+                    told = run(shipped, "--conf", "a=b", SPARK_HOME=PLACE / "spark").splitlines()
+                    self.assertEqual(told[told.index("--properties-file") + 1], str(shipped.with_name("spark.conf")))
+                    self.assertEqual(told[-3:], ["--conf", "a=b", "spark-internal"])
 
     def test_the_binary_is_the_tested_one_without_its_debug_information(self):
         stripped = PLACE / "stripped"
