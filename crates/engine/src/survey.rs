@@ -101,20 +101,20 @@ fn count_keys(job: &Job<'_>, node: &NodePlan) -> Result<LevelSurvey> {
     let filter = table.and_then(|table| table.filter.as_ref()).map(|filter| filter.value.as_str());
     let keys = node.keys_only();
     let reader = Reader::new(&keys, job.source(&node.table)?, filter, &[], Vec::new())?;
-    let heaviest: Mutex<Heaviest> = Mutex::default();
-    job.read_parts(&keys, &reader, &|_, read| {
+    let heaviest: Mutex<InOrder> = Mutex::default();
+    job.read_parts(&keys, &reader, &|part, read| {
         let mut found = Heaviest::default();
         read(&mut |rows| {
             let keys = Keys::new(&rows.slots, rows.len)?;
             (0..keys.len()).filter(|row| !keys.is_null(*row)).for_each(|row| found.add(keys.hash(row), 1));
             Ok(())
         })?;
-        lock(&heaviest).take(found);
+        lock(&heaviest).take(part, found);
         Ok(())
     })?;
     let tally = std::mem::take(&mut job.found().level(node).tally);
     let heaviest = heaviest.into_inner().map_err(|_| Fault::bug("a thread that counted keys has failed"))?;
-    let (largest, largest_error) = heaviest.largest();
+    let (largest, largest_error) = heaviest.merged.largest();
     let is_root = node.arity == Arity::Root;
     Ok(LevelSurvey {
         read: Some(tally.rows_read),
@@ -123,6 +123,25 @@ fn count_keys(job: &Job<'_>, node: &NodePlan) -> Result<LevelSurvey> {
         largest_error: if is_root { 0 } else { largest_error },
         ..outline(job, node)?
     })
+}
+
+/// What parts found, merged in the parts' order, whatever thread was faster. Parts are begun in order, so no more
+/// wait than there are threads.
+#[derive(Debug, Default)]
+struct InOrder {
+    next: usize,
+    waiting: BTreeMap<usize, Heaviest>,
+    merged: Heaviest,
+}
+
+impl InOrder {
+    fn take(&mut self, part: usize, found: Heaviest) {
+        self.waiting.insert(part, found);
+        while let Some(found) = self.waiting.remove(&self.next) {
+            self.merged.take(found);
+            self.next += 1;
+        }
+    }
 }
 
 /// The keys with the most rows, in bounded memory: counts are exact until there are too many keys, and from
@@ -144,9 +163,10 @@ impl Heaviest {
 
     fn take(&mut self, other: Heaviest) {
         self.lost += other.lost;
-        for (key, rows) in other.counts {
-            self.add(key, rows);
-        }
+        // What is lost hangs on the order, and one export is to give one answer.
+        let mut counts: Vec<(u64, u64)> = other.counts.into_iter().collect();
+        counts.sort_unstable();
+        counts.into_iter().for_each(|(key, rows)| self.add(key, rows));
     }
 
     /// Takes the same from every count, so much that half of the keys have nothing left.
@@ -183,6 +203,22 @@ mod tests {
             heaviest.add(row % 7 % 4, 1);
         }
         assert_eq!(heaviest.largest(), (vec![286, 286, 286, 142], 0));
+    }
+
+    #[test]
+    fn one_export_gives_one_answer() {
+        let part = |part: u64| {
+            let mut found = Heaviest::default();
+            (0..150_000).for_each(|row| found.add((row * 7 + part) % 200_000, 1 + row % 3));
+            found
+        };
+        let merged = |order: [usize; 3]| {
+            let mut all = InOrder::default();
+            order.into_iter().for_each(|number| all.take(number, part(number as u64)));
+            all.merged.largest()
+        };
+        assert_eq!(merged([0, 1, 2]), merged([2, 0, 1]));
+        assert!(merged([0, 1, 2]).1 > 0, "some were lost");
     }
 
     #[test]

@@ -23,22 +23,24 @@ const PARTITION_BYTES: f64 = 64.0 * MIB as f64;
 /// have (`UnsafeRow`).
 const ROW_FACTOR: f64 = 1.2;
 /// How much more than the mean a partition has, by chance.
-const UNEVEN: f64 = 1.3;
+const UNEVEN: f64 = 1.5;
 /// What a task sorts with, for each byte that it sorts: the rows, pointers to them, and the other side of the join.
 const SORT_FACTOR: f64 = 2.0;
 /// What Spark takes at once for a task that sorts, and for each side of a join (`TaskMemoryManager` hands out pages).
-const PAGES_BYTES: f64 = 32.0 * MIB as f64;
+const PAGES_BYTES: f64 = 16.0 * MIB as f64;
 /// Java's objects for each byte of rows that `collect_list` has gathered.
 const OBJECT_FACTOR: f64 = 3.0;
 /// Groups that an aggregation with objects has in memory before it sorts
 /// (`spark.sql.objectHashAggregate.sortBased.fallbackThreshold`).
 const GROUPS_IN_MEMORY: f64 = 128.0;
-/// What a task holds of the file that it writes before it is cut: `parquet.block.size`.
+/// What a task holds of the file that it writes before it is cut, at most: `parquet.block.size`.
 const ROW_GROUP_BYTES: f64 = 128.0 * MIB as f64;
+/// Bytes of that for each byte of rows: its columns are encoded as they come.
+const ENCODED_FACTOR: f64 = 0.5;
 /// Decoded columns of the files that a task reads.
-const READER_BYTES: f64 = 16.0 * MIB as f64;
-/// An executor's own classes and buffers.
-const EXECUTOR_OWN_BYTES: u64 = 160 * MIB;
+const READER_BYTES: f64 = 8.0 * MIB as f64;
+/// An executor's own objects.
+const EXECUTOR_OWN_BYTES: u64 = 72 * MIB;
 /// The driver's, with the Spark Connect server in it.
 const DRIVER_OWN_BYTES: u64 = 768 * MIB;
 /// What the driver holds of each task and of each file.
@@ -171,7 +173,8 @@ pub(crate) fn tasks(facts: &Facts) -> Tasks {
     let documents = facts.documents().value.expected.max(1.0);
     let groups = (GROUPS_IN_MEMORY * rows / documents).min(even) + key;
     let execution = largest * SORT_FACTOR + PAGES_BYTES;
-    let outside = groups * OBJECT_FACTOR + largest.min(ROW_GROUP_BYTES) + READER_BYTES;
+    let row_group = (largest * ENCODED_FACTOR).min(ROW_GROUP_BYTES);
+    let outside = groups * OBJECT_FACTOR + row_group + READER_BYTES;
     let need = TaskNeed {
         execution_per_task: execution as u64,
         outside_per_task: outside as u64,
@@ -215,7 +218,7 @@ pub(crate) fn tasks(facts: &Facts) -> Tasks {
             format!(
                 "{} of collect_list x {OBJECT_FACTOR} + {} of a row group + {} of a reader; outside of what Spark accounts for",
                 show(groups),
-                show(largest.min(ROW_GROUP_BYTES)),
+                show(row_group),
                 show(READER_BYTES)
             ),
         ),

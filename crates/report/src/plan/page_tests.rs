@@ -250,15 +250,15 @@ fn the_table_of_a_day() {
     shuffle                    2.3 GiB                        972.7 MiB of rows x 1.2 as Spark has them x 2
                                                               shuffles
     shuffle partitions              19                        1.1 GiB / 64.0 MiB a task
-    largest task              80.3 MiB  61.4 MiB to 80.3 MiB  61.4 MiB x 1.3 + 474.3 KiB of the largest key
-    execution memory a task  192.7 MiB                        80.3 MiB x 2 + 32.0 MiB of pages
-    objects a task            98.2 MiB                        644.3 KiB of collect_list x 3 + 80.3 MiB of a row
-                                                              group + 16.0 MiB of a reader; outside of what …
+    largest task              92.6 MiB  61.4 MiB to 92.6 MiB  61.4 MiB x 1.5 + 474.3 KiB of the largest key
+    execution memory a task  201.2 MiB                        92.6 MiB x 2 + 16.0 MiB of pages
+    objects a task            56.2 MiB                        644.3 KiB of collect_list x 3 + 46.3 MiB of a row
+                                                              group + 8.0 MiB of a reader; outside of what Spark …
     executors                        1                        10 nodes of 16 cores and 64.0 GiB, less 1 core and
-                                                              8.0 GiB of their own, hold 20 of 6 cores and 2.6 GiB
-    executor heap              2.2 GiB                        300 MiB + the greater of 6 tasks x 192.7 MiB / 0.6,
-                                                              and (6 tasks x 98.2 MiB + 160.0 MiB) / 0.4, in …
-    executor overhead        384.0 MiB                        the greater of 384 MiB and 2.2 GiB x 0.1
+                                                              8.0 GiB of their own, hold 20 of 6 cores and 2.7 GiB
+    executor heap              2.3 GiB                        300 MiB + the greater of 6 tasks x 201.2 MiB / 0.6,
+                                                              and (6 tasks x 56.2 MiB + 72.0 MiB) / 0.4, in …
+    executor overhead        384.0 MiB                        the greater of 384 MiB and 2.3 GiB x 0.1
     build time                  17.4 s  8.7 s to 43.6 s       8.0 s start + 5.4 s rows (5.00 s x 1.083 million
                                                               rows / cores) + 3.6 s documents (24.00 s x 0.150 …
     publish time                 6.9 s  3.4 s to 17.2 s       0.10 s start + 3.6 s documents (4.00 s x 0.900
@@ -281,7 +281,7 @@ fn the_table_where_a_cluster_is_needed() {
     let (head, _) = text.split_once("\n\n").unwrap();
     insta::assert_snapshot!(head, @r"
     contracts, 2026-11-22
-    Use the Spark cluster: 7 executors do it in 99.9 s, and this machine takes 2 min 05 s.
+    Use the Spark cluster: 7 executors do it in 99.9 s, and this machine takes 2 min 06 s.
     Deadline 1 min 40 s: likely met, 99.9 s expected, 4 min 10 s at most.
         ");
 }
