@@ -112,7 +112,7 @@ pub struct Summary {
     pub steps: Vec<StepTime>,
     /// Wall-clock seconds of all.
     pub seconds: f64,
-    /// The most memory that the process held so far, in bytes.
+    /// The most memory that the process held since the run began, in bytes.
     pub peak_memory_bytes: Option<u64>,
 }
 
