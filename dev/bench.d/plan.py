@@ -16,6 +16,8 @@ from project import LOAD_DATE
 
 # The export that is calibrated on is 100 %.
 PERCENTS = [25, 50, 100, 300]
+# Of these nothing is learned before they are foretold.
+UNSEEN = [40, 75, 200]
 FEED = "contracts"
 # The embedded engine's two ways: all rows in memory, and through spill files.
 WAYS = {"in memory": "4GiB", "in passes": "256MiB"}
@@ -38,14 +40,15 @@ class Days:
         self.at = root / "plan"
         subprocess.run([hivecast, "-q", "init", self.at], check=True, stdout=subprocess.DEVNULL)
         self.days = {}
-        for index, percent in enumerate(PERCENTS):
+        for index, percent in enumerate(PERCENTS + UNSEEN):
             # Days before the calibrated one are other exports, no changes of it.
             day = (datetime.date.fromisoformat(LOAD_DATE) - datetime.timedelta(days=index)).isoformat()
             self.days[percent] = day
             self.run("sample", "--accounts", str(accounts * percent // 100), "--days", "1", "--load-date", day, "--extend")
 
     def run(self, *arguments):
-        done = subprocess.run([self.hivecast, "-q", *arguments], cwd=self.at, check=True, stdout=subprocess.PIPE)
+        done = subprocess.run([self.hivecast, "-q", *arguments], cwd=self.at, check=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE)
         return done.stdout
 
     def json(self, *arguments):
@@ -63,7 +66,9 @@ class Days:
     def plan_cluster(self, percent):
         answer = self.json("plan", "--for", "build", "--load-date", self.days[percent], *CLUSTER)["cluster"]
         [point] = [point for point in answer["curve"] if point["cores"] == SPARK_CORES]
-        return point["wall"], answer["cheapest"]["shape"]["executor"]["heap"] / 2**20
+        executor = answer["cheapest"]["shape"]["executor"]
+        assert executor["cores"] == SPARK_CORES, "the heap is that of both tasks at once"
+        return point["wall"], executor["heap"] / 2**20
 
     def forget(self):
         """No run and no calibration is known any more."""
@@ -91,15 +96,15 @@ def percentile(values, share):
 
 
 def measure_plans(hivecast, root, accounts, rounds):
-    """Calibrates, foretells, runs; then foretells once more, after having learned from those runs."""
+    """Calibrates, foretells, runs; then foretells other days, after having learned from those runs."""
     days = Days(hivecast, root, accounts)
     errors = {}
     for way, memory in WAYS.items():
         days.forget()
         days.run("plan", "--for", "build", "--calibrate", "--load-date", days.days[100], "--memory", memory)
-        for after in ("calibrated", "learned"):
-            foretold = {percent: days.plan(percent, memory) for percent in PERCENTS}
-            measured = {percent: [days.build(percent, memory) for _ in range(rounds)] for percent in PERCENTS}
+        for after, percents in (("calibrated", PERCENTS), ("learned", UNSEEN)):
+            foretold = {percent: days.plan(percent, memory) for percent in percents}
+            measured = {percent: [days.build(percent, memory) for _ in range(rounds)] for percent in percents}
             show(f"embedded, {way} (--memory {memory}), {after}", foretold, measured, errors.setdefault(after, []))
         show_models(days.json("plan", "--for", "build", "--load-date", days.days[100], "--memory", memory)["models"])
     for after, found in errors.items():
@@ -198,7 +203,11 @@ def works(days, root, percent, heap):
         days.use(server.address)
         try:
             days.build(percent, "4GiB")
-        except subprocess.CalledProcessError:
+        except subprocess.CalledProcessError as failed:
+            # Any other failure says nothing of the heap.
+            told = failed.stderr.decode(errors="replace")
+            if not any(word in told for word in ("memory", "Memory", "executor")):
+                raise
             services.say(f"{percent} %: {heap} MiB are too few")
             return False
         spilled = server.spilled()

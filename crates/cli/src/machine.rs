@@ -19,6 +19,14 @@ pub(crate) fn memory() -> u64 {
     usable_memory(Path::new("/")).unwrap_or(FALLBACK_MEMORY)
 }
 
+/// What is free where a directory is, or where it would be made, in bytes: statvfs(3). None where the system
+/// does not say.
+pub(crate) fn free_space(dir: &Path) -> Option<u64> {
+    let there = dir.ancestors().find(|dir| dir.exists())?;
+    let found = rustix::fs::statvfs(there).ok()?;
+    found.f_bavail.checked_mul(found.f_frsize)
+}
+
 /// The threads that this process may run at once (cgroup quotas and affinity included).
 pub(crate) fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
@@ -109,6 +117,14 @@ mod tests {
             std::fs::write(path, text).unwrap();
         }
         usable_memory(root.path())
+    }
+
+    #[test]
+    fn free_space_is_that_of_the_next_directory_that_is_there() {
+        let root = tempfile::tempdir().unwrap();
+        let there = free_space(root.path()).unwrap();
+        let missing = free_space(&root.path().join("not/yet")).unwrap();
+        assert!(there > 0 && there.abs_diff(missing) < 1 << 30, "{there}, {missing}");
     }
 
     const MEMINFO: (&str, &str) = ("proc/meminfo", "MemTotal:       16384000 kB\nMemFree: 1 kB\n");

@@ -18,6 +18,7 @@ use crate::failure::{Output, json_line};
 use crate::feed_file::FeedFile;
 use crate::history::History;
 use crate::logging::{self, print};
+use crate::machine;
 use crate::project::Project;
 use crate::publish::newest;
 use crate::run::{CLOCK, Console};
@@ -32,6 +33,8 @@ struct Known {
     facts: Facts,
     history: Vec<PastRun>,
     calibration: Vec<Record>,
+    /// Where spill files go; none where the run will be on another machine.
+    spill_free_bytes: Option<u64>,
     notes: Vec<String>,
 }
 
@@ -84,7 +87,8 @@ fn show(args: &PlanArgs, console: &Console, answer: &Answer) -> Result<()> {
 
 fn known_from_file(file: &std::path::Path) -> Result<Known> {
     let facts = files::read_facts(file)?;
-    Ok(Known { facts, history: Vec::new(), calibration: Vec::new(), notes: Vec::new() })
+    let (history, calibration, notes) = (Vec::new(), Vec::new(), Vec::new());
+    Ok(Known { facts, history, calibration, spill_free_bytes: None, notes })
 }
 
 fn known_from_warehouse(global: &Global, args: &PlanArgs, context: &Context<'_>) -> Result<Known> {
@@ -108,7 +112,8 @@ fn known_from_warehouse(global: &Global, args: &PlanArgs, context: &Context<'_>)
     // Later plans, of other days too, learn from them as from any run.
     let file = History::new(&project.store_dir()?, feed.name());
     calibration.iter().for_each(|record| file.add(&learn::calibrated(&project, &plan, record), context));
-    Ok(Known { facts, history, calibration, notes })
+    let spill_free_bytes = machine::free_space(&plan.spill);
+    Ok(Known { facts, history, calibration, spill_free_bytes, notes })
 }
 
 /// Builds one share of the keys and prints its record, or `null` where its time was over first.

@@ -154,7 +154,11 @@ impl<'a> Run<'a> {
                 plan::Engine::Spark(hivecast_spark::cores(&endpoint, context).unwrap_or_default())
             }
         };
-        let history = plan::past_runs(self.project, self.feed, context)?;
+        // A run that can be done is not kept from it by what was written of others.
+        let history = plan::past_runs(self.project, self.feed, context).unwrap_or_else(|fault| {
+            context.warn(fault.chain());
+            Vec::new()
+        });
         Ok(plan::foresee(plan, &history, engine, purpose, context))
     }
 

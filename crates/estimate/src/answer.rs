@@ -1,6 +1,6 @@
 //! The whole answer: both engines, and which to use.
 
-use hivecast_run::format::{bytes, count};
+use hivecast_run::format::{bytes, count, plural};
 use serde::Serialize;
 
 use crate::cluster::{ClusterPlan, Met, Wanted, cluster};
@@ -14,6 +14,18 @@ use crate::spark::Cluster;
 pub const ANSWER_VERSION: u32 = 1;
 /// A cluster has to be faster by this factor to be worth it, where one machine does it in time.
 const WORTH_A_CLUSTER: f64 = 2.0;
+
+/// Settings, and the numbers that they are.
+const ARITHMETIC_OF: [(&str, &str); 8] = [
+    ("spark.executor.instances", "executors"),
+    ("spark.executor.cores", "executor cores"),
+    ("spark.executor.memory", "executor heap"),
+    ("spark.executor.memoryOverhead", "executor overhead"),
+    ("spark.driver.cores", "driver cores"),
+    ("spark.driver.memory", "driver heap"),
+    ("spark.driver.memoryOverhead", "driver overhead"),
+    ("spark.sql.shuffle.partitions", "shuffle partitions"),
+];
 
 /// What is asked.
 #[derive(Clone, Debug)]
@@ -113,6 +125,10 @@ impl Answer {
             Some(value) => format!("{} = {value}: {}", setting.name, setting.why),
             None => format!("{} is left as it is: {}", setting.name, setting.why),
         }));
+        // A setting's number is one of the answer's, which has the arithmetic.
+        if let Some((_, of)) = ARITHMETIC_OF.iter().find(|(setting, _)| *setting == name) {
+            found.extend(self.why(of));
+        }
         found
     }
 
@@ -153,6 +169,11 @@ pub fn answer(question: &Question) -> Answer {
     if let Some(plan) = &plan {
         sections.push(Section { title: "spark", quantities: plan.quantities.clone() });
     }
+    let mut used_subjects = vec![Subject::BuildEmbedded];
+    used_subjects.extend(plan.is_some().then_some(Subject::BuildSpark));
+    if *purpose == Purpose::Publish {
+        used_subjects.extend([Subject::Publish, Subject::Verify]);
+    }
     let has_cluster = plan.is_some();
     let used = |subject: &Subject| has_cluster || *subject != Subject::BuildSpark;
     let shown = |subject: Subject| {
@@ -165,7 +186,7 @@ pub fn answer(question: &Question) -> Answer {
         deadline: wanted.deadline,
         choice,
         sections,
-        notes: notes(facts, models),
+        notes: notes(facts, models, &used_subjects),
         embedded,
         cluster: plan,
         cluster_lacks: lacks,
@@ -179,7 +200,7 @@ fn day(facts: &Facts) -> Vec<Quantity> {
     };
     let mut quantities = Vec::new();
     for table in &facts.tables {
-        let more = format!("; {} in {} files", bytes(table.stored_bytes), count(table.files));
+        let more = format!("; {} in {}", bytes(table.stored_bytes), plural(table.files, "file"));
         quantities.push(counted(format!("rows of {}", table.table), Unit::Count, &table.rows, &more));
     }
     for level in &facts.levels {
@@ -273,11 +294,13 @@ fn choose(
             Chosen::Embedded,
             format!("this machine does it in {}, which no shape of the cluster does in time", show(alone)),
         ),
-        (_, true) if alone <= plan.fastest.point.wall.expected * WORTH_A_CLUSTER => choice(
+        (_, true) if alone <= with_cluster * WORTH_A_CLUSTER => choice(
             Chosen::Embedded,
             format!(
-                "this machine does it in {}, the cluster at its fastest in {}: that is not worth a cluster",
+                "this machine does it in {}, the cluster's cheapest shape in {} and its fastest in {}: that is not \
+                 worth a cluster",
                 show(alone),
+                show(with_cluster),
                 show(plan.fastest.point.wall.expected)
             ),
         ),
@@ -311,12 +334,41 @@ fn choose(
     }
 }
 
-fn notes(facts: &Facts, models: &Models) -> Vec<String> {
+/// What is told of where it is not measured.
+const STEPS: [(Subject, &str); 4] = [
+    (Subject::BuildEmbedded, "the build on this machine"),
+    (Subject::BuildSpark, "the build on Spark"),
+    (Subject::Publish, "publishing"),
+    (Subject::Verify, "verifying"),
+];
+
+/// `a, b and c are`
+fn listed(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [only] => format!("{only} is"),
+        [first @ .., last] => format!("{} and {last} are", first.join(", ")),
+    }
+}
+
+fn notes(facts: &Facts, models: &Models, used: &[Subject]) -> Vec<String> {
     let mut notes = Vec::new();
-    let unmeasured = Subject::ALL.into_iter().all(|subject| models.of(subject).basis == Basis::Default);
-    if unmeasured {
+    let stated: Vec<&str> = STEPS
+        .into_iter()
+        .filter(|(subject, _)| used.contains(subject) && models.of(*subject).basis == Basis::Default)
+        .map(|(_, name)| name)
+        .collect();
+    if !stated.is_empty() {
+        notes.push(format!(
+            "{} by stated defaults of another machine: --calibrate measures builds on this one, and each run is \
+             learned from",
+            listed(&stated)
+        ));
+    }
+    let nested = || facts.levels.iter().filter(|level| !level.path.is_empty());
+    if nested().next().is_some() && nested().all(|level| level.largest.is_empty()) {
         notes.push(
-            "times are by stated defaults of another machine: --calibrate measures this one, and each run is learned from"
+            "keys were not read, so what a key with many rows needs is not in these numbers: plan without --quick"
                 .to_owned(),
         );
     }

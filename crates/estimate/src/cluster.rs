@@ -51,6 +51,8 @@ const SHUFFLES: f64 = 2.0;
 /// A core is priced with so much memory; who takes more for a core pays for more cores.
 const PRICED_BYTES_PER_CORE: f64 = 4.0 * GIB as f64;
 const SECONDS_PER_HOUR: f64 = 3600.0;
+/// Tasks behind a shuffle for each core, at least: the last wave then leaves few cores idle.
+const TASKS_PER_CORE: u32 = 2;
 /// Up to twice this number of executors each is tried; beyond it, so many between a number and its double.
 const STEPS_PER_DOUBLING: u32 = 64;
 /// How many executors more than the cluster has are tried to find what would meet a deadline.
@@ -147,6 +149,8 @@ pub(crate) struct Tasks {
     need: TaskNeed,
     /// Behind a shuffle.
     partitions: u32,
+    /// Bytes of all rows as Spark has them, at most.
+    rows: f64,
     quantities: Vec<Quantity>,
 }
 
@@ -155,18 +159,16 @@ impl Tasks {
     pub(crate) fn need(&self) -> TaskNeed {
         self.need
     }
-
-    pub(crate) fn partitions(&self) -> u32 {
-        self.partitions
-    }
 }
 
 /// What the feed's day needs of a task.
 pub(crate) fn tasks(facts: &Facts) -> Tasks {
-    let doubt = 1.0 + facts.doubt().1;
-    let rows = facts.work().kept_bytes * ROW_FACTOR * doubt;
+    let kept = facts.kept_bytes();
+    // What is too small fails, and what is too large costs a little: the high end counts.
+    let rows = kept.high * ROW_FACTOR;
     let partitions = (rows / PARTITION_BYTES).ceil().max(1.0);
-    let mean = rows / partitions;
+    // Not what the cut leaves of it, which for more rows may be less.
+    let mean = rows.min(PARTITION_BYTES);
     let even = mean * UNEVEN;
     let key = facts.largest_key_bytes() * ROW_FACTOR;
     let largest = even + key;
@@ -187,23 +189,18 @@ pub(crate) fn tasks(facts: &Facts) -> Tasks {
         Quantity::new(
             "shuffle",
             Unit::Bytes,
-            exact(rows * SHUFFLES),
-            format!(
-                "{} of rows x {ROW_FACTOR} as Spark has them x {SHUFFLES} shuffles",
-                show(rows / ROW_FACTOR)
-            ),
-        ),
-        Quantity::new(
-            "shuffle partitions",
-            Unit::Count,
-            exact(partitions),
-            format!("{} / {} a task", show(rows), show(PARTITION_BYTES)),
+            kept.times(ROW_FACTOR * SHUFFLES),
+            format!("{} of rows x {ROW_FACTOR} as Spark has them x {SHUFFLES} shuffles", show(kept.expected)),
         ),
         Quantity::new(
             "largest task",
             Unit::Bytes,
-            Range { low: mean, expected: largest, high: largest },
-            format!("{} x {UNEVEN} + {} of the largest key", show(mean), show(key)),
+            Range { low: mean, expected: mean + key, high: largest },
+            format!(
+                "{} a task + {} of the largest key; by chance {UNEVEN} times as much a task",
+                show(mean),
+                show(key)
+            ),
         ),
         Quantity::new(
             "execution memory a task",
@@ -223,7 +220,7 @@ pub(crate) fn tasks(facts: &Facts) -> Tasks {
             ),
         ),
     ];
-    Tasks { need, partitions: partitions as u32, quantities }
+    Tasks { need, partitions: partitions as u32, rows, quantities }
 }
 
 /// The heap of a server that has its tasks in the driver (`local[N]`), in bytes.
@@ -272,7 +269,9 @@ pub(crate) fn cluster(
     let curve = held.map_or_else(Vec::new, |candidate| {
         sizing.all(candidate).into_iter().map(|sized| sized.point).collect()
     });
-    let mut quantities = tasks.quantities.clone();
+    let mut quantities =
+        vec![sizing.summary("cheapest shape", &cheapest), sizing.summary("fastest shape", &fastest)];
+    quantities.extend(tasks.quantities.clone());
     quantities.extend(sizing.quantities(chosen));
     let settings = settings(&chosen.shape);
     Ok(ClusterPlan { cheapest, fastest, deadline, curve, quantities, settings })
@@ -341,7 +340,7 @@ impl Sizing<'_> {
             executor,
             driver: self.driver,
             fractions: Fractions::default(),
-            shuffle_partitions: self.tasks.partitions.max(cores.saturating_mul(2)),
+            shuffle_partitions: self.tasks.partitions.max(cores.saturating_mul(TASKS_PER_CORE)),
             manager: self.cluster.manager,
         };
         Sized { shape, point: Point { executors, cores, wall, cost } }
@@ -354,11 +353,11 @@ impl Sizing<'_> {
         f64::from(cores).min((all / key).max(1.0))
     }
 
-    fn load(&self, cores: u32) -> Load {
+    fn load(&self, cores: f64) -> Load {
         Load {
             work: self.facts.work(),
             threads: f64::from(self.machine.threads),
-            cores: self.useful(cores),
+            cores,
             limit_bytes: 0.0,
             spilled_bytes: 0.0,
             sends: 0.0,
@@ -366,18 +365,76 @@ impl Sizing<'_> {
     }
 
     fn times(&self, cores: u32) -> (Range, Vec<Quantity>) {
-        times(Subject::BuildSpark, &self.load(cores), self.purpose, self.models, self.facts.doubt())
+        self.times_of(&self.load(self.useful(cores)))
+    }
+
+    fn times_of(&self, load: &Load) -> (Range, Vec<Quantity>) {
+        times(self.facts, Subject::BuildSpark, load, self.purpose, self.models)
+    }
+
+    /// One shape in a line.
+    fn summary(&self, name: &str, sized: &Sized) -> Quantity {
+        let executor = sized.shape.executor;
+        let how = format!(
+            "{} of {} and {} of heap: {}, for {}",
+            plural(sized.point.executors.into(), "executor"),
+            plural(executor.cores.into(), "core"),
+            bytes(executor.heap),
+            Unit::Seconds.show(sized.point.wall.expected),
+            Unit::Money.show(sized.point.cost.expected)
+        );
+        Quantity::new(name, Unit::Count, Range::exact(f64::from(sized.point.executors)), how)
+    }
+
+    fn driver_quantities(&self) -> [Quantity; 3] {
+        let exact = |value: u64| Range::exact(value as f64);
+        let how = format!(
+            "{} of its own, with the Spark Connect server, and {} for each of {} tasks and the files, in steps of 256 MiB",
+            bytes(DRIVER_OWN_BYTES),
+            bytes(DRIVER_BYTES_PER_TASK),
+            count(self.tasks.partitions.into())
+        );
+        [
+            Quantity::new(
+                "driver cores",
+                Unit::Count,
+                exact(self.driver.cores.into()),
+                "it plans, and sends tasks; no rows go through it",
+            ),
+            Quantity::new("driver heap", Unit::Bytes, exact(self.driver.heap), how),
+            Quantity::new(
+                "driver overhead",
+                Unit::Bytes,
+                exact(self.driver.overhead),
+                format!("the greater of 384 MiB and {} x 0.1", bytes(self.driver.heap)),
+            ),
+        ]
     }
 
     fn quantities(&self, chosen: &Sized) -> Vec<Quantity> {
         let executor = chosen.shape.executor;
+        let which = match self.wanted.deadline {
+            Some(_) => "the cheapest shape that is in time, or the fastest where none is; ",
+            None => "the cheapest shape; ",
+        };
         let mut quantities = vec![
+            Quantity::new(
+                "shuffle partitions",
+                Unit::Count,
+                Range::exact(f64::from(chosen.shape.shuffle_partitions)),
+                format!(
+                    "the greater of {} / {} a task, and {} x {TASKS_PER_CORE}",
+                    bytes(self.tasks.rows as u64),
+                    bytes(PARTITION_BYTES as u64),
+                    plural(chosen.point.cores.into(), "core")
+                ),
+            ),
             Quantity::new(
                 "executors",
                 Unit::Count,
                 Range::exact(f64::from(chosen.point.executors)),
                 format!(
-                    "{} of {} and {}, less {} and {} of their own, hold {} of {} and {}",
+                    "{which}{} of {} and {}, less {} and {} of their own, hold {} of {} and {}",
                     plural(self.cluster.nodes.into(), "node"),
                     plural(self.cluster.node_cores.into(), "core"),
                     bytes(self.cluster.node_memory),
@@ -386,6 +443,14 @@ impl Sizing<'_> {
                     count(self.most(chosen).into()),
                     plural(executor.cores.into(), "core"),
                     bytes(executor.heap + executor.overhead)
+                ),
+            ),
+            Quantity::new(
+                "executor cores",
+                Unit::Count,
+                Range::exact(f64::from(executor.cores)),
+                format!(
+                    "of 1 to 8 the one with which that shape costs least, and of equals the nearest to {USUAL_EXECUTOR_CORES}"
                 ),
             ),
             Quantity::new(
@@ -408,6 +473,7 @@ impl Sizing<'_> {
                 format!("the greater of 384 MiB and {} x 0.1", bytes(executor.heap)),
             ),
         ];
+        quantities.extend(self.driver_quantities());
         quantities.extend(self.times(chosen.point.cores).1);
         quantities.push(Quantity::new(
             "cost",
@@ -431,10 +497,19 @@ impl Sizing<'_> {
 
     /// The least that would meet a deadline which this cluster can't.
     fn would_do(&self, deadline: f64, fastest: &Sized) -> String {
+        let (floor, _) = self.times_of(&self.load(f64::INFINITY));
+        if floor.expected > deadline {
+            return format!(
+                "no cluster does it in {}: with any number of cores the rest takes {}, to start Spark, on this \
+                 machine and at the target",
+                Unit::Seconds.show(deadline),
+                Unit::Seconds.show(floor.expected)
+            );
+        }
         let (floor, _) = self.times(u32::MAX);
         if floor.expected > deadline {
             return format!(
-                "no cluster does it in {}: with any number of cores the rest takes {}, on this machine and at the target",
+                "no cluster does it in {}: the rows of the largest key are one task's, and with them it takes {}",
                 Unit::Seconds.show(deadline),
                 Unit::Seconds.show(floor.expected)
             );

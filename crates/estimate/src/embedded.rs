@@ -142,14 +142,17 @@ pub fn embedded(
     models: &Models,
 ) -> Embedded {
     let with = |threads| Machine { threads, ..machine };
-    let wall = |threads: u32| {
-        let limit = memory_limit(facts, with(threads), rule).bytes;
-        let load = embedded_load(facts, threads, limit, rule, purpose);
-        times(Subject::BuildEmbedded, &load, purpose, models, (0.0, 0.0)).0.expected
-    };
+    let plan = |threads| planned(facts, with(threads), machine.threads, rule, purpose, models);
+    let mut best = plan(machine.threads.max(1));
     // Of equals the most, which a model that learned no term by threads can't tell apart.
-    let fastest = (1..=machine.threads.max(1)).rev().min_by(|a, b| wall(*a).total_cmp(&wall(*b)));
-    planned(facts, with(fastest.unwrap_or(1)), machine.threads, rule, purpose, models)
+    for threads in (1..machine.threads).rev() {
+        let other = plan(threads);
+        let able = best.lacks.is_empty().cmp(&other.lacks.is_empty());
+        if able.then(other.wall.expected.total_cmp(&best.wall.expected)).is_lt() {
+            best = other;
+        }
+    }
+    best
 }
 
 /// With this machine's number of threads, out of so many.
@@ -167,14 +170,13 @@ fn planned(
         Way::Memory => Subject::MemoryOfRows,
         Way::Passes => Subject::MemoryOfPasses,
     };
-    let doubt = facts.doubt();
     let peak = match limit.way {
-        Way::Memory => wider(models.of(subject).predict(&load), doubt),
+        Way::Memory => facts.widen(models.of(subject).predict(&load)),
         // However many rows there are, the limit stands.
         Way::Passes => models.of(subject).predict(&load),
     };
     let spill = SPILL_FACTOR.times(load.spilled_bytes);
-    let (wall, mut quantities) = times(Subject::BuildEmbedded, &load, purpose, models, doubt);
+    let (wall, mut quantities) = times(facts, Subject::BuildEmbedded, &load, purpose, models);
     quantities.insert(
         0,
         Quantity::new(
@@ -205,11 +207,11 @@ fn planned(
 
 /// The wall time of a run, and its parts.
 pub(crate) fn times(
+    facts: &Facts,
     build: Subject,
     load: &Load,
     purpose: Purpose,
     models: &Models,
-    doubt: (f64, f64),
 ) -> (Range, Vec<Quantity>) {
     let steps: &[(&str, Subject)] = match purpose {
         Purpose::Build => &[("build time", build)],
@@ -221,20 +223,15 @@ pub(crate) fn times(
     let mut quantities = Vec::new();
     for (name, subject) in steps {
         let model = models.of(*subject);
-        let range = wider(model.predict(load), doubt);
+        let range = facts.widen(model.predict(load));
         wall = wall.plus(range);
-        let how = format!("{}; {}", model.arithmetic(load), model.basis.words());
+        let how = format!("{}: {}", model.basis.words(), model.arithmetic(load));
         quantities.push(Quantity::new(*name, Unit::Seconds, range, how));
     }
     let sum =
         quantities.iter().map(|part| Unit::Seconds.show(part.value.expected)).collect::<Vec<_>>().join(" + ");
     quantities.push(Quantity::new("wall time", Unit::Seconds, wall, sum));
     (wall, quantities)
-}
-
-/// A range that also has the doubt of what went in.
-fn wider(range: Range, doubt: (f64, f64)) -> Range {
-    Range { low: range.low * (1.0 - doubt.0), expected: range.expected, high: range.high * (1.0 + doubt.1) }
 }
 
 struct Limit {
@@ -246,7 +243,8 @@ struct Limit {
 fn memory_limit(facts: &Facts, machine: Machine, rule: &EmbeddedRule) -> Limit {
     let rows = facts.work().read_bytes;
     let workers = u64::from(machine.threads) * rule.worker_bytes;
-    let all = round_up((rows * rule.slack / rule.rows_share) as u64 + 1 + workers).max(rule.least_bytes);
+    let all = round_up(((rows * rule.slack / rule.rows_share) as u64).saturating_add(1 + workers))
+        .max(rule.least_bytes);
     let all_how = format!(
         "{} of rows x {} / {} + {} threads x {}",
         bytes(rows as u64),
@@ -289,7 +287,7 @@ fn workers(threads: u32, limit: u64, rule: &EmbeddedRule) -> u64 {
 }
 
 fn round_up(bytes: u64) -> u64 {
-    bytes.div_ceil(ROUNDING_BYTES) * ROUNDING_BYTES
+    bytes.div_ceil(ROUNDING_BYTES).saturating_mul(ROUNDING_BYTES)
 }
 
 fn threads_how(machine: Machine, offered: u32, rule: &EmbeddedRule, threads: f64) -> String {

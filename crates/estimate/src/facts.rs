@@ -97,7 +97,13 @@ impl LevelFacts {
 
     /// Bytes in memory of the rows that are left.
     pub fn kept_bytes(&self) -> Range {
-        self.rows.value.times(self.row_bytes())
+        let read = self.read.value.expected.max(1.0);
+        let (rows, bytes) = (self.rows.value, self.read_bytes.value);
+        Range {
+            low: rows.low * bytes.low / read,
+            expected: rows.expected * self.row_bytes(),
+            high: rows.high * bytes.high / read,
+        }
     }
 
     /// The most rows that one key has. Where keys were not read, a row has a key of its own.
@@ -150,13 +156,29 @@ impl Facts {
 
     /// How far the facts alone may be off, as shares of what is expected: below, above.
     pub fn doubt(&self) -> (f64, f64) {
-        let kept: Vec<Range> = self.levels.iter().map(LevelFacts::kept_bytes).collect();
-        let sum = |of: &dyn Fn(&Range) -> f64| kept.iter().map(of).sum::<f64>();
-        let expected = sum(&|range| range.expected);
-        if expected <= 0.0 {
+        let kept = self.kept_bytes();
+        if kept.expected <= 0.0 {
             return (0.0, 0.0);
         }
-        (1.0 - sum(&|range| range.low) / expected, sum(&|range| range.high) / expected - 1.0)
+        (1.0 - kept.low / kept.expected, kept.high / kept.expected - 1.0)
+    }
+
+    /// A prediction of what it takes, with the doubt about the day itself.
+    pub fn widen(&self, range: Range) -> Range {
+        let (below, above) = self.doubt();
+        Range { low: range.low * (1.0 - below), expected: range.expected, high: range.high * (1.0 + above) }
+    }
+
+    /// Bytes of the rows that `where` leaves, of all levels.
+    pub fn kept_bytes(&self) -> Range {
+        self.levels.iter().map(LevelFacts::kept_bytes).fold(Range::exact(0.0), Range::plus)
+    }
+
+    /// Whether its numbers are such as can be: finite, not negative, in their order.
+    pub fn is_sound(&self) -> bool {
+        let tables = self.tables.iter().map(|table| &table.rows);
+        let levels = self.levels.iter().flat_map(|level| [&level.read, &level.read_bytes, &level.rows]);
+        tables.chain(levels).chain([&self.document_bytes]).all(|counted| counted.value.is_sound())
     }
 
     /// Bytes in memory of the largest document's rows: the most that a key has of each level, times what

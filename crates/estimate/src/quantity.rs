@@ -39,6 +39,11 @@ impl Range {
         }
     }
 
+    /// Whether its numbers are finite, not negative, and in their order.
+    pub fn is_sound(self) -> bool {
+        self.high.is_finite() && 0.0 <= self.low && self.low <= self.expected && self.expected <= self.high
+    }
+
     /// Whether there is no doubt about it.
     pub fn is_exact(self) -> bool {
         self.low == self.expected && self.expected == self.high

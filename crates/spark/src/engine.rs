@@ -141,10 +141,16 @@ pub fn probe(endpoint: &Endpoint, context: &Context<'_>) -> Result<String> {
 /// How many tasks the server runs at once, by its settings; none where they do not say, as Sail's.
 pub fn cores(endpoint: &Endpoint, context: &Context<'_>) -> Result<Option<u32>> {
     let session = Session::open(endpoint, SETTINGS, context)?;
-    let keys = ["spark.master", "spark.executor.instances", "spark.executor.cores"];
+    let keys = [
+        "spark.master",
+        "spark.executor.instances",
+        "spark.executor.cores",
+        // With executors that come and go, a build that takes a while has all of them.
+        "spark.dynamicAllocation.maxExecutors",
+    ];
     let found = session.options(&keys, context)?;
-    let [master, instances, cores] = [0, 1, 2].map(|at| found.get(at).cloned().flatten());
-    Ok(cores_of(master.as_deref(), instances.as_deref(), cores.as_deref()))
+    let [master, instances, cores, most] = [0, 1, 2, 3].map(|at| found.get(at).cloned().flatten());
+    Ok(cores_of(master.as_deref(), instances.or(most).as_deref(), cores.as_deref()))
 }
 
 /// `local[4]` and `local[4, 1]` have their tasks in the driver; of another master executors' cores count.

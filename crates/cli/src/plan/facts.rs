@@ -15,8 +15,8 @@ use super::learn::CALIBRATE;
 const ROW_BYTES_GUESS: f64 = 120.0;
 /// Such a guess may be off by so much, below and above.
 const GUESS_DOUBT: (f64, f64) = (0.6, 2.0);
-/// How far the rows that `where` leaves may be off where it was not asked: below, above.
-const FILTER_DOUBT: (f64, f64) = (0.5, 0.0);
+/// The share of the rows that `where` leaves at least, where it was not asked: a guess.
+const FILTER_LEAST: f64 = 0.5;
 /// How far the last edition's shares may be off.
 const HISTORY_DOUBT: f64 = 0.05;
 /// Bytes of a document's JSON for each byte of its rows in memory, with its names: a guess.
@@ -80,17 +80,22 @@ fn rows_of(input: &TableInput) -> Counted {
 /// `as_before` are the rows that `where` leaves, if it leaves as many of them as in the last run.
 fn level_facts(plan: &Plan, level: LevelSurvey, as_before: Option<f64>) -> LevelFacts {
     let input = plan.inputs.tables.iter().find(|input| input.table == level.table);
+    let most = plan.inputs.tables.iter().map(|input| rows_of(input).value.high).fold(0.0, f64::max);
     let read = match (level.read, input) {
         (Some(rows), Some(input)) if input.rows == Some(rows) => Counted::exact(rows, Source::Footers),
         (Some(rows), _) => Counted::exact(rows, Source::Scan),
         (None, Some(input)) => rows_of(input),
-        // A query's rows, before it has run: as many as the document's table has at most is as good as any.
-        (None, None) => Counted { value: Range::around(0.0, 0.0, 0.0), source: Source::Sizes },
+        // A query's rows, before it has run: none, or as many as the largest table has, or anything between.
+        (None, None) => {
+            Counted { value: Range { low: 0.0, expected: most / 2.0, high: most }, source: Source::Sizes }
+        }
     };
+    let is_query = input.is_none() && level.read_bytes == 0;
     let says_sizes = input.is_some_and(|input| matches!(input.format, FileFormat::Parquet | FileFormat::Orc));
     let read_bytes = Counted {
         value: match says_sizes {
             true => Range::exact(level.read_bytes as f64),
+            false if is_query => read.value.times(ROW_BYTES_GUESS),
             false => Range::around(level.read_bytes as f64, GUESS_DOUBT.0, GUESS_DOUBT.1),
         },
         source: if says_sizes { Source::Footers } else { Source::Sizes },
@@ -106,10 +111,9 @@ fn level_facts(plan: &Plan, level: LevelSurvey, as_before: Option<f64>) -> Level
             let expected = documents.min(read.value.expected);
             Counted { value: Range::around(expected, HISTORY_DOUBT, HISTORY_DOUBT), source: Source::History }
         }
-        (None, true, _) => Counted {
-            value: Range::around(read.value.expected, FILTER_DOUBT.0, FILTER_DOUBT.1),
-            source: read.source,
-        },
+        (None, true, _) => {
+            Counted { value: Range { low: read.value.low * FILTER_LEAST, ..read.value }, source: read.source }
+        }
     };
     LevelFacts {
         path: level.path,

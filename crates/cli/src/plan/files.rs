@@ -23,6 +23,13 @@ pub(super) fn read_facts(file: &Path) -> Result<Facts> {
         ))
         .advise("write them again with `hivecast plan --save-facts FILE`"));
     }
+    if !facts.is_sound() {
+        return Err(Fault::usage(format!(
+            "{}: a number in it is negative, infinite, or not between its low and its high end",
+            what()
+        ))
+        .advise("write them again with `hivecast plan --save-facts FILE`"));
+    }
     Ok(facts)
 }
 

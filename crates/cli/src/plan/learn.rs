@@ -46,7 +46,7 @@ pub(crate) fn foresee(
     let records = records(history);
     let predictions = subjects(engine, purpose, &load).into_iter().map(|subject| {
         let model = learn(subject, &records, &[]);
-        (subject, model.predict(&load), model.basis)
+        (subject, facts.widen(model.predict(&load)), model.basis)
     });
     Some(Foreseen { predictions: predictions.collect(), facts, load, engine, purpose })
 }
@@ -144,6 +144,8 @@ pub(crate) fn as_built(work: Work, facts: &Facts, edition: &EditionSummary) -> W
     };
     let kept = || facts.levels.iter().map(|level| level.read_bytes.value.expected * share(&level.table));
     Work {
+        // As they were, also of queries, of which nothing is known before.
+        rows: edition.tables.iter().map(|table| table.rows_read as f64).sum::<f64>().max(work.rows),
         documents: edition.documents as f64,
         kept_bytes: kept().sum(),
         largest_level_bytes: kept().fold(0.0, f64::max),

@@ -16,7 +16,7 @@ pub(super) fn question(args: &PlanArgs, known: &Known) -> Result<Question> {
         machine: Machine {
             threads: args.resources.threads.map_or_else(machine::default_threads, usize::from) as u32,
             memory_bytes: args.machine_memory.unwrap_or_else(machine::memory),
-            spill_free_bytes: None,
+            spill_free_bytes: known.spill_free_bytes,
             limit_bytes: args.resources.memory,
         },
         rule: rule(),

@@ -229,11 +229,44 @@ fn bad_input_is_told() {
     );
     assert!(old.contains("version 99"), "{old}");
     assert!(scratch.hivecast(["plan", "--facts", "nowhere.json"]).failed(2).contains("nowhere.json"));
+    let negative = r#"{"version":1,"feed":"f","load_date":"d","tables":[],"levels":[],"document_bytes":{"value":{"low":-1,"expected":1,"high":1},"source":"sizes"}}"#;
+    assert!(facts(negative).contains("negative"));
     let hopeless = plan(&scratch, &[CLUSTER.as_slice(), &["--deadline", "1s"]].concat());
-    assert_ne!(hopeless["cluster"]["deadline"]["met"], "surely");
+    let verdict = &hopeless["cluster"]["deadline"];
+    assert_eq!(verdict["met"], "never", "Spark takes longer to start");
+    assert!(verdict["would_do"].as_str().unwrap().contains("no cluster does it in 1.0 s"), "{verdict}");
     let none = Scratch::example();
     let told = none.hivecast(["plan"]).failed(2);
     assert!(!told.is_empty(), "{told}");
+}
+
+#[test]
+fn a_history_that_cannot_be_read_stops_no_run() {
+    let scratch = Scratch::sampled(20);
+    std::fs::create_dir_all(scratch.join("editions/contracts/runs.ndjson")).unwrap();
+    scratch.hivecast(["build", "--load-date", DAYS[0]]).succeeded();
+}
+
+#[test]
+fn without_a_scan_of_the_keys_a_querys_rows_are_a_wide_guess_and_skew_is_said_to_be_unknown() {
+    let scratch = Scratch::sampled(200);
+    scratch.edit(
+        "feeds/contracts.yaml",
+        "\ndocument:",
+        "\n  twice: { sql: \"select account_id, count(*) as owners from parties group by account_id\" }\n\ndocument:",
+    );
+    scratch.edit(
+        "feeds/contracts.yaml",
+        "\nenvelope:",
+        "\n    owners: { one: twice, on: account_id, fields: { owners: owners } }\n\nenvelope:",
+    );
+    let (whole, quick) = (plan(&scratch, &[]), plan(&scratch, &["--quick"]));
+    let truth = expected(&whole, "rows of owners");
+    let guess = &quantity(&quick, "rows of owners")["value"];
+    assert!(truth > 0.0, "{whole}");
+    assert!(guess["low"].as_f64().unwrap() <= truth && truth <= guess["high"].as_f64().unwrap(), "{guess}");
+    assert!(quick["notes"].to_string().contains("keys were not read"), "{}", quick["notes"]);
+    assert!(!whole["notes"].to_string().contains("keys were not read"), "{}", whole["notes"]);
 }
 
 #[test]

@@ -187,7 +187,7 @@ fn fixed(executors: u32) -> Vec<Setting> {
             of,
             "spark.executor.instances",
             executors,
-            "As many as the cluster holds, or the deadline takes.",
+            "As many as cost least among those that meet the deadline.",
         ),
         set(
             of,
@@ -219,7 +219,7 @@ fn dynamic(least: u32, most: u32) -> Vec<Setting> {
             of,
             "spark.dynamicAllocation.maxExecutors",
             most,
-            "As many as the cluster holds, or the deadline takes.",
+            "As many as cost least among those that meet the deadline.",
         ),
         set(
             of,

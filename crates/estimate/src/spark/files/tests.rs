@@ -15,7 +15,7 @@ fn executor_settings_of_a_fixed_number() {
     insta::assert_snapshot!(spark_conf(&shape), @r"
     # Executor settings of a Spark Connect server. spark-submit.sh beside this file starts it.
 
-    # As many as the cluster holds, or the deadline takes.
+    # As many as cost least among those that meet the deadline.
     spark.executor.instances 30
 
     # The number of executors is fixed, also where a cluster's defaults would change it.
@@ -75,7 +75,7 @@ fn executor_settings_of_dynamic_allocation() {
     # Kept while nothing runs.
     spark.dynamicAllocation.minExecutors 2
 
-    # As many as the cluster holds, or the deadline takes.
+    # As many as cost least among those that meet the deadline.
     spark.dynamicAllocation.maxExecutors 30
 
     # More come with the first tasks that wait.
