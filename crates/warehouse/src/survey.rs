@@ -250,7 +250,7 @@ impl TableSurvey {
         let newest = files.iter().map(|file| file.modified_ns).max().unwrap_or(i64::MIN);
         let described = match describe(wish, partition, files.clone(), source) {
             Ok(described) => described,
-            Err(fault) => return day.note(Err(while_written(fault, newest, context))),
+            Err(fault) => return day.note(Err(while_written(wish, fault, newest, context))),
         };
         day.format = Some(described.format);
         day.rows = described.rows.or(day.rows);
