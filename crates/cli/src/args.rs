@@ -137,8 +137,8 @@ pub(crate) struct SampleArgs {
     #[arg(long, value_name = "thrift://HOST:PORT")]
     pub(crate) metastore: Option<String>,
 
-    /// Where the database is to lie that is made in a metastore: a directory or a URL [default: where the
-    /// metastore puts it]
+    /// Where the database is to lie that is made in a metastore: a URL, or a directory, relative to
+    /// where this runs [default: where the metastore puts it]
     #[arg(long, value_name = "URL")]
     pub(crate) location: Option<String>,
 
@@ -416,11 +416,20 @@ pub(crate) struct RunsArgs {
     pub(crate) limit: u32,
 }
 
+/// None is no number to keep: what is published is needed to tell the next day's tombstones.
+fn parse_keep(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("at least 1 load_date is kept".to_owned()),
+        Ok(keep) => Ok(keep),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct PruneArgs {
     /// Keep the editions of this many load_dates, counted from the newest, and whatever their age what
     /// is published last or begun
-    #[arg(long, value_name = "N", default_value_t = crate::edition::KEEP_LOAD_DATES)]
+    #[arg(long, value_name = "N", default_value_t = crate::edition::KEEP_LOAD_DATES, value_parser = parse_keep)]
     pub(crate) keep: usize,
 
     /// Remove old exports too: of each of the feed's tables, the partitions that are older than the
@@ -462,6 +471,15 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn nobody_prunes_down_to_nothing() {
+        for line in ["hivecast prune --keep 0", "hivecast prune --exports --keep 0"] {
+            let told = Cli::try_parse_from(line.split(' ')).unwrap_err().to_string();
+            assert!(told.contains("at least 1 load_date"), "{told}");
+        }
+        assert!(Cli::try_parse_from("hivecast prune --keep 1".split(' ')).is_ok());
+    }
 
     #[test]
     fn the_command_line_is_well_formed() {

@@ -1,6 +1,7 @@
 //! Log lines on standard error.
 
 use std::io::{IsTerminal, Write};
+use std::sync::OnceLock;
 
 use hivecast_report::{Bars, Lines};
 use hivecast_run::{Clock, Fault, Result, Silent, Sink};
@@ -22,8 +23,15 @@ pub(crate) enum Progress {
     Silent,
 }
 
+/// What [`start`] decided.
+static PROGRESS: OnceLock<Progress> = OnceLock::new();
+
 /// Decides how progress is told, and starts logging where it is by lines.
 pub(crate) fn start(global: &Global) -> Progress {
+    *PROGRESS.get_or_init(|| decide(global))
+}
+
+fn decide(global: &Global) -> Progress {
     let filter = std::env::var(FILTER).ok().filter(|filter| !filter.is_empty());
     if global.quiet {
         return Progress::Silent;
@@ -50,6 +58,16 @@ pub(crate) fn start(global: &Global) -> Progress {
         tracing::warn!(target: "hivecast", "{FILTER} is no log filter and is ignored: {error}");
     }
     Progress::Lines
+}
+
+/// A warning of who has no sink, such as a client that waits for its server.
+pub(crate) fn warn(text: &str) {
+    match PROGRESS.get() {
+        Some(Progress::Lines) => tracing::warn!(target: "hivecast", "{text}"),
+        // Bars are drawn again below it. Nobody may be reading standard error.
+        Some(Progress::Bars) => drop(writeln!(std::io::stderr(), "warning: {text}")),
+        Some(Progress::Silent) | None => {}
+    }
 }
 
 /// The sink for a way of telling progress.

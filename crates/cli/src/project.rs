@@ -23,6 +23,7 @@ use hivecast_warehouse::Warehouse;
 
 use crate::args::Global;
 use crate::feed_file::{FeedText, all, choose};
+use crate::logging;
 use crate::run::CLOCK;
 use crate::secrets::Machine;
 
@@ -260,7 +261,7 @@ fn metastore(settings: &feed::MetastoreSettings, environment: &Environment) -> R
     };
     let retries = Retries { rounds: rounds.unwrap_or(retries.rounds), pause: pause.unwrap_or(retries.pause) };
     let user = environment.stores.hadoop_user.as_ref().map_or_else(User::current, User::named);
-    Ok(Metastore::new(&hosts, timeouts, user)?.with_retries(retries))
+    Ok(Metastore::new(&hosts, timeouts, user)?.with_retries(retries).with_notice(logging::warn))
 }
 
 fn store_timeouts(settings: StoreTimeouts) -> storage::Timeouts {

@@ -119,8 +119,12 @@ pub struct Metastore {
     timeouts: Timeouts,
     retries: Retries,
     user: User,
+    notice: Notice,
     state: Mutex<State>,
 }
+
+/// Who is told, in a sentence, that no host answers and is tried again for a while.
+pub type Notice = fn(&str);
 
 #[derive(Debug, Default)]
 struct State {
@@ -129,6 +133,8 @@ struct State {
     host: usize,
     /// When every host had been tried in vain for all rounds.
     given_up: Option<Instant>,
+    /// Whether it was told that no host answers.
+    told: bool,
 }
 
 impl State {
@@ -158,7 +164,15 @@ impl Metastore {
             return Err(Fault::usage("no host of the metastore is named").advise("write thrift://host:9083"));
         }
         let (hosts, retries, state) = (hosts.to_vec(), Retries::default(), Mutex::default());
-        Ok(Metastore { hosts, timeouts, retries, user, state })
+        Ok(Metastore { hosts, timeouts, retries, user, notice: |_| (), state })
+    }
+
+    /// The same, which tells once that no host answers before it tries again; otherwise whoever waits for it
+    /// hears nothing for all rounds.
+    #[must_use]
+    pub fn with_notice(mut self, notice: Notice) -> Metastore {
+        self.notice = notice;
+        self
     }
 
     /// The same, with other retries.
@@ -277,6 +291,15 @@ impl Metastore {
         }
     }
 
+    /// That no host answers, and for how long at least they are tried again.
+    fn away(&self) -> String {
+        let hosts: Vec<String> = self.hosts.iter().map(Address::to_string).collect();
+        let rounds = 0..self.retries.rounds;
+        let pauses = rounds.fold(Duration::ZERO, |sum, round| sum.saturating_add(self.retries.before(round)));
+        let limit = pauses.min(self.timeouts.operation).as_secs();
+        format!("the metastore {} does not answer; it is tried again for {limit} s", hosts.join(", "))
+    }
+
     /// Connects to the next host that lets us. `None` where all were tried as often as they may, or the
     /// time is over: `failures` then say why.
     fn next_connection(
@@ -290,6 +313,10 @@ impl Metastore {
             let host = &self.hosts[index];
             if round > 0 && failures.are_final() {
                 return None;
+            }
+            if !pause.is_zero() && !state.told {
+                state.told = true;
+                (self.notice)(&self.away());
             }
             let connected = deadline.at_most(pause.max(Duration::from_nanos(1))).and_then(|pause| {
                 thread::sleep(pause);
@@ -401,6 +428,20 @@ mod tests {
         assert_eq!(asked(&metastore), 2);
         metastore.state().given_up = Instant::now().checked_sub(STILL_AWAY);
         assert_eq!(asked(&metastore), 6);
+    }
+
+    #[test]
+    fn that_nobody_answers_is_told_once() {
+        static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+        let hosts = Address::parse_list("thrift://127.0.0.1:1").unwrap();
+        let metastore = Metastore::new(&hosts, Timeouts::default(), User::current()).unwrap();
+        let metastore = metastore.with_retries(Retries { rounds: 3, pause: Duration::from_millis(1) });
+        let metastore = metastore.with_notice(|text| TOLD.lock().unwrap().push(text.to_owned()));
+        metastore.databases().unwrap_err();
+        metastore.databases().unwrap_err();
+        let told = TOLD.lock().unwrap();
+        let text = "the metastore 127.0.0.1:1 does not answer; it is tried again for 0 s";
+        assert_eq!(*told, [text], "once, however many questions there are");
     }
 
     #[test]

@@ -26,7 +26,7 @@ mod table;
 mod write;
 
 pub use address::Address;
-pub use client::{Metastore, Retries, Timeouts, User};
+pub use client::{Metastore, Notice, Retries, Timeouts, User};
 pub use matching::{Range, Wanted};
 pub use names::{DEFAULT_PARTITION, escape_path_name, partition_name, unescape_path_name};
 pub use statistics::Statistics;

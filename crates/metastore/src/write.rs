@@ -20,6 +20,10 @@ const CREATE_DATABASE: Call = Call {
     name: "create_database",
     throws: &[Exception::AlreadyExists, Exception::InvalidObject, Exception::Meta],
 };
+const DROP_DATABASE: Call = Call {
+    name: "drop_database",
+    throws: &[Exception::NoSuchObject, Exception::InvalidOperation, Exception::Meta],
+};
 const CREATE_TABLE: Call = Call {
     name: "create_table",
     throws: &[Exception::AlreadyExists, Exception::InvalidObject, Exception::Meta, Exception::NoSuchObject],
@@ -69,6 +73,15 @@ impl Metastore {
         });
         let there = || Ok(get_database(&operation, &database.name)?.is_some());
         create(&operation, CREATE_DATABASE, arguments, there).map_err(|failures| operation.fault(failures))
+    }
+
+    /// Drops a database that has no tables; one that has some is refused. Its directory stays.
+    pub fn drop_database(&self, name: &str) -> Result<()> {
+        let operation = self.operation(format!("to drop database {name}"));
+        // The flags say whether files and tables go with it.
+        let arguments = Fields::new().text(1, name).flag(2, false).flag(3, false);
+        let dropped = operation.write(DROP_DATABASE, arguments, nothing);
+        dropped.map(|_| ()).map_err(|failures| operation.fault(failures))
     }
 
     /// Makes a table or view, unless there is one of that name. The server makes its directory where

@@ -108,13 +108,16 @@ impl Fault {
     }
 
     /// A failed read or write of `path`: permission is [`Class::Denied`], all else
-    /// [`Class::Infrastructure`].
+    /// [`Class::Infrastructure`], unless the error is [`Explained`] and says otherwise.
     pub fn io(what: impl Into<String>, error: std::io::Error) -> Self {
-        let class = match error.kind() {
+        let explained = error.get_ref().and_then(|inner| inner.downcast_ref::<Explained>());
+        let by_kind = match error.kind() {
             std::io::ErrorKind::PermissionDenied => Class::Denied,
             _ => Class::Infrastructure,
         };
-        Fault::new(class, what).because(error)
+        let class = explained.and_then(|explained| explained.class).unwrap_or(by_kind);
+        let advice = explained.and_then(|explained| explained.advice.clone());
+        Fault { advice, ..Fault::new(class, what).because(error) }
     }
 
     /// Keeps the cause.
@@ -177,13 +180,40 @@ impl Fault {
             // Some libraries repeat their source in their own text.
             if !text.ends_with(&next) {
                 text.push_str(": ");
-                text.push_str(&next);
+                text.push_str(without_place(&next, &text[..text.len() - 2]));
             }
             cause = error.source();
         }
         text
     }
 }
+
+/// A cause without the path or address that it begins with, where what was attempted has just named it.
+fn without_place<'a>(cause: &'a str, attempted: &str) -> &'a str {
+    match cause.split_once(": ") {
+        Some((place, rest)) if place.contains('/') && attempted.ends_with(&format!(" {place}")) => rest,
+        _ => cause,
+    }
+}
+
+/// What an `io::Error` may hold, for who knows more than its kind says.
+#[derive(Debug)]
+pub struct Explained {
+    /// What happened.
+    pub text: String,
+    /// The class, where the kind does not say.
+    pub class: Option<Class>,
+    /// What to do about it.
+    pub advice: Option<String>,
+}
+
+impl fmt::Display for Explained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Error for Explained {}
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -200,6 +230,24 @@ impl Error for Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_is_said_once_and_an_explained_error_advises() {
+        let explained = Explained {
+            text: "s3://b/wh: access denied".to_owned(),
+            class: Some(Class::Usage),
+            advice: Some("correct the key".to_owned()),
+        };
+        let fault = Fault::io("failed to open the warehouse s3://b/wh", std::io::Error::other(explained));
+        assert_eq!(fault.chain(), "failed to open the warehouse s3://b/wh: access denied");
+        assert_eq!((fault.class(), fault.advice()), (Class::Usage, Some("correct the key")));
+        // Another place is told.
+        let other = std::io::Error::other("s3://b: access denied");
+        assert_eq!(
+            Fault::io("failed to list s3://b/b", other).chain(),
+            "failed to list s3://b/b: s3://b: access denied"
+        );
+    }
 
     #[test]
     fn a_wider_fault_keeps_class_advice_and_the_whole_chain() {

@@ -16,7 +16,7 @@ pub use cancel::Cancel;
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use crash::crash_point;
 pub use event::{Event, Level, Silent, Sink, Step, Unit};
-pub use fault::{Class, Fault, Result};
+pub use fault::{Class, Explained, Fault, Result};
 pub use panic::{catch_panic, panic_is_caught};
 
 /// What a long-running function is given besides its data: where to report, when to stop, and the

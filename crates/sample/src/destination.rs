@@ -157,11 +157,7 @@ impl<'a> Site<'a> {
         {
             return Ok(true);
         }
-        match self.home(slot.table).storage.stat(&slot.path) {
-            Ok(_) => Ok(true),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(Fault::io(format!("failed to look at {}", slot.path), error)),
-        }
+        self.home(slot.table).is_there(&slot.path)
     }
 
     /// Puts a day that is written whole where it belongs: readers find all of it or nothing, except
@@ -178,7 +174,10 @@ impl<'a> Site<'a> {
         let renames = home.storage.atomic() == Atomic::RenameOfDirectories;
         let upload = if renames { home.at.join(&hidden(slot.path.name())) } else { slot.path.clone() };
         if renames {
-            home.remove(&upload)?;
+            // Left by a run that was killed. Who may not write there is told so by writing, not by this.
+            if home.is_there(&upload)? {
+                home.remove(&upload)?;
+            }
             home.put_all(&slot.staging, &upload)?;
         }
         if existing == Existing::Replace {
@@ -214,6 +213,14 @@ fn hidden(name: &str) -> String {
 }
 
 impl Home {
+    fn is_there(&self, at: &Location) -> Result<bool> {
+        match self.storage.stat(at) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(Fault::io(format!("failed to look at {at}"), error)),
+        }
+    }
+
     fn remove(&self, at: &Location) -> Result<()> {
         self.storage.remove(at).map_err(|error| Fault::io(format!("failed to remove {at}"), error))
     }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use arrow_schema::DataType;
-use hivecast_metastore::{Column, Database, Metastore, Partition, Storage, Table as HiveTable};
+use hivecast_metastore::{Column, Created, Database, Metastore, Partition, Storage, Table as HiveTable};
 use hivecast_metastore::{TableKind, partition_name};
-use hivecast_run::{Fault, Result};
+use hivecast_run::{Class, Fault, Result};
 use hivecast_storage::{Location, Stores};
 
 use crate::destination::{Counts, Home, Slot};
@@ -56,10 +56,24 @@ impl<'a> Registry<'a> {
         database: Place<'_>,
         format: FileFormat,
     ) -> Result<Registry<'a>> {
-        let home = make_database(metastore, database)?;
-        let make = |table| make_table(metastore, (database.name(), &home), table, format);
-        let tables = Table::ALL.into_iter().map(make);
-        Ok(Registry { metastore, stores, format, tables: tables.collect::<Result<_>>()? })
+        let (home, made) = make_database(metastore, database)?;
+        let make = |table| {
+            let found = make_table(metastore, (database.name(), &home), table, format)?;
+            if database.location().is_some() {
+                check_place(&found, &home.join(table.name()))?;
+            }
+            Ok(found)
+        };
+        match Table::ALL.into_iter().map(make).collect() {
+            Ok(tables) => Ok(Registry { metastore, stores, format, tables }),
+            Err(fault) => {
+                if made == Created::New {
+                    // Only where it is empty, and the first fault is the one to tell.
+                    let _ = metastore.drop_database(database.name());
+                }
+                Err(explained(fault, database))
+            }
+        }
     }
 
     fn table(&self, table: Table) -> &HiveTable {
@@ -113,28 +127,57 @@ impl<'a> Registry<'a> {
     }
 }
 
-/// The database's directory.
-fn make_database(metastore: &Metastore, database: Place<'_>) -> Result<Location> {
+/// The database's directory, and whether it was there.
+fn make_database(metastore: &Metastore, database: Place<'_>) -> Result<(Location, Created)> {
     let (name, wanted) = (database.name(), database.location());
-    metastore.create_database(&Database {
+    let made = metastore.create_database(&Database {
         name: name.to_owned(),
         description: Some("A realistic export, written by `hivecast sample`".to_owned()),
-        location: wanted.as_ref().map(Location::to_string),
+        location: wanted.as_ref().map(Location::as_written),
         parameters: BTreeMap::new(),
     })?;
     if let Some(wanted) = wanted {
-        return Ok(wanted);
+        return Ok((wanted, made));
     }
-    let made = metastore.database(name)?.and_then(|database| database.location);
-    let location = made.ok_or_else(|| {
+    let found = metastore.database(name)?.and_then(|database| database.location);
+    let location = found.ok_or_else(|| {
         Fault::data(format!("the metastore has no location for database {name}"))
             .advise("say where it is to lie with --location")
     })?;
-    Location::parse(&location).map_err(|fault| {
+    let home = Location::parse(&location).map_err(|fault| {
         fault
             .within(format!("failed to find where database {name} lies"))
             .advise("say where the tables are to lie with --location")
-    })
+    })?;
+    Ok((home, made))
+}
+
+/// What servers of Hive 4 say of an external table where only managed ones may lie.
+const WITHIN_MANAGED: &str = "within managed warehouse root";
+
+/// A metastore that has no place for external tables of its own wants to be told one.
+fn explained(fault: Fault, database: Place<'_>) -> Fault {
+    if !fault.chain().contains(WITHIN_MANAGED) {
+        return fault;
+    }
+    let help = match database.location() {
+        None => "say with --location in which directory or URL the sample is to lie",
+        Some(_) => "name a directory with --location that is not within the metastore's managed warehouse",
+    };
+    fault.of_class(Class::Usage).advise(help)
+}
+
+/// Fails where a table that was there lies elsewhere than is asked for.
+fn check_place(found: &HiveTable, wanted: &Location) -> Result<()> {
+    let Some(location) = found.storage.location.as_deref() else { return Ok(()) };
+    if Location::parse(location).is_ok_and(|at| at == *wanted || at.path() == wanted.path()) {
+        return Ok(());
+    }
+    Err(Fault::usage(format!(
+        "table {} is in the metastore already and lies in {location}, not in {wanted} as --location says",
+        found.full_name()
+    ))
+    .advise("leave --location out, name another --database, or drop the table"))
 }
 
 fn make_table(
@@ -206,11 +249,59 @@ fn storage(format: FileFormat, at: &Location) -> Storage {
         FileFormat::Text => (lines(), "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"),
     };
     Storage {
-        location: Some(at.to_string()),
+        location: Some(at.as_written()),
         input_format,
         output_format,
         serde_library: serde.to_owned(),
         serde_parameters: BTreeMap::from([("serialization.format".to_owned(), "1".to_owned())]),
         parameters: BTreeMap::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hive_without_a_place_for_external_tables_asks_for_one() {
+        let refused = || {
+            Fault::infrastructure("failed to ask the metastore m:9083 to create table mdm.accounts").because(
+                "An external table's location should not be located within managed warehouse root directory of its \
+                 database",
+            )
+        };
+        let fault = explained(refused(), Place::Default("mdm"));
+        assert_eq!(fault.class(), Class::Usage);
+        assert!(fault.advice().is_some_and(|advice| advice.contains("--location")), "{fault:?}");
+        let at = Location::parse("/managed").unwrap();
+        let fault = explained(refused(), Place::Below("mdm", &at));
+        assert!(fault.advice().is_some_and(|advice| advice.contains("not within")), "{fault:?}");
+        let other = explained(Fault::infrastructure("away"), Place::Default("mdm"));
+        assert_eq!(other.class(), Class::Infrastructure);
+    }
+
+    #[test]
+    fn a_table_that_lies_elsewhere_than_is_asked_for_is_refused() {
+        let at = |text: &str| Location::parse(text).unwrap();
+        let found = HiveTable {
+            database: "mdm".to_owned(),
+            name: "accounts".to_owned(),
+            kind: TableKind::External,
+            owner: None,
+            columns: Vec::new().into(),
+            partition_columns: Vec::new(),
+            storage: storage(FileFormat::Orc, &at("s3a://b/old/mdm.db/accounts")),
+            parameters: BTreeMap::new(),
+            view_text: None,
+        };
+        assert_eq!(
+            found.storage.location.as_deref(),
+            Some("s3a://b/old/mdm.db/accounts"),
+            "as Hadoop knows it"
+        );
+        check_place(&found, &at("s3://b/old/mdm.db/accounts")).unwrap();
+        let fault = check_place(&found, &at("s3a://b/new/mdm.db/accounts")).unwrap_err();
+        assert_eq!(fault.class(), Class::Usage);
+        assert!(fault.chain().contains("lies in s3a://b/old/mdm.db/accounts"), "{fault:?}");
     }
 }

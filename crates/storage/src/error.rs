@@ -3,11 +3,23 @@
 use std::error::Error;
 use std::io::{self, ErrorKind};
 
+use hivecast_run::{Class, Explained};
+
 use crate::Location;
 
 /// An error of that kind, which names host and path.
 pub(crate) fn failed(kind: ErrorKind, at: &Location, text: impl std::fmt::Display) -> io::Error {
     io::Error::new(kind, format!("{at}: {text}"))
+}
+
+/// As [`failed`], with what to do about it.
+pub(crate) fn advised(
+    kind: ErrorKind,
+    at: &Location,
+    text: impl std::fmt::Display,
+    (class, advice): (Option<Class>, Option<String>),
+) -> io::Error {
+    io::Error::new(kind, Explained { text: format!("{at}: {text}"), class, advice })
 }
 
 /// The same error, with the place in its text.

@@ -20,7 +20,7 @@ use hdfs_native::{Client, HdfsError, WriteOptions};
 use hivecast_run::Result;
 use tokio::time::timeout;
 
-use crate::error::{failed, named};
+use crate::error::{advised, failed, named};
 use crate::fetch::fetch;
 use crate::hadoop::Hadoop;
 use crate::read::{ReadAt, check_range};
@@ -89,7 +89,7 @@ impl Hdfs {
     fn silence(&self, at: &Location) -> io::Error {
         self.0.connection.forget();
         let text = format!("no answer within {:?} from {}", self.0.patience, self.0.connection.shown());
-        failed(ErrorKind::TimedOut, at, text)
+        advised(ErrorKind::TimedOut, at, text, (None, errors::advice(ErrorKind::TimedOut).map(str::to_owned)))
     }
 
     fn status(&self, at: &Location) -> io::Result<FileStatus> {

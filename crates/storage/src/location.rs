@@ -1,4 +1,6 @@
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use hivecast_run::{Fault, Result};
@@ -33,11 +35,48 @@ impl Scheme {
     }
 }
 
+/// How a scheme was written. The place is the same, so that all are equal.
+#[derive(Clone, Copy)]
+struct Spelling(&'static str);
+
+impl Spelling {
+    /// None for what has one spelling.
+    fn of(text: &str) -> Option<Spelling> {
+        let known = ["s3a", "s3n"].into_iter().find(|known| text.eq_ignore_ascii_case(known));
+        known.map(Spelling)
+    }
+}
+
+impl PartialEq for Spelling {
+    fn eq(&self, _: &Spelling) -> bool {
+        true
+    }
+}
+
+impl Eq for Spelling {}
+
+impl PartialOrd for Spelling {
+    fn partial_cmp(&self, other: &Spelling) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Spelling {
+    fn cmp(&self, _: &Spelling) -> Ordering {
+        Ordering::Equal
+    }
+}
+
+impl Hash for Spelling {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
 /// An absolute place of a file or directory: a path of this machine, or a URL. Shown and compared as
 /// text, without a slash at the end.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Location {
     scheme: Scheme,
+    spelling: Spelling,
     authority: String,
     /// Begins with a slash; `/` alone for the root.
     path: String,
@@ -50,6 +89,7 @@ impl Location {
         let Some((scheme, rest)) = text.split_once(':').filter(|(scheme, _)| is_scheme(scheme)) else {
             return Location::local(Path::new(text));
         };
+        let spelling = Spelling::of(scheme);
         let Some(scheme) = Scheme::of(scheme) else {
             return Err(Fault::usage(format!("`{scheme}:` names no store that is read"))
                 .advise("name a directory, or a URL that begins with hdfs://, s3:// or s3a://"));
@@ -69,14 +109,16 @@ impl Location {
             return Err(Fault::usage("a location s3://… names no bucket").advise("write s3://BUCKET/PATH"));
         }
         let authority = if scheme == Scheme::File { "" } else { authority };
-        Ok(Location { scheme, authority: authority.to_owned(), path: clean(path) })
+        let spelling = spelling.unwrap_or(Spelling(scheme.name()));
+        Ok(Location { scheme, spelling, authority: authority.to_owned(), path: clean(path) })
     }
 
     /// An absolute path of this machine. `Class::Usage` where it is relative or no Unicode text.
     pub fn local(path: &Path) -> Result<Location> {
         match path.to_str() {
             Some(text) if path.is_absolute() => {
-                Ok(Location { scheme: Scheme::File, authority: String::new(), path: clean(text) })
+                let (scheme, spelling) = (Scheme::File, Spelling(Scheme::File.name()));
+                Ok(Location { scheme, spelling, authority: String::new(), path: clean(text) })
             }
             Some(_) => Err(Fault::usage(format!("{} is no absolute path", path.display()))),
             None => Err(Fault::usage(format!("the name of {} is no Unicode text", path.display()))
@@ -87,18 +129,13 @@ impl Location {
     /// The entry of this name in the directory. A name may hold slashes.
     #[must_use]
     pub fn join(&self, name: &str) -> Location {
-        let path = clean(&format!("{}/{name}", self.path));
-        Location { scheme: self.scheme, authority: self.authority.clone(), path }
+        Location { path: clean(&format!("{}/{name}", self.path)), ..self.clone() }
     }
 
     /// The directory that it lies in; none for the root.
     pub fn parent(&self) -> Option<Location> {
         let (above, last) = self.path.rsplit_once('/')?;
-        (!last.is_empty()).then(|| Location {
-            scheme: self.scheme,
-            authority: self.authority.clone(),
-            path: clean(above),
-        })
+        (!last.is_empty()).then(|| Location { path: clean(above), ..self.clone() })
     }
 
     /// The last part of the path; empty for the root.
@@ -109,6 +146,15 @@ impl Location {
     /// The last part's ending after a point, in lower case; empty where there is none.
     pub fn extension(&self) -> String {
         Path::new(self.name()).extension().and_then(|text| text.to_str()).unwrap_or_default().to_lowercase()
+    }
+
+    /// As text with the scheme that it was written with: to Hadoop `s3a` is another one than `s3`, and it may
+    /// know only that.
+    pub fn as_written(&self) -> String {
+        match self.scheme {
+            Scheme::File => self.path.clone(),
+            _ => format!("{}://{}{}", self.spelling.0, self.authority, self.path),
+        }
     }
 
     /// The kind of store.
@@ -200,6 +246,16 @@ mod tests {
             let fault = Location::parse(wrong).unwrap_err().chain();
             assert!(!fault.contains("secret"), "{fault}");
         }
+    }
+
+    #[test]
+    fn the_scheme_is_kept_as_written_and_tells_no_places_apart() {
+        let at = Location::parse("S3A://bucket/x").unwrap().join("y");
+        assert_eq!(at.as_written(), "s3a://bucket/x/y");
+        assert_eq!(at.parent().map(|dir| dir.as_written()).as_deref(), Some("s3a://bucket/x"));
+        assert_eq!(at, Location::parse("s3://bucket/x/y").unwrap());
+        assert_eq!(Location::parse("hdfs://nn/x").unwrap().as_written(), "hdfs://nn/x");
+        assert_eq!(Location::parse("/x").unwrap().as_written(), "/x");
     }
 
     #[test]

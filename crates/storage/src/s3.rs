@@ -22,7 +22,7 @@ use object_store::{
     PutMultipartOptions, PutOptions,
 };
 
-use crate::error::{failed, named};
+use crate::error::{advised, failed, named};
 use crate::fetch::{PARALLEL_PARTS, fetch};
 use crate::read::{ReadAt, check_range};
 use crate::{Atomic, Entry, Existing, Kind, Location, Settings, Storage, runtime};
@@ -86,7 +86,9 @@ impl S3 {
     }
 
     fn silence(&self, at: &Location, limit: Duration) -> io::Error {
-        failed(ErrorKind::TimedOut, at, format!("no answer within {limit:?} from {}", self.0.host))
+        let text = format!("no answer within {limit:?} from {}", self.0.host);
+        let help = errors::advice(ErrorKind::TimedOut).map(str::to_owned);
+        advised(ErrorKind::TimedOut, at, text, (None, help))
     }
 
     fn many(&self) -> Duration {

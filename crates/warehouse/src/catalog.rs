@@ -176,6 +176,5 @@ pub(crate) fn no_partition(table: &str, home: &str, dates: &Dates, lacks: &str) 
 }
 
 fn lacking(table: &str, home: &str, lacks: &str) -> Fault {
-    Fault::data(format!("table {table}: {home} {lacks}"))
-        .advise("choose a load_date that exists, or wait for the export with --wait")
+    Fault::data(format!("table {table}: {home} {lacks}")).advise("choose a load_date that exists")
 }

@@ -34,6 +34,11 @@ pub(crate) fn format_of(file: &DataFile, declared: Option<FileFormat>) -> Result
         (None, declared) => {
             // Fails for a codec that is not read.
             codec_of(table, path, &first)?;
+            if declared.is_none()
+                && let Some(format) = named_as(path)
+            {
+                return Err(corrupt(table, path, format));
+            }
             declared.or(by_name(path)).ok_or_else(|| unknown(table, path))
         }
     }
@@ -95,18 +100,33 @@ fn by_name(path: &Location) -> Option<FileFormat> {
     }
 }
 
+/// The format that a file's name promises, of those that say themselves what they are.
+fn named_as(path: &Location) -> Option<FileFormat> {
+    match path.extension().as_str() {
+        "parquet" => Some(FileFormat::Parquet),
+        "orc" => Some(FileFormat::Orc),
+        "avro" => Some(FileFormat::Avro),
+        _ => None,
+    }
+}
+
+fn corrupt(table: &str, path: &Location, format: FileFormat) -> Fault {
+    Fault::data(format!(
+        "table {table}: {path} is corrupt: by its name it is {format}, and it does not begin with {}",
+        magic_name(format)
+    ))
+    .advise("export the partition again")
+}
+
 fn unknown(table: &str, path: &Location) -> Fault {
     Fault::data(format!("table {table}: neither the first bytes nor the name of {path} tell its format"))
         .advise("say how the table lies in the feed: `format: text` or `format: json`")
 }
 
 fn empty_file(table: &str, path: &Location, declared: Option<FileFormat>) -> Fault {
-    let kind = match (declared, path.extension().as_str()) {
-        (Some(format), _) => format!("no {format} file is"),
-        (None, "parquet") => "no Parquet file is".to_owned(),
-        (None, "orc") => "no ORC file is".to_owned(),
-        (None, "avro") => "no Avro file is".to_owned(),
-        (None, _) => "no Parquet, ORC or Avro file is".to_owned(),
+    let kind = match declared.or(named_as(path)) {
+        Some(format) => format!("no {format} file is"),
+        None => "no Parquet, ORC or Avro file is".to_owned(),
     };
     Fault::data(format!("table {table}: {path} is empty (0 bytes), which {kind}"))
         .advise("the export broke off, or is still being written: export the partition again")

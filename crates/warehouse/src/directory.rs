@@ -31,14 +31,16 @@ impl Catalog for Directory {
 
     fn reach(&self) -> Result<()> {
         let root = &self.root;
-        let found =
-            root.look().map_err(|fault| fault.within(format!("failed to open the warehouse {root}")))?;
-        let lacking = match found.map(|found| found.kind) {
-            Some(Kind::Directory) => return Ok(()),
-            Some(Kind::File) => format!("the warehouse {root} is no directory"),
-            None => format!("there is no warehouse directory {root}"),
-        };
-        Err(Fault::usage(lacking).advise("correct the environment's `warehouse` in the project file"))
+        let correct = "correct the environment's `warehouse` in the project file";
+        let found = root.look_to(|| format!("failed to open the warehouse {root}"))?;
+        match found.map(|found| found.kind) {
+            Some(Kind::Directory) => Ok(()),
+            Some(Kind::File) => {
+                Err(Fault::usage(format!("the warehouse {root} is no directory")).advise(correct))
+            }
+            None => Err(Fault::usage(format!("there is no warehouse directory {root}"))
+                .advise(format!("{correct}, or write a sample there with `hivecast sample`"))),
+        }
     }
 
     fn name(&self) -> String {

@@ -47,9 +47,11 @@ pub(crate) fn look<'a>(
 ) -> Result<Marked<'a>, Problem> {
     let table = catalog.find(wish)?;
     let (partition, dates) = find_day(&*table, wish, date, telling)?;
+    // The mark first: whatever it vouches for was there when it came, and so is in a list that is made later.
+    Candidate { wish, table: &*table, partition: &partition, files: &[], date }.check_mark()?;
     let files = list_files(&partition.place)?;
     let marked = Marked { wish, table, partition, dates, files, date };
-    marked.candidate().check_marked(context)?;
+    marked.candidate().check_held(context)?;
     Ok(marked)
 }
 
@@ -111,7 +113,7 @@ impl Marked<'_> {
     fn describe(&self, context: Context<'_>) -> Result<Described, Problem> {
         let newest = self.files.iter().map(|file| file.modified_ns).max().unwrap_or(i64::MIN);
         describe(self.wish, &self.partition, self.files.clone(), self.dates)
-            .map_err(|fault| while_written(fault, newest, context))
+            .map_err(|fault| while_written(self.wish, fault, newest, context))
     }
 }
 
@@ -132,7 +134,7 @@ pub(crate) fn check_ready(
     }
     let newest = files.iter().map(|file| file.modified_ns).max().unwrap_or(i64::MIN);
     let described = describe(wish, &partition, files.clone(), dates)
-        .map_err(|fault| while_written(fault, newest, context))?;
+        .map_err(|fault| while_written(wish, fault, newest, context))?;
     let earlier = EarlierRows::default();
     match dates {
         DateSource::Path => candidate.check_rows(Counted::Whole(described.rows), &earlier, context),
@@ -212,11 +214,12 @@ pub(crate) fn dates_of(table: &dyn CatalogTable, wish: &Wish<'_>) -> Result<BTre
     Ok(dates_in_column(wish, &whole.place, &described)?.into_keys().collect())
 }
 
-/// A file that can't be read may be half written, if it was written to a moment ago. One from the future was
-/// written by a machine whose clock is ahead.
-pub(crate) fn while_written(fault: Fault, newest_ns: i64, context: Context<'_>) -> Problem {
+/// A file that can't be read may be half written, if it was written to a moment ago and no mark says that the
+/// export has ended. One from the future was written by a machine whose clock is ahead.
+pub(crate) fn while_written(wish: &Wish<'_>, fault: Fault, newest_ns: i64, context: Context<'_>) -> Problem {
     let age_ms = context.clock.now_ms().saturating_sub(newest_ns / NANOS_PER_MILLI);
-    if fault.class() == Class::Data && age_ms < STILL_WRITTEN_MS {
+    let is_marked = matches!(wish.layout.ready, Ready::SuccessFile | Ready::Parameter { .. });
+    if fault.class() == Class::Data && !is_marked && age_ms < STILL_WRITTEN_MS {
         return Problem::Pending(fault);
     }
     Problem::Lasting(fault)
@@ -239,9 +242,7 @@ pub(crate) fn rows_of_date(
                 wish.name, home, wish.layout.partition
             ))
             .because(exist);
-            Err(Problem::Pending(
-                fault.advise("choose a load_date that exists, or wait for the export with --wait"),
-            ))
+            Err(Problem::Pending(fault.advise("choose a load_date that exists")))
         }
     }
 }

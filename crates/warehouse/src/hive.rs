@@ -191,7 +191,7 @@ impl HiveTable {
                 self.name,
                 self.hosts()
             ))
-            .advise("export the partition again, or wait for the export with --wait"));
+            .advise("export the partition again"));
         }
         Ok(Partition {
             place,

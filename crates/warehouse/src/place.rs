@@ -26,10 +26,15 @@ impl Place {
 
     /// What lies here; none where nothing does.
     pub(crate) fn look(&self) -> Result<Option<Entry>> {
+        self.look_to(|| format!("failed to look at {}", self.at))
+    }
+
+    /// As [`Place::look`], with the caller's word for a failure.
+    pub(crate) fn look_to(&self, what: impl FnOnce() -> String) -> Result<Option<Entry>> {
         match self.storage.stat(&self.at) {
             Ok(entry) => Ok(Some(entry)),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
-            Err(error) => Err(Fault::io(format!("failed to look at {}", self.at), error)),
+            Err(error) => Err(Fault::io(what(), error)),
         }
     }
 }

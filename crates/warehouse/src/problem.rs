@@ -34,6 +34,15 @@ impl Problem {
         }
     }
 
+    /// What is advised of an export that may still be coming is for who asks to say: not everybody can wait,
+    /// and some have.
+    pub(crate) fn advise_pending(self, advise: impl Fn(Fault) -> Fault) -> Problem {
+        match self {
+            Problem::Pending(fault) => Problem::Pending(advise(fault)),
+            other => other,
+        }
+    }
+
     /// Whether nothing but time is needed.
     pub(crate) fn is_pending(&self) -> bool {
         matches!(self, Problem::Pending(_) | Problem::Unreachable(_))

@@ -89,6 +89,11 @@ impl Candidate<'_> {
     /// Fails while the partition is empty or not marked as whole. What its rows say is asked later.
     pub(crate) fn check_marked(&self, context: Context<'_>) -> Result<(), Problem> {
         self.check_mark()?;
+        self.check_held(context)
+    }
+
+    /// As [`Candidate::check_marked`], of a partition whose mark was looked at.
+    pub(crate) fn check_held(&self, context: Context<'_>) -> Result<(), Problem> {
         if let Ready::UnchangedFor(time) = &self.wish.layout.ready {
             self.check_unchanged(*time, context)?;
         }
@@ -105,11 +110,10 @@ impl Candidate<'_> {
     }
 
     fn not_whole(&self, why: &str) -> Problem {
-        let fault = Fault::infrastructure(format!(
+        Problem::Pending(Fault::infrastructure(format!(
             "table {}: load_date {} is not whole yet: {why}",
             self.wish.name, self.date
-        ));
-        Problem::Pending(fault.advise("wait for the export with --wait 2h"))
+        )))
     }
 
     fn check_success_file(&self) -> Result<(), Problem> {
@@ -237,5 +241,5 @@ pub(crate) fn check_any(wish: &Wish<'_>, place: &Place, files: &[Listed]) -> Res
         return Ok(());
     }
     let fault = Fault::data(format!("table {}: no files in {place}", wish.name));
-    Err(Problem::Pending(fault.advise("export the partition again, or wait for the export with --wait")))
+    Err(Problem::Pending(fault.advise("export the partition again")))
 }

@@ -155,14 +155,18 @@ impl Warehouse {
                 tables: Vec::new(),
                 outcome: Ok(0),
             });
-            probe.tables.push(wish.name.to_owned());
             match (&mut probe.outcome, try_one_file(&place)) {
-                (Ok(files), Ok(read)) => *files += read,
+                // Of a table that has no byte nothing was read, and nothing is said.
+                (Ok(_), Ok(0)) => {}
+                (Ok(files), Ok(read)) => {
+                    probe.tables.push(wish.name.to_owned());
+                    *files += read;
+                }
                 (Err(_), _) => {}
                 (outcome, Err(fault)) => *outcome = Err(fault),
             }
         }
-        probes.into_values().collect()
+        probes.into_values().filter(|probe| probe.outcome.is_err() || !probe.tables.is_empty()).collect()
     }
 
     fn newest_place(&self, wish: &Wish<'_>, clock: &dyn Clock) -> Result<Option<Place>> {
@@ -250,7 +254,7 @@ impl TableSurvey {
         let newest = files.iter().map(|file| file.modified_ns).max().unwrap_or(i64::MIN);
         let described = match describe(wish, partition, files.clone(), source) {
             Ok(described) => described,
-            Err(fault) => return day.note(Err(while_written(fault, newest, context))),
+            Err(fault) => return day.note(Err(while_written(wish, fault, newest, context))),
         };
         day.format = Some(described.format);
         day.rows = described.rows.or(day.rows);

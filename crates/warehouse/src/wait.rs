@@ -75,7 +75,7 @@ impl Warehouse {
 /// The limit of `--wait` is over. That a day is not there may be a mistake to one who asks for it now; to one
 /// who waited for it, it is late.
 fn given_up(blocked: Blocked, wait: Duration) -> Fault {
-    let fault = blocked.into_fault().of_class(Class::Infrastructure);
+    let fault = blocked.into_late().of_class(Class::Infrastructure);
     fault.within(format!("gave up waiting after {}", tell_time(wait)))
 }
 

@@ -37,10 +37,33 @@ impl Blocked {
         self.problems.iter().map(|problem| problem.fault().chain()).collect()
     }
 
+    /// As it is told to one who did not wait.
     pub(crate) fn into_fault(self) -> Fault {
-        let date = format!("load_date {}", self.date);
-        combine(self.problems, &date).unwrap_or_else(|| Fault::bug("tables are blocked by no problem"))
+        self.advised(or_wait)
     }
+
+    /// As it is told to one who waited in vain, to whom waiting is no news.
+    pub(crate) fn into_late(self) -> Fault {
+        self.advised(|fault| fault.advise(LATE))
+    }
+
+    fn advised(self, advise: impl Fn(Fault) -> Fault) -> Fault {
+        let date = format!("load_date {}", self.date);
+        let problems = self.problems.into_iter().map(|problem| problem.advise_pending(&advise)).collect();
+        combine(problems, &date).unwrap_or_else(|| Fault::bug("tables are blocked by no problem"))
+    }
+}
+
+/// What to do about an export that did not come in time.
+const LATE: &str =
+    "see why the export is late, and run again once it has ended; that is safe, as is a longer --wait";
+
+fn or_wait(fault: Fault) -> Fault {
+    let advice = match fault.advice() {
+        Some(advice) => format!("{advice}, or wait for the export with --wait"),
+        None => "wait for the export with --wait 2h".to_owned(),
+    };
+    fault.advise(advice)
 }
 
 /// A feed's tables on one day, and what was found out about them by looking.

@@ -95,7 +95,7 @@ fn mistakes_are_told_at_once() {
 fn no_warehouse() {
     insta::assert_snapshot!(Scratch::example().hivecast(["publish", "--load-date", "2026-11-22"]).failed(2), @r"
     error: there is no warehouse directory [dir]/warehouse
-      help: correct the environment's `warehouse` in the project file
+      help: correct the environment's `warehouse` in the project file, or write a sample there with `hivecast sample`
     ");
 }
 

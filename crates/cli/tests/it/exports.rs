@@ -225,8 +225,9 @@ fn old_exports_go_and_what_is_published_or_newer_stays() {
     assert_eq!(scratch.partitions("accounts"), all[3..]);
     let told = scratch.hivecast(["prune", "--exports", "--keep", "7"]).succeeded().stdout;
     assert_eq!(told, "nothing to remove\n");
-    // Even with none kept, what is published stays.
-    scratch.hivecast(["prune", "--exports", "--keep", "0"]).succeeded();
+    // None is no number to keep.
+    scratch.hivecast(["prune", "--exports", "--keep", "0"]).failed(2);
+    scratch.hivecast(["prune", "--exports", "--keep", "1"]).succeeded();
     assert_eq!(scratch.partitions("accounts"), names(&DAYS[2..]));
 }
 

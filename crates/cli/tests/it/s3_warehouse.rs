@@ -75,3 +75,15 @@ fn a_key_that_is_wrong_is_denied() {
     // Nothing of the warehouse can be looked at, so no table is named.
     says(&said, &[&home, &variable("S3")]);
 }
+
+#[test]
+fn a_bucket_that_is_not_there_is_a_mistake_of_the_environment() {
+    let (project, _) = sampled("s3_bucket");
+    let right = s3_setting(("region", "us-east-1"));
+    project.environment("nowhere", &format!("warehouse: \"s3a://no-such-bucket/w\", {right}"));
+    for line in [&["tables"][..], &["sample", "--accounts", "3", "--days", "1"]] {
+        let said = project.hivecast("nowhere", line).failed(2);
+        says(&said, &["no such bucket", "help: make the bucket no-such-bucket"]);
+        assert_eq!(said.matches("s3://no-such-bucket").count(), 1, "{said}");
+    }
+}

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 on_both!(
+    a_database_is_dropped_only_where_it_is_empty,
     a_dropped_partition_keeps_its_files,
     adding_twice_changes_nothing,
     parameters_are_set_and_taken_out,
@@ -16,6 +17,17 @@ on_both!(
 fn fixture(metastore: &Metastore, directory: &Path) -> Table {
     let database = database(metastore, "writes", directory);
     table(metastore, &database, directory, &[("load_date", "string")])
+}
+
+fn a_database_is_dropped_only_where_it_is_empty(server: Server) {
+    let directory = tempfile::tempdir().unwrap();
+    let metastore = server.metastore();
+    let table = fixture(&metastore, directory.path());
+    metastore.drop_database(&table.database).unwrap_err();
+    assert!(metastore.table(&table.database, &table.name).unwrap().is_some());
+    let empty = database(&metastore, "dropped", directory.path());
+    metastore.drop_database(&empty).unwrap();
+    assert!(metastore.database(&empty).unwrap().is_none());
 }
 
 fn a_dropped_partition_keeps_its_files(server: Server) {

@@ -18,7 +18,7 @@ use hdfs_native::{Client, ClientBuilder};
 use hivecast_run::{Fault, Result};
 
 use super::errors;
-use crate::error::failed;
+use crate::error::advised;
 use crate::hadoop::{Hadoop, NameNodes};
 use crate::{HdfsLogin, Location, Settings, runtime};
 
@@ -163,7 +163,10 @@ impl Connection {
                 _ => format!("{address}: no connection within {:?}", self.to_connect),
             })
             .collect();
-        failed(kind, at, format!("no name node can be reached ({})", reasons.join("; ")))
+        let text = format!("no name node can be reached ({})", reasons.join("; "));
+        // Whatever it was, a host that can't be found included.
+        let help = errors::advice(ErrorKind::NotConnected).map(str::to_owned);
+        advised(kind, at, text, (None, help))
     }
 
     fn build(&self, at: &Location, nodes: &[(String, String)]) -> io::Result<Client> {

@@ -6,7 +6,7 @@ use hdfs_native::HdfsError;
 
 use super::connect::Connection;
 use crate::Location;
-use crate::error::failed;
+use crate::error::advised;
 
 /// The longest text of a server that is passed on, characters. The rest is its stack.
 const MAX_TEXT: usize = 400;
@@ -15,7 +15,29 @@ const MAX_TEXT: usize = 400;
 pub(super) fn io_error(at: &Location, connection: &Connection, error: &HdfsError) -> io::Error {
     let (kind, text) = told(error);
     let who = if is_login(error) { connection.shown_login() } else { String::new() };
-    failed(kind, at, format!("{text} ({}{who})", connection.shown()))
+    let help = advice(kind).map(str::to_owned);
+    advised(kind, at, format!("{text} ({}{who})", connection.shown()), (None, help))
+}
+
+/// What to do, by the kind of the error.
+pub(super) fn advice(kind: ErrorKind) -> Option<&'static str> {
+    match kind {
+        ErrorKind::PermissionDenied => Some(
+            "have HDFS grant it to the user, or name another with `hadoop.user` in the environment or \
+             HADOOP_USER_NAME",
+        ),
+        ErrorKind::ResourceBusy => {
+            Some("run again when the name node has left safe mode (`hdfs dfsadmin -safemode get` tells)")
+        }
+        ErrorKind::NotConnected
+        | ErrorKind::ConnectionRefused
+        | ErrorKind::ConnectionReset
+        | ErrorKind::TimedOut => Some(
+            "see whether the name node runs and is reached from here, or correct its host and port; running again is \
+             safe",
+        ),
+        _ => None,
+    }
 }
 
 fn told(error: &HdfsError) -> (ErrorKind, String) {
@@ -102,6 +124,15 @@ fn data_nodes(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_can_be_done_is_said_by_kind() {
+        let help = |kind| advice(kind).unwrap_or_default();
+        assert!(help(ErrorKind::PermissionDenied).contains("`hadoop.user`"));
+        assert!(help(ErrorKind::ResourceBusy).contains("safe mode"));
+        assert!(help(ErrorKind::TimedOut).contains("name node"));
+        assert_eq!(advice(ErrorKind::NotFound), None);
+    }
 
     #[test]
     fn what_servers_say() {

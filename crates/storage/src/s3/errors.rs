@@ -3,11 +3,12 @@
 use std::error::Error as _;
 use std::io::{self, ErrorKind};
 
+use hivecast_run::Class;
 use object_store::Error;
 use object_store::client::{HttpError, HttpErrorKind};
 
 use crate::Location;
-use crate::error::{cause, chain, failed};
+use crate::error::{advised, cause, chain};
 
 /// The longest text that is passed on, characters.
 const MAX_TEXT: usize = 400;
@@ -15,7 +16,33 @@ const MAX_TEXT: usize = 400;
 /// The error with its kind, host and path.
 pub(super) fn io_error(at: &Location, host: &str, error: &Error) -> io::Error {
     let (kind, text) = told(error);
-    failed(kind, at, format!("{text} (at {host})"))
+    if text.starts_with(NO_BUCKET) {
+        let bucket = at.authority();
+        let help = format!(
+            "make the bucket {bucket}, or correct the environment's `warehouse` (its bucket) or `s3.endpoint`"
+        );
+        return advised(kind, at, format!("{text} (at {host})"), (Some(Class::Usage), Some(help)));
+    }
+    advised(kind, at, format!("{text} (at {host})"), (None, advice(kind).map(str::to_owned)))
+}
+
+const NO_BUCKET: &str = "there is no such bucket";
+
+/// What to do, by the kind of the error.
+pub(super) fn advice(kind: ErrorKind) -> Option<&'static str> {
+    match kind {
+        ErrorKind::PermissionDenied => Some(
+            "correct `s3.access_key_id` and `s3.secret_access_key` in the environment (or AWS_ACCESS_KEY_ID and \
+             AWS_SECRET_ACCESS_KEY), or have that key granted access",
+        ),
+        ErrorKind::NotConnected
+        | ErrorKind::ConnectionRefused
+        | ErrorKind::ConnectionReset
+        | ErrorKind::TimedOut => Some(
+            "see whether the store runs and is reached from here, or correct the environment's `s3.endpoint`",
+        ),
+        _ => None,
+    }
 }
 
 /// Codes of S3 that say that the key, or what it allows, is the matter.
@@ -38,7 +65,7 @@ fn told(error: &Error) -> (ErrorKind, String) {
         None => text.to_owned(),
     };
     match error {
-        _ if is(&code, "NoSuchBucket") => (ErrorKind::NotFound, with_code("there is no such bucket")),
+        _ if is(&code, "NoSuchBucket") => (ErrorKind::InvalidInput, with_code(NO_BUCKET)),
         Error::NotFound { .. } => (ErrorKind::NotFound, "there is no such object".to_owned()),
         Error::AlreadyExists { .. } => (ErrorKind::AlreadyExists, "it is there already".to_owned()),
         Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
@@ -107,6 +134,23 @@ fn plain(error: &Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bucket_that_is_not_there_is_a_mistake_and_denied_access_names_the_settings() {
+        let at = Location::parse("s3://nobody/a").unwrap();
+        let body = "404 <Error><Code>NoSuchBucket</Code></Error>";
+        let error = Error::NotFound { path: "a".to_owned(), source: body.into() };
+        let fault = hivecast_run::Fault::io("failed to list s3://nobody/a", io_error(&at, "h", &error));
+        assert_eq!(fault.class(), Class::Usage);
+        assert_eq!(
+            fault.chain(),
+            "failed to list s3://nobody/a: there is no such bucket: NoSuchBucket (at h)"
+        );
+        assert!(fault.advice().is_some_and(|advice| advice.contains("bucket nobody")), "{fault:?}");
+        let denied = Error::PermissionDenied { path: "a".to_owned(), source: "403".into() };
+        let fault = hivecast_run::Fault::io("failed to list s3://nobody/a", io_error(&at, "h", &denied));
+        assert!(fault.advice().is_some_and(|advice| advice.contains("s3.access_key_id")), "{fault:?}");
+    }
 
     #[test]
     fn what_was_signed_is_not_repeated() {

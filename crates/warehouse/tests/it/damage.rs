@@ -101,6 +101,13 @@ fn formats_are_told_by_first_bytes_then_by_name_else_asked_for() {
     advice: say how the table lies in the feed: `format: text` or `format: json`
     ");
 
+    place.write("mdm.db/broken/load_date=2026-11-22/a.parquet", "garbage");
+    let fault = place.table(table("broken")).unwrap_err();
+    assert_snapshot!(place.text(&fault), @r"
+    table broken: ROOT/mdm.db/broken/load_date=2026-11-22/a.parquet is corrupt: by its name it is Parquet, and it does not begin with PAR1 (Data)
+    advice: export the partition again
+    ");
+
     place.write("mdm.db/zipped/load_date=2026-11-22/a.csv.lzo", b"\x89LZO");
     let fault = place.table(table("zipped")).unwrap_err();
     assert_snapshot!(place.text(&fault), @r"

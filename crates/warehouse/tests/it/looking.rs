@@ -158,6 +158,17 @@ fn what_is_removed_goes_and_what_was_left_is_found() {
     assert_eq!(left, ["load_date=2026-11-21", "load_date=2026-11-22"]);
 }
 
+#[test]
+fn of_a_table_without_a_byte_nothing_is_said_to_be_readable() {
+    let place = Place::new();
+    place.write("mdm.db/accounts/load_date=2026-11-22/a.parquet", "");
+    let probed = |feed| place.warehouse().try_reading(&feed, place.context().clock);
+    assert!(probed(feed([table("accounts")])).is_empty());
+    days(&place, "parties", 22..=22, &[]);
+    let probes = probed(feed([table("accounts"), table("parties")]));
+    assert_eq!(probes.iter().map(|probe| probe.tables.join(",")).collect::<Vec<_>>(), ["parties"]);
+}
+
 /// As a run refuses the day, whether the table is partitioned or has the load_date in a column.
 #[test]
 fn a_survey_says_that_a_day_is_not_there() {

@@ -249,7 +249,7 @@ fn gives_up_when_the_time_is_over() {
     assert_eq!(slept, 3600);
     assert_snapshot!(place.text(&fault), @r"
     gave up waiting after 1h: table accounts: ROOT/mdm.db/accounts has no partition load_date=2026-11-22: these exist: 2026-11-21 (Infrastructure)
-    advice: choose a load_date that exists, or wait for the export with --wait
+    advice: see why the export is late, and run again once it has ended; that is safe, as is a longer --wait
     ");
 }
 
@@ -280,6 +280,19 @@ fn a_broken_file_is_waited_for_only_while_it_may_still_be_written() {
     let (inputs, slept) = wait(&place, &one(table("accounts")), HOUR, vec![(20, Box::new(write_day))]);
     assert_eq!(inputs.unwrap().tables[0].rows, Some(2));
     assert!((20..60).contains(&slept), "{slept}");
+}
+
+#[test]
+fn a_broken_file_that_is_marked_as_whole_is_not_waited_for() {
+    for bytes in ["PAR1 half", "", "garbage"] {
+        let place = place_with_yesterday();
+        place.write(&format!("{DIR}/a.parquet"), bytes);
+        // Its time is noon, and so is the time.
+        crate::support::set_hour(&place.path(&format!("{DIR}/a.parquet")), 12);
+        place.write(&format!("{DIR}/_SUCCESS"), "");
+        let (inputs, slept) = wait(&place, &one(ready_by_success("accounts")), HOUR, Vec::new());
+        assert_eq!((inputs.unwrap_err().class(), slept), (Class::Data, 0), "{bytes:?}");
+    }
 }
 
 #[test]
