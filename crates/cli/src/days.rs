@@ -156,6 +156,9 @@ fn done(summary: &Summary, origin: Option<Origin>) -> Done<'_> {
 
 fn past_run(summary: &Summary, record: Option<Record>, started_ms: i64, fault: Option<&Fault>) -> PastRun {
     let (edition, manifest) = (summary.edition.as_ref(), summary.manifest.as_ref());
+    // Of an edition that several share, what this one sent: the whole is not on the topic yet.
+    let sent_part = summary.publish.as_ref().filter(|_| summary.outcome == Outcome::PartPublished);
+    let sent_part = sent_part.map(|sent| sent.documents);
     PastRun {
         version: PAST_RUN_VERSION,
         started: rfc3339(started_ms),
@@ -169,7 +172,9 @@ fn past_run(summary: &Summary, record: Option<Record>, started_ms: i64, fault: O
         outcome: summary.outcome.as_str().to_owned(),
         exit_code: fault.map_or(0, |fault| fault.class().exit_code()),
         error: fault.map(Fault::chain),
-        documents: edition.map(|edition| edition.documents).or(manifest.map(|manifest| manifest.documents)),
+        documents: sent_part
+            .or(edition.map(|edition| edition.documents))
+            .or(manifest.map(|manifest| manifest.documents)),
         bytes: summary.publish.as_ref().map(|sent| sent.bytes),
         seconds: summary.seconds,
         steps: summary.steps.clone(),

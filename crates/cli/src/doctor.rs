@@ -18,7 +18,7 @@ use crate::feed_file::FeedFile;
 use crate::logging::print;
 use crate::project::{Exports, Project};
 use crate::run::{CLOCK, Console};
-use crate::verify::unfinished;
+use crate::verify::{rest, unfinished};
 
 /// The version of what `--json` prints.
 const REPORT_VERSION: u32 = 1;
@@ -233,8 +233,9 @@ fn begun(ledger: &Ledger) -> Vec<String> {
     let told = unfinished(ledger).map(|progress| {
         let chunks = plural(progress.chunks, "chunk");
         format!(
-            "load_date {} is begun and not complete: {chunks} committed; publish it again",
-            progress.load_date
+            "load_date {} is begun and not complete: {chunks} committed; {}",
+            progress.load_date,
+            rest(ledger, progress)
         )
     });
     told.collect()

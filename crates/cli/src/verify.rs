@@ -29,7 +29,7 @@ pub(crate) fn run(global: &Global, args: &VerifyArgs, console: &Console) -> Resu
     // The day that consumers have, which after a roll-back is not the newest.
     let latest = || match ledger.latest() {
         Some(manifest) => Ok(manifest.load_date),
-        None => Err(nothing_published(feed.name(), &target.name())),
+        None => Err(nothing_published(&ledger, feed.name(), &target.name())),
     };
     let day = Calendar::of(&feed.feed, &latest).single(args.load_date)?;
     Series::new("verify", &project, &feed, console)?.run(
@@ -66,15 +66,30 @@ fn since(ledger: &Ledger, manifest: &Manifest) -> Vec<String> {
     });
     let begun = unfinished(ledger).map(|progress| {
         format!(
-            "load_date {} is begun and not complete: {} records of edition {} are on the topic; `hivecast publish \
-             --load-date {}` sends the rest",
+            "load_date {} is begun and not complete: {} records of edition {} are on the topic; {}",
             progress.load_date,
             decide::entries_of(ledger, progress),
             progress.edition,
-            progress.load_date
+            rest(ledger, progress)
         )
     });
     over.into_iter().chain(begun).collect()
+}
+
+/// What sends the rest of what is begun. Of several writers only those are named whose parts are lacking:
+/// a run with another number of writers would be a conflict.
+pub(crate) fn rest(ledger: &Ledger, begun: &Progress) -> String {
+    let command = format!("hivecast publish --load-date {}", begun.load_date);
+    let lacking = decide::lacking(ledger, begun);
+    match lacking.as_slice() {
+        [] => format!("`{command}` sends the rest"),
+        writers => {
+            let commands: Vec<String> =
+                writers.iter().map(|writer| format!("`{command} --writer {writer}`")).collect();
+            let send = if writers.len() == 1 { "sends" } else { "send" };
+            format!("{} {send} the rest", commands.join(" and "))
+        }
+    }
 }
 
 /// What a run began and did not finish.
@@ -177,15 +192,20 @@ fn manifest_of<'a>(ledger: &'a Ledger, feed: &str, day: LoadDate, target: &str) 
         let days: Vec<String> = ledger.manifests.keys().map(LoadDate::to_string).collect();
         let fault = Fault::data(format!("load_date {day} of feed {feed} is not published to {target}"));
         match days.as_slice() {
-            [] => fault.advise("`hivecast publish` sends it"),
+            [] => fault.advise(how_to_publish(ledger)),
             days => fault.advise(format!("published are {}", days.join(", "))),
         }
     })
 }
 
-fn nothing_published(feed: &str, target: &str) -> Fault {
-    Fault::data(format!("nothing of feed {feed} is published to {target}"))
-        .advise("`hivecast publish` sends it")
+fn nothing_published(ledger: &Ledger, feed: &str, target: &str) -> Fault {
+    Fault::data(format!("nothing of feed {feed} is published to {target}")).advise(how_to_publish(ledger))
+}
+
+/// What to do where nothing is published whole: what is begun goes first.
+fn how_to_publish(ledger: &Ledger) -> String {
+    decide::unfinished(ledger)
+        .map_or_else(|| "`hivecast publish` sends it".to_owned(), |begun| rest(ledger, begun))
 }
 
 /// The last step of a publish: what was sent, read back and compared. None where a later edition

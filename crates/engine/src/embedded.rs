@@ -99,7 +99,8 @@ pub(crate) fn changed_or(fault: Fault, plan: &Plan) -> Fault {
     }
 }
 
-fn build(plan: &Plan, store: &Store, context: &Context<'_>) -> Result<Edition> {
+/// Fails with `Class::Usage` where the plan's memory limit is less than any engine here works with.
+pub fn check_memory(plan: &Plan) -> Result<()> {
     if plan.memory_bytes < MIN_MEMORY_BYTES {
         return Err(Fault::usage(format!(
             "a memory limit of {} MiB is too small to work with",
@@ -107,6 +108,11 @@ fn build(plan: &Plan, store: &Store, context: &Context<'_>) -> Result<Edition> {
         ))
         .advise(format!("run with --memory {}MiB or more", MIN_MEMORY_BYTES >> 20)));
     }
+    Ok(())
+}
+
+fn build(plan: &Plan, store: &Store, context: &Context<'_>) -> Result<Edition> {
+    check_memory(plan)?;
     build_by(plan, store, context, &|job| {
         let rows = rows_budget(plan).saturating_sub(QueryFindings::bytes(job.repeated));
         let estimate = estimated_bytes(job)?;

@@ -9,7 +9,7 @@ use rdkafka::util::Timeout;
 
 use crate::fault::{failed, is_authorization, is_missing};
 use crate::native::{Inquiry, Patience, TopicDescription};
-use crate::settings::{Settings, config_fault};
+use crate::settings::Settings;
 use crate::wait::{ask, wait_for};
 use crate::watch::Watch;
 
@@ -42,8 +42,11 @@ pub(crate) type Configuration = BTreeMap<String, String>;
 
 impl Admin {
     pub(crate) fn new(settings: &Settings) -> Result<Admin> {
-        let client: AdminClient<Watch> =
-            settings.admin().create_with_context(Watch::default()).map_err(config_fault)?;
+        settings.check_files()?;
+        let client: AdminClient<Watch> = settings
+            .admin()
+            .create_with_context(Watch::default())
+            .map_err(|error| settings.client_fault(error))?;
         let inquiry =
             Inquiry::new(client.inner()).ok_or_else(|| Fault::bug("the Kafka client has no event queue"))?;
         Ok(Admin { inquiry, client })

@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use hivecast_run::{Fault, Result};
@@ -57,6 +59,15 @@ pub struct Settings {
     properties: BTreeMap<String, String>,
 }
 
+/// Properties that name a file, which librdkafka reads where it speaks TLS.
+const FILES: [&str; 5] = [
+    "ssl.ca.location",
+    "ssl.certificate.location",
+    "ssl.key.location",
+    "ssl.crl.location",
+    "ssl.keystore.location",
+];
+
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |name: &str| SHOWN.contains(&name);
@@ -106,6 +117,45 @@ impl Settings {
     /// What one property was set to.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.properties.get(name).map(String::as_str)
+    }
+
+    /// Fails where a file that a property names can't be read: librdkafka would quote OpenSSL, which says neither
+    /// which file it is nor why.
+    pub(crate) fn check_files(&self) -> Result<()> {
+        if !self.get("security.protocol").is_some_and(|protocol| protocol.to_lowercase().contains("ssl")) {
+            return Ok(());
+        }
+        for name in FILES {
+            // `probe` is librdkafka's word for the machine's own certificates.
+            let Some(path) = self.get(name).filter(|path| *path != "probe") else { continue };
+            File::open(path).map_err(|error| {
+                let what = format!("failed to read {path}, which Kafka property {name} names");
+                match error.kind() {
+                    ErrorKind::PermissionDenied => Fault::io(what, error)
+                        .advise("let the user that Hivecast runs as read the file"),
+                    _ => Fault::usage(what).because(error).advise(format!(
+                        "correct {name} in the project file's `kafka`; a path that is not absolute counts from the \
+                         directory in which hivecast is run"
+                    )),
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Why no client could be made, with the file that a property names where librdkafka blames the property.
+    pub(crate) fn client_fault(&self, error: KafkaError) -> Fault {
+        let text = error.to_string();
+        let named =
+            FILES.iter().find_map(|name| Some((name, self.get(name).filter(|_| text.contains(name))?)));
+        match named {
+            Some((name, path)) => {
+                Fault::usage(format!("failed to use {path}, which Kafka property {name} names"))
+                    .because(error)
+                    .advise(format!("correct {name} in the project file's `kafka`, or the file"))
+            }
+            None => config_fault(error),
+        }
     }
 
     /// How long a transaction may stay open before the broker aborts it.
@@ -277,6 +327,21 @@ mod tests {
     fn one_property_under_two_names_is_refused() {
         let fault = settings(&[("compression.codec", "zstd"), ("compression.type", "lz4")]).unwrap_err();
         assert!(fault.to_string().contains("compression.type"), "{fault}");
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_or_not_fit_is_named_with_its_property() {
+        let no_certificate = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        for path in ["/nonexistent/ca.pem", no_certificate] {
+            let tls = settings(&[("security.protocol", "SSL"), ("ssl.ca.location", path)]).unwrap();
+            let fault = crate::KafkaTarget::new(tls, "ledger").unwrap_err();
+            assert_eq!(fault.class(), Class::Usage);
+            let told = fault.chain();
+            assert!(told.contains(path) && told.contains("ssl.ca.location"), "{told}");
+            assert!(fault.advice().is_some_and(|advice| advice.contains("ssl.ca.location")), "{fault:?}");
+        }
+        // It is not read where nothing speaks TLS.
+        settings(&[("ssl.ca.location", "/nonexistent/ca.pem")]).unwrap().check_files().unwrap();
     }
 
     #[test]

@@ -89,7 +89,11 @@ impl KafkaTarget {
         if let (None, Some(broker)) = (&topic, &broker) {
             check_copies_to_be(spec, broker)?;
         }
-        let message_bytes = message_bytes(spec, configuration.as_ref(), broker.as_ref(), warnings);
+        let known = message_bytes(spec, configuration.as_ref(), broker.as_ref());
+        let message_bytes = known.unwrap_or_else(|| {
+            warnings(unknown_limit(&spec.topic, topic.as_ref()));
+            DEFAULT_MESSAGE_BYTES
+        });
         Ok(Findings { topic, ledger, message_bytes })
     }
 
@@ -173,7 +177,8 @@ impl KafkaTarget {
         let Findings { topic, ledger, message_bytes } = self.examine(spec, context.cancel, &mut |_| {})?;
         if ledger.is_none() {
             let settings = [("cleanup.policy", "compact")];
-            self.admin.create(&self.ledger_topic, 1, &settings, context)?;
+            let created = self.admin.create(&self.ledger_topic, 1, &settings, context)?;
+            self.warn_of_created(&self.ledger_topic, &created, context)?;
         }
         let topic = match topic {
             Some(topic) => topic,
@@ -183,6 +188,7 @@ impl KafkaTarget {
                 let created = self.admin.create(&spec.topic, spec.partitions, &settings, context)?;
                 // Another run may have created it first, in its own way.
                 check_partitions(spec, &created)?;
+                self.warn_of_created(&spec.topic, &created, context)?;
                 created
             }
         };
@@ -190,6 +196,13 @@ impl KafkaTarget {
         // Only now, after the fence: nothing that an earlier session does can change it any more.
         let ledger = self.read_ledger(&spec.feed, View::Settled, context)?;
         Ok(session.with_ledger(ledger))
+    }
+
+    /// Tells of a topic that was just made what [`KafkaTarget::examine`] tells of one that is there.
+    fn warn_of_created(&self, name: &str, topic: &TopicDescription, context: &Context<'_>) -> Result<()> {
+        let configuration = self.admin.topic_configuration(name, context.cancel)?.unwrap_or_default();
+        warn_of_weak_copies(name, topic, &configuration, &mut |warning| context.warn(warning));
+        Ok(())
     }
 
     /// Makes the slot's producer, which ends every earlier one and what it left.
@@ -407,21 +420,28 @@ fn message_bytes(
     spec: &TopicSpec,
     topic: Option<&Configuration>,
     broker: Option<&Configuration>,
-    warnings: &mut dyn FnMut(String),
-) -> u64 {
-    let known = topic
+) -> Option<u64> {
+    topic
         .and_then(|topic| topic.get("max.message.bytes"))
         .or_else(|| spec.settings.get("max.message.bytes"))
         .or_else(|| broker.and_then(|broker| broker.get("message.max.bytes")))
-        .and_then(|text| text.parse().ok());
-    known.unwrap_or_else(|| {
-        warnings(format!(
-            "not allowed to read the settings of topic {}; records are limited to Kafka's default of \
-             {DEFAULT_MESSAGE_BYTES} bytes",
-            spec.topic
-        ));
-        DEFAULT_MESSAGE_BYTES
-    })
+        .and_then(|text| text.parse().ok())
+}
+
+/// Why the topic's limit is not known: of one that is not there yet only the brokers' settings tell it, which
+/// the right to read the topic's own does not open.
+fn unknown_limit(name: &str, topic: Option<&TopicDescription>) -> String {
+    match topic {
+        Some(_) => format!(
+            "not allowed to read the settings of topic {name}; records are limited to Kafka's default of \
+             {DEFAULT_MESSAGE_BYTES} bytes"
+        ),
+        None => format!(
+            "topic {name} is not there yet, and the brokers' settings, which it will get, may not be read (the \
+             right DESCRIBE_CONFIGS on the cluster); until it is there, records are limited to Kafka's default of \
+             {DEFAULT_MESSAGE_BYTES} bytes"
+        ),
+    }
 }
 
 /// Most bytes of a record's key and value, so that with its headers and alone in its batch it fits.

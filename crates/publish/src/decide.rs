@@ -11,7 +11,7 @@ mod set;
 #[cfg(test)]
 mod tests;
 
-pub use set::{Standing, next_set, standing};
+pub use set::{Standing, lacking, next_set, standing};
 
 /// Whether what is published may be corrected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -419,8 +419,8 @@ fn beyond_the_end(question: &Question<'_>, here: &Here<'_>) -> Option<Objection>
             totals.last_offset.filter(|last| last >= end).map(|last| (partition, last, *end))
         })?;
     let what = format!(
-        "topic {} partition {partition} ends at offset {end}, and the ledger speaks of offset {last}: \
-         the topic was deleted and made again, or lost records",
+        "topic {} partition {partition} has no records from offset {end} on, and the ledger says that one was \
+         committed at offset {last}: the topic was deleted and made again, or lost records",
         question.topic.name
     );
     Some(Objection {

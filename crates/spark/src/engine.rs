@@ -1,7 +1,7 @@
 //! The engine: what the embedded one does in one process, done by a cluster.
 
 use hivecast_edition::{Edition, Store};
-use hivecast_engine::nested::{Joined, Nesting, SqlGates, assemble, lacks_memory, part_budget};
+use hivecast_engine::nested::{Joined, Nesting, SqlGates, assemble, check_memory, lacks_memory, part_budget};
 use hivecast_engine::{Embedded, Engine, Plan, Preview, Selection};
 use hivecast_run::{Context, Event, Fault, Result, Step, Unit, crash_point};
 use hivecast_warehouse::Inputs;
@@ -85,6 +85,7 @@ impl Engine for SparkEngine {
 
 impl SparkEngine {
     fn run(&self, plan: &Plan, store: &Store, context: &Context<'_>) -> Result<Edition> {
+        check_memory(plan)?;
         check(&plan.checked, &plan.inputs)?;
         let nesting = Nesting::of(&plan.checked)?;
         let files = TableFiles::of_inputs(&plan.inputs);
@@ -165,6 +166,7 @@ fn cores_of(master: Option<&str>, instances: Option<&str>, cores: Option<&str>) 
 /// does another way, and where the memory limit is too low for the export.
 pub fn explain(plan: &Plan) -> Result<Explained> {
     let Plan { checked, inputs, .. } = plan;
+    check_memory(plan)?;
     check(checked, inputs)?;
     let nesting = Nesting::of(checked)?;
     let files = TableFiles::of_inputs(inputs);

@@ -32,6 +32,10 @@ const STORE_ADVICE: &str =
     "see that Spark's executors reach the store where the export lies, and run again; nothing was published";
 const UNREAD_ADVICE: &str =
     "look at the cluster's own log; if it says that a file is damaged, export it again, else run again";
+const S3A_ADVICE: &str = "the cluster needs Hadoop's S3A client (hadoop-aws, and the AWS SDK of its version) on its class path: \
+     start it with the package, or name a warehouse and a store that it reaches without";
+const CLASS_ADVICE: &str =
+    "the cluster lacks a Java class that it needs here: put the library with it on its class path";
 const DATA_ADVICE: &str = "correct the export, or the feed's expression";
 const AGAIN_ADVICE: &str = "look at the cluster's own log, and run again; nothing was published";
 const BUG_ADVICE: &str = "build with `engine: embedded`, and report this";
@@ -39,6 +43,11 @@ const BUG_ADVICE: &str = "build with `engine: embedded`, and report this";
 /// What words mean, in the order in which they are looked for: of the error's condition, its message and its
 /// causes; the class, and what to do.
 const MEANINGS: &[(&str, Class, &str)] = &[
+    // No run mends what is not on a class path.
+    ("S3AFileSystem not found", Class::Usage, S3A_ADVICE),
+    ("No FileSystem for scheme \"s3a\"", Class::Usage, S3A_ADVICE),
+    ("ClassNotFoundException", Class::Usage, CLASS_ADVICE),
+    ("NoClassDefFoundError", Class::Usage, CLASS_ADVICE),
     ("OutOfMemoryError", Class::Infrastructure, MEMORY_ADVICE),
     ("Java heap space", Class::Infrastructure, MEMORY_ADVICE),
     // How an executor ends that ran out of memory.
@@ -177,6 +186,17 @@ impl Told {
         }
     }
 
+    /// The Java class that was not found, where the error is that one was not. Nothing but a name with a
+    /// package is taken for one, since messages quote values.
+    fn missing_class(&self) -> Option<&str> {
+        let texts = std::iter::once(&self.message).chain(&self.causes);
+        texts.filter_map(|text| text.split_once("ClassNotFoundException: ")).find_map(|(_, rest)| {
+            let rest = rest.strip_prefix("Class ").unwrap_or(rest);
+            let name = rest.split(|letter: char| letter.is_whitespace()).next().unwrap_or_default();
+            is_class_name(name).then_some(name)
+        })
+    }
+
     /// In its own words: the message, and the root of its causes where that says more.
     fn shown(&self) -> String {
         let message = beginning(&self.message);
@@ -205,7 +225,8 @@ pub(crate) fn fault(what: String, code: Code, told: &Told, quoting: Quoting) -> 
         Code::Unavailable if told.says("invalid peer certificate") => {
             (Class::Infrastructure, CERTIFICATE_ADVICE)
         }
-        Code::Unavailable if told.says("InvalidContentType") => (Class::Infrastructure, PLAIN_ADVICE),
+        // Only the project file can mend it.
+        Code::Unavailable if told.says("InvalidContentType") => (Class::Usage, PLAIN_ADVICE),
         Code::Unavailable | Code::DeadlineExceeded => (Class::Infrastructure, SERVER_ADVICE),
         Code::Unknown => meaning.unwrap_or((Class::Infrastructure, SERVER_ADVICE)),
         _ => meaning.unwrap_or((Class::Infrastructure, AGAIN_ADVICE)),
@@ -213,7 +234,11 @@ pub(crate) fn fault(what: String, code: Code, told: &Told, quoting: Quoting) -> 
     match quoting {
         Quoting::Shown => Fault::new(class, what).because(told.shown()).advise(advice),
         Quoting::Withheld => {
-            let name = told.name(words.map(|(words, _, _)| *words)).unwrap_or(code.description().to_owned());
+            let words = words.map(|(words, _, _)| *words);
+            let name = match told.missing_class() {
+                Some(class) => format!("ClassNotFoundException: {class}"),
+                None => told.name(words).unwrap_or(code.description().to_owned()),
+            };
             Fault::new(
                 class,
                 format!("{what}: {name} (its message is withheld, since the feed masks values)"),
@@ -221,6 +246,21 @@ pub(crate) fn fault(what: String, code: Code, told: &Told, quoting: Quoting) -> 
             .advise(advice)
         }
     }
+}
+
+/// Whether this is a Java class with its package: `org.apache.hadoop.fs.s3a.S3AFileSystem`.
+fn is_class_name(name: &str) -> bool {
+    let mut parts: Vec<&str> = name.split('.').collect();
+    let class = parts.pop().unwrap_or_default();
+    let is_word = |word: &str| {
+        !word.is_empty() && word.chars().all(|letter| letter.is_ascii_alphanumeric() || "_$".contains(letter))
+    };
+    let is_package =
+        |word: &&str| is_word(word) && word.starts_with(|letter: char| letter.is_ascii_lowercase());
+    parts.len() >= 2
+        && parts.iter().all(is_package)
+        && is_word(class)
+        && class.starts_with(|letter: char| letter.is_ascii_uppercase())
 }
 
 /// The beginning of a message: below it are stack traces.
@@ -335,6 +375,38 @@ mod tests {
         {
             assert_eq!(class_of(Code::Internal, "", condition, &[]).0, Class::Data, "{condition}");
         }
+    }
+
+    /// As Spark without Hadoop's S3 client says it. Running it again helps nobody.
+    #[test]
+    fn a_class_that_the_cluster_lacks_is_named_although_messages_are_withheld() {
+        let s3a = "java.lang.ClassNotFoundException: Class org.apache.hadoop.fs.s3a.S3AFileSystem not found";
+        let told_of = |cause: &str, quoting| {
+            let mut told = Told::of(&status(Code::Internal, "4711 O'Brien", ""));
+            told.add(vec![ErrorDetail {
+                classes: vec!["java.lang.RuntimeException".to_owned()],
+                message: cause.to_owned(),
+            }]);
+            fault("failed to join".to_owned(), Code::Internal, &told, quoting)
+        };
+        for quoting in [Quoting::Shown, Quoting::Withheld] {
+            let fault = told_of(s3a, quoting);
+            assert_eq!(fault.class(), Class::Usage, "{}", fault.chain());
+            assert!(fault.chain().contains("org.apache.hadoop.fs.s3a.S3AFileSystem"), "{}", fault.chain());
+            assert!(fault.advice().unwrap_or_default().contains("hadoop-aws"), "{fault:?}");
+        }
+        for value in ["ClassNotFoundException: O'Brien 4711", "ClassNotFoundException: Class 4711.O.Brien"] {
+            let told = told_of(value, Quoting::Withheld).chain();
+            assert!(!told.contains("Brien") && !told.contains("4711"), "{told}");
+        }
+    }
+
+    /// Plain HTTP where TLS was asked for: the scheduler would try for ever.
+    #[test]
+    fn tls_where_nothing_speaks_it_is_the_project_files_matter() {
+        let said = "received corrupt message of type InvalidContentType";
+        assert_eq!(class_of(Code::Unavailable, said, "", &[]).0, Class::Usage);
+        assert_eq!(class_of(Code::Unavailable, "tcp connect error", "", &[]).0, Class::Infrastructure);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Schema};
 use hivecast_engine::nested::{LevelPlan, Nesting, RowCheck, RowRule};
 use hivecast_feed::Source::Query;
-use hivecast_feed::{Checked, FileFormat, Gate, Rule, Severity, Table};
+use hivecast_feed::{Checked, FileFormat, Gate, Rule, Severity, Span, Table};
 use hivecast_run::{Context, Result};
 use hivecast_sql::SqlBinder;
 use hivecast_sql::spark::{query_to_spark, quoted, text};
@@ -17,6 +17,22 @@ use hivecast_warehouse::{Inputs, TableInput};
 use crate::protocol::{DataSource, Read, Relation, RelationKind, Sql};
 use crate::session::Session;
 use crate::statement::{Refused, ddl};
+
+/// Something of the feed that Spark can't be asked, and where the feed says it.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    pub(crate) span: Span,
+    /// What of the feed it is.
+    pub(crate) what: String,
+    pub(crate) why: Refused,
+}
+
+impl Refusal {
+    /// In one line, with its place.
+    fn told(&self, checked: &Checked) -> Refused {
+        format!("{} ({}): {}", self.what, checked.source.spot(&self.span), self.why)
+    }
+}
 
 /// What is to be known of a table's files before they are made a view.
 #[derive(Clone, Debug)]
@@ -101,6 +117,17 @@ impl Sources {
         checked: &Checked,
         files: &[TableFiles],
     ) -> std::result::Result<Sources, Refused> {
+        let (sources, refused) = Sources::collect(nesting, checked, files);
+        refused.first().map_or(Ok(sources), |first| Err(first.told(checked)))
+    }
+
+    /// As [`Sources::of_feed`], with everything that can't be asked. Where there is any, the rows serve for
+    /// nothing but looking for more.
+    pub(crate) fn collect(
+        nesting: &Nesting<'_>,
+        checked: &Checked,
+        files: &[TableFiles],
+    ) -> (Sources, Vec<Refusal>) {
         let is_such = |gate: &Gate| gate.rule == Rule::ElementKey && gate.severity == Severity::Quarantine;
         let mut sources = Sources {
             tables: BTreeMap::new(),
@@ -108,8 +135,10 @@ impl Sources {
             names: Vec::new(),
             views: Vec::new(),
         };
+        let mut refused = Vec::new();
         for files in files {
-            sources.add(&files.table, files.rows.clone(), nesting, checked)?;
+            let filter = filter(checked, &files.table);
+            sources.add(&files.table, files.rows.clone(), nesting, or_told(filter, &mut refused));
         }
         for name in &checked.queries {
             let Some(Table { source: Query(sql), .. }) =
@@ -118,28 +147,21 @@ impl Sources {
                 continue;
             };
             let written = sources.query(&sql.value, checked);
-            let place = checked.source.spot(&sql.span);
-            let written = written.map_err(|why| format!("the query of table {name} ({place}): {why}"))?;
-            sources.add(name, written, nesting, checked)?;
+            let what = format!("the query of table {name}");
+            let written = written.map_err(|why| Refusal { span: sql.span.clone(), what, why });
+            let written = or_told(written, &mut refused);
+            sources.add(name, written, nesting, or_told(filter(checked, name), &mut refused));
         }
-        Ok(sources)
+        (sources, refused)
     }
 
-    fn add(
-        &mut self,
-        table: &str,
-        rows: String,
-        nesting: &Nesting<'_>,
-        checked: &Checked,
-    ) -> std::result::Result<(), Refused> {
-        let filter = filter(checked, table)?;
+    fn add(&mut self, table: &str, rows: String, nesting: &Nesting<'_>, filter: Option<String>) {
         let raw = format!("({rows}) table_{}", self.tables.len());
         let source = Source { raw, filter, checks: nesting.row_checks(table) };
         let name = format!("hivecast_rows_{}", self.views.len());
         self.views.push(View { name, sql: format!("select * from {}", source.filtered()) });
         self.tables.insert(table.to_owned(), source);
         self.names.push(table.to_owned());
-        Ok(())
     }
 
     /// A query of the feed over its tables.
@@ -318,11 +340,19 @@ pub(crate) fn path(location: &Location) -> String {
     }
 }
 
-fn filter(checked: &Checked, table: &str) -> std::result::Result<Option<String>, Refused> {
+/// What was found; nothing where there is a refusal, which joins the others.
+fn or_told<T: Default>(found: std::result::Result<T, Refusal>, refused: &mut Vec<Refusal>) -> T {
+    found.unwrap_or_else(|refusal| {
+        refused.push(refusal);
+        T::default()
+    })
+}
+
+fn filter(checked: &Checked, table: &str) -> std::result::Result<Option<String>, Refusal> {
     let found = checked.feed.tables.iter().find(|found| found.name == table);
     let Some(filter) = found.and_then(|table| table.filter.as_ref()) else { return Ok(None) };
-    let place = checked.source.spot(&filter.span);
-    let told = |why: String| format!("`where` of table {table} ({place}): {why}");
+    let what = format!("`where` of table {table}");
+    let told = |why: Refused| Refusal { span: filter.span.clone(), what: what.clone(), why };
     let columns = checked.schemas.get(table).ok_or_else(|| told("the table has no columns".to_owned()))?;
     let expression =
         SqlBinder::default().expression(&filter.value, columns).map_err(|error| told(error.message))?;

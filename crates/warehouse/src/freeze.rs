@@ -17,7 +17,7 @@ use crate::input::{InputFile, Seen, TableInput};
 use crate::layout::{Listed, list_files, tell_dates};
 use crate::place::Place;
 use crate::problem::Problem;
-use crate::ready::{Candidate, Counted, EarlierRows, check_any};
+use crate::ready::{Candidate, Counted, EarlierRows, check_any, check_can_be_marked};
 use crate::rows::{RowReader, Wanted};
 use crate::warehouse::Wish;
 
@@ -169,6 +169,7 @@ pub(crate) fn table_schema(
 ) -> Result<(SchemaRef, FileFormat)> {
     let table = catalog.find(wish)?;
     if let Some(whole) = table.unpartitioned()? {
+        check_can_be_marked(wish, &whole)?;
         let described = describe_any(wish, &whole, DateSource::Column)?;
         date_column_type(wish, &whole.place, &described)?;
         return Ok((described.schema, described.format));
@@ -178,6 +179,7 @@ pub(crate) fn table_schema(
         None => newest_date(wish, &*table, clock)?,
     };
     let partition = partition_of(&*table, wish, date, Telling::Newest).map_err(Problem::into_fault)?;
+    check_can_be_marked(wish, &partition)?;
     let described = describe_any(wish, &partition, DateSource::Path)?;
     Ok((described.schema, described.format))
 }

@@ -85,6 +85,23 @@ pub(crate) struct Candidate<'a> {
     pub(crate) date: LoadDate,
 }
 
+/// Fails where `ready` asks for what no partition here ever has, whatever its export does.
+pub(crate) fn check_can_be_marked(wish: &Wish<'_>, partition: &Partition) -> Result<()> {
+    match (&wish.layout.ready, &partition.parameters) {
+        (Ready::Parameter { name, .. }, None) => Err(has_no_parameters(wish, name)),
+        _ => Ok(()),
+    }
+}
+
+fn has_no_parameters(wish: &Wish<'_>, name: &str) -> Fault {
+    Fault::usage(format!(
+        "table {}: `ready` asks for the partition's parameter {name}, which only a metastore has, and the \
+         warehouse is a directory",
+        wish.name
+    ))
+    .advise("use `ready: success_file` or `unchanged_for` in the feed")
+}
+
 impl Candidate<'_> {
     /// Fails while the partition is empty or not marked as whole. What its rows say is asked later.
     pub(crate) fn check_marked(&self, context: Context<'_>) -> Result<(), Problem> {
@@ -125,14 +142,7 @@ impl Candidate<'_> {
 
     fn check_parameter(&self, name: &str, wanted: Option<&str>) -> Result<(), Problem> {
         let Some(parameters) = &self.partition.parameters else {
-            let fault = Fault::usage(format!(
-                "table {}: `ready` asks for the partition's parameter {name}, which only a metastore has, and the \
-                 warehouse is a directory",
-                self.wish.name
-            ));
-            return Err(Problem::Lasting(
-                fault.advise("use `ready: success_file` or `unchanged_for` in the feed"),
-            ));
+            return Err(Problem::Lasting(has_no_parameters(self.wish, name)));
         };
         match (parameters.get(name), wanted) {
             (Some(_), None) => Ok(()),

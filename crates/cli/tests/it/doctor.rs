@@ -130,6 +130,25 @@ fn a_feed_that_lacks_something_of_the_environment_is_told() {
     scratch.hivecast(["publish", "--load-date", DAYS[0]]).failed(2);
 }
 
+/// A mark that only a metastore has: no export can ever set it in a directory.
+#[test]
+fn a_mark_that_the_warehouse_cannot_have_is_told_before_a_build() {
+    let scratch = Scratch::sampled(10);
+    let source = "source: mdm.parties,";
+    scratch.edit(
+        "feeds/contracts.yaml",
+        &format!("{source} ready: success_file"),
+        &format!("{source} ready: {{ parameter: exported=true }}"),
+    );
+    let said = scratch.hivecast(["build", "--load-date", DAYS[0]]).failed(2);
+    assert!(said.contains("which only a metastore has"), "{said}");
+    let said = scratch.hivecast(["check"]).failed(2);
+    assert!(said.contains("which only a metastore has") && said.contains("contracts.yaml:"), "{said}");
+    let ran = scratch.hivecast(["doctor"]);
+    assert!(ran.stdout.contains("FAILED   contracts: feed"), "{}", ran.stdout);
+    ran.failed(2);
+}
+
 fn lines(text: &[u8]) -> Vec<Value> {
     std::str::from_utf8(text).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }

@@ -231,7 +231,7 @@ fn the_doctor_finds_every_right_and_creates_nothing() {
     ok [feed]: warehouse every table has 3 load_dates, from 2026-11-20 to 2026-11-22
     ok [feed]: files the newest of accounts, parties, addresses can be read on this machine
     ok [feed]: target kafka [secure] answers, and can take topic [topic]
-    warning [feed]: target not allowed to read the settings of topic [topic]; records are limited to Kafka's default of 1048588 bytes
+    warning [feed]: target topic [topic] is not there yet, and the brokers' settings, which it will get, may not be read (the right DESCRIBE_CONFIGS on the cluster); until it is there, records are limited to Kafka's default of 1048588 bytes
     ok [feed]: ledger readable; nothing of this feed is published yet
     ok [feed]: rights on the topic topic [topic] is not there yet, and the first publish may create it
     ok [feed]: rights on the ledger topic [topic].ledger is not there yet, and the first publish may create it

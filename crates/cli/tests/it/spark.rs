@@ -125,6 +125,50 @@ fn what_spark_does_otherwise_is_refused_before_anything_is_built() {
     assert!(shown.stdout.contains("contractBranchCode"), "{}", shown.stdout);
 }
 
+/// Each with its place, as other mistakes of a feed, and where two fields say the same both.
+#[test]
+fn all_that_spark_does_otherwise_is_told_at_once() {
+    let scratch = Scratch::sampled(50);
+    use_engine(&scratch, "sc://127.0.0.1:1");
+    scratch.edit(
+        "feeds/contracts.yaml",
+        "contractBranchCode: branch_code",
+        "contractBranchCode: initcap(branch_code)\n    again: initcap(branch_code)\n    txt: cast(last_update_ts as string)",
+    );
+    for line in [&["check"][..], &["build", "--load-date", DAYS[0]]] {
+        let refused = scratch.hivecast(line.iter().copied());
+        assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+        for told in ["field `contractBranchCode`", "field `again`", "field `txt`"] {
+            assert!(
+                refused.stderr.contains(&format!("{told} can't be built with Spark")),
+                "{}",
+                refused.stderr
+            );
+        }
+        assert!(refused.stderr.contains("| "), "the lines are shown: {}", refused.stderr);
+        assert!(refused.stderr.contains("3 mistakes in"), "{}", refused.stderr);
+    }
+    let mistakes = scratch.hivecast(["check", "--json"]).json()["error"]["mistakes"].clone();
+    let lines: Vec<u64> =
+        mistakes.as_array().unwrap().iter().map(|mistake| mistake["line"].as_u64().unwrap()).collect();
+    assert_eq!((lines[1], lines[2]), (lines[0] + 1, lines[0] + 2), "{mistakes}");
+    let doctor = scratch.hivecast(["doctor"]);
+    assert!(doctor.stdout.contains("3 mistakes in the feed"), "{}", doctor.stdout);
+}
+
+/// As the embedded engine refuses it, and before anybody is asked.
+#[test]
+fn too_little_memory_is_refused_whatever_builds() {
+    let scratch = Scratch::sampled(50);
+    use_engine(&scratch, "sc://127.0.0.1:1");
+    for explain in [&[][..], &["--explain"]] {
+        let line = [&["build", "--load-date", DAYS[0], "--memory", "1MiB"], explain].concat();
+        let said = scratch.hivecast(line).failed(2);
+        assert!(said.contains("a memory limit of 1 MiB is too small to work with"), "{said}");
+        assert!(said.contains("help: run with --memory 64MiB or more"), "{said}");
+    }
+}
+
 #[test]
 fn files_that_spark_reads_otherwise_are_told_by_check() {
     let scratch = Scratch::example();

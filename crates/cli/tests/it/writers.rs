@@ -351,6 +351,33 @@ fn another_number_of_writers_in_the_middle_of_an_edition_is_refused() {
     assert_eq!(manifests_in_files(&machines, DAYS[0]), 1);
 }
 
+/// What is told to be run must not be a conflict; and a part counts in the history as what it is.
+#[test]
+fn the_writers_that_are_lacking_are_named() {
+    let machines = Machines::in_a_directory();
+    machines.run(1, "1/2", DAYS[0], &[]).succeeded();
+    let said = machines.scratch.finish(machines.spawn(1, &["--env", "many", "verify"], None)).failed(20);
+    assert!(said.contains("--writer 2/2` sends the rest"), "{said}");
+    machines.run(2, "2/2", DAYS[0], &[]).succeeded();
+    let part = machines.run(1, "1/2", DAYS[1], &[]).succeeded().json()["runs"][0].clone();
+    assert_eq!(part["outcome"], "part_published");
+    let told_by = |command: &[&str]| {
+        let args = [&["--env", "many"], command].concat();
+        machines.scratch.finish(machines.spawn(1, &args, None)).succeeded().stdout
+    };
+    let rest = format!("`hivecast publish --load-date {} --writer 2/2` sends the rest", DAYS[1]);
+    for command in [&["verify", "--json"][..], &["doctor"]] {
+        let told = told_by(command);
+        assert!(told.contains(&rest), "{command:?}: {told}");
+    }
+    let runs: Value = serde_json::from_str(&told_by(&["runs", "--json"])).unwrap();
+    let last = runs["runs"].as_array().unwrap().iter().rfind(|run| run["outcome"] == "part_published");
+    assert_eq!(last.unwrap()["documents"], part["publish"]["documents"], "{runs}");
+    assert!(part["publish"]["documents"].as_u64() < part["edition"]["documents"].as_u64());
+    machines.run(2, "2/2", DAYS[1], &[]).succeeded();
+    assert!(!told_by(&["doctor"]).contains("sends the rest"));
+}
+
 #[test]
 fn whoever_comes_after_a_crash_between_the_last_part_and_the_manifest_writes_it() {
     for (point, heir) in [("publish.all_done", 1), ("publish.finishing", 2), ("publish.before_last_word", 1)]

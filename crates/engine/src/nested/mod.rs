@@ -24,6 +24,7 @@ use crate::nodes::{Arity, ChildPlan, NodePlan};
 use crate::plan::Plan;
 use crate::query_gates::{self, QueryFindings};
 
+pub use crate::embedded::check_memory;
 pub use crate::query_gates::AskSql;
 pub use assemble::{assemble, lacks_memory, part_budget};
 pub use quarantine::Quarantine;

@@ -12,7 +12,7 @@ use arrow_schema::{DataType, Fields, SchemaRef};
 
 use crate::binder::{BindError, Binder};
 use crate::column_type::UNREADABLE;
-use crate::diagnostic::{Diagnostics, Mistakes};
+use crate::diagnostic::{Diagnostic, Diagnostics, Mistakes};
 use crate::document::node_fields;
 use crate::model::{Feed, Span, Sql};
 use crate::nearest::{did_you_mean, nearest, quoted_list};
@@ -36,6 +36,14 @@ pub struct Checked {
     pub key_type: DataType,
     /// The feed's file, for messages about rows that point into it.
     pub source: SourceText,
+}
+
+impl Checked {
+    /// Fails with what an engine can't do of the feed, where that is anything: mistakes like those of the
+    /// feed itself, in the order of the file.
+    pub fn refuse(&self, mistakes: Vec<Diagnostic>) -> Result<(), Diagnostics> {
+        Mistakes(mistakes).into_result(&self.source, ())
+    }
 }
 
 /// Whether parts of the feed were left out because they were mistaken.

@@ -124,6 +124,18 @@ fn settings_that_differ_and_single_copies_are_warned_of() {
     );
 }
 
+/// Who makes the topic is told as well as who comes later.
+#[test]
+fn single_copies_are_warned_of_when_the_topic_is_made() {
+    let spec = spec("weak", 1);
+    let (warnings, cancel) = (Warnings::default(), Cancel::default());
+    let context = Context { sink: &warnings, cancel: &cancel, clock: &SystemClock };
+    drop(target(&[]).open(&spec, Slot::FIRST, &context).expect("a session"));
+    let told = warnings.0.into_inner().expect("not poisoned");
+    let weak = format!("topic {} has replication factor 1", spec.topic);
+    assert!(told.iter().any(|warning| warning.starts_with(&weak)), "{told:?}");
+}
+
 #[test]
 fn a_topic_is_created_with_its_settings_and_limits() {
     let mut spec = spec("created", 2);

@@ -28,6 +28,18 @@ pub enum Standing {
     Overtaken,
 }
 
+/// Which writers are to run so that what is begun becomes complete; none where one publishes it alone. Where
+/// every part is committed and the manifest is not, any writer writes it.
+pub fn lacking(ledger: &Ledger, begun: &Progress) -> Vec<WriterId> {
+    let Some(set) = begun.set.filter(|_| begun.writer.of > 1) else { return Vec::new() };
+    let indices = match standing(ledger, set.number) {
+        Standing::ToCome(indices) => indices,
+        Standing::AllDone(_) => vec![begun.writer.index],
+        Standing::Complete(_) | Standing::Overtaken => Vec::new(),
+    };
+    indices.into_iter().map(|index| WriterId { index, ..begun.writer }).collect()
+}
+
 /// How the set of this number stands.
 pub fn standing(ledger: &Ledger, number: u64) -> Standing {
     if let Some(manifest) = ledger.manifests.values().find(|manifest| manifest.set == Some(number)) {

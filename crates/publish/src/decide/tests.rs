@@ -363,7 +363,12 @@ fn a_topic_that_lost_records() {
     given.gives(23, "b", BOTH, &start(&["a"]));
     given.ends = vec![9];
     // What is left of the old records needs its tombstones.
-    given.conflict(23, "b", "ends at offset 9, and the ledger speaks of offset 9", &["a"]);
+    given.conflict(
+        23,
+        "b",
+        "has no records from offset 9 on, and the ledger says that one was committed at offset 9",
+        &["a"],
+    );
     given.conflict(22, "a", "lost records", &[]);
     let mut given = Given::ledger([Begun(progress(22, "a", &["z"], 3))]);
     given.ends = vec![2];
@@ -502,7 +507,12 @@ fn what_speaks_against_an_edition_is_told_to_every_writer() {
 fn records_of_any_part_that_are_gone_are_missed() {
     let mut given = Given::ledger([part(1, 2, 1, Stage::Open, 3), part(2, 2, 1, Stage::Open, 20)].map(Begun));
     (given.writer, given.ends) = (WriterId { index: 1, of: 2 }, vec![20]);
-    given.conflict(22, "a", "ends at offset 20, and the ledger speaks of offset 20", &["z"]);
+    given.conflict(
+        22,
+        "a",
+        "has no records from offset 20 on, and the ledger says that one was committed at offset 20",
+        &["z"],
+    );
 }
 
 #[test]

@@ -138,7 +138,7 @@ fn a_partition_file_that_was_cut_is_a_conflict() {
     truncate(&topic.partition(0), kept as u64 + 10);
     is_conflict(
         &topic.try_publish("e23", Mode::Normal).expect_err("a refusal"),
-        "partition 0 ends at offset",
+        "partition 0 has no records from offset",
     );
     is_conflict(&topic.try_publish("e22", Mode::Normal).expect_err("a refusal"), "lost records");
     let summary = topic.try_publish("e23", Mode::Replace).expect("replaced");
