@@ -94,7 +94,6 @@ pub(crate) fn is_same(plan: &Plan, server: Server, root: &Path) -> bool {
 
 /// How two editions differ; none where they don't.
 pub(crate) fn difference(feed: &Feed, embedded: &Edition, spark: &Edition) -> Option<String> {
-    let (expected, actual) = (&embedded.description, &spark.description);
     let verdicts = |edition: &Edition| -> Vec<(String, String, Outcome, u64)> {
         let gates = edition.description.gates.iter();
         gates.map(|gate| (gate.gate.clone(), gate.measured.clone(), gate.outcome, gate.quarantined)).collect()
