@@ -25,7 +25,7 @@ const DOCUMENT_FACTOR: f64 = 3.0;
 /// Gathers the facts of a plan.
 pub(crate) fn facts(plan: &Plan, look: Look, history: &[PastRun], context: &Context<'_>) -> Result<Facts> {
     let levels = survey(plan, look, context)?;
-    let last = history.iter().rev().find_map(|run| whole_work(run));
+    let last = history.iter().rev().find_map(whole_work);
     // Of the rows that were read, so many became documents.
     let share = last.filter(|work| work.rows > 0.0).map(|work| work.documents / work.rows);
     let read: u64 = levels.iter().filter_map(|level| level.read).sum();
