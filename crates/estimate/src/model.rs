@@ -141,7 +141,7 @@ static MEMORY_OF_ROWS: [Term; 5] = [
 static MEMORY_OF_PASSES: [Term; 5] = [
     term("program", "once", |_| 1.0, 60.0 * MIB),
     term("workers", "threads", |load| load.threads, 24.0 * MIB),
-    term("limit", "bytes of the limit", |load| load.limit_bytes, 0.35),
+    term("limit", "bytes of the limit", |load| load.limit_bytes, 0.45),
     term(
         "parts",
         "doublings of the limit",
