@@ -375,6 +375,10 @@ pub(crate) struct ClusterArgs {
     #[arg(long, value_name = "SIZE", value_parser = crate::machine::parse_size, default_value = "1GiB", requires = "nodes")]
     pub(crate) yarn_increment: u64,
 
+    /// The largest container that YARN hands out: yarn.scheduler.maximum-allocation-mb [default: any]
+    #[arg(long, value_name = "SIZE", value_parser = crate::machine::parse_size, requires = "nodes")]
+    pub(crate) yarn_maximum: Option<u64>,
+
     /// Where the driver runs, with the Spark Connect server in it
     #[arg(long, value_enum, default_value_t = DriverOn::Node, requires = "nodes")]
     pub(crate) driver_on: DriverOn,

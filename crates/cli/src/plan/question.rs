@@ -64,7 +64,8 @@ fn cluster(args: &ClusterArgs) -> Option<Cluster> {
     let (nodes, cores, memory) = (args.nodes?, args.node_cores?, args.node_memory?);
     let manager = match args.manager {
         ManagerArg::Yarn => {
-            Manager::Yarn { minimum: args.yarn_increment, increment: args.yarn_increment, maximum: None }
+            let (minimum, increment) = (args.yarn_increment, args.yarn_increment);
+            Manager::Yarn { minimum, increment, maximum: args.yarn_maximum }
         }
         ManagerArg::Kubernetes => Manager::Kubernetes,
         ManagerArg::Standalone => Manager::Standalone,

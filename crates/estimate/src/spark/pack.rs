@@ -92,6 +92,11 @@ impl Room {
         Room { cores, memory: self.memory.saturating_add(other.memory) }
     }
 
+    /// The least that holds either.
+    fn or(self, other: Room) -> Room {
+        Room { cores: self.cores.max(other.cores), memory: self.memory.max(other.memory) }
+    }
+
     /// How many of `each` it holds.
     fn holds(self, each: Room) -> u32 {
         let by_memory = self.memory.checked_div(each.memory).unwrap_or(u64::MAX);
@@ -227,8 +232,6 @@ pub fn pack(cluster: &Cluster, executor: &Executor, driver: &Driver) -> Result<P
         DriverPlace::OnANode => driver_room(cluster.manager, driver),
     };
     let master = cluster.manager.application_master().unwrap_or_default();
-    fits(cluster, Tenant::Driver, beside, Room::default())?;
-    fits(cluster, Tenant::ApplicationMaster, master, Room::default())?;
     // One executor is left wherever the master is if the master's node has room for it, unless there is a node
     // that neither of them is on.
     let in_the_way = match cluster.nodes {
@@ -236,7 +239,14 @@ pub fn pack(cluster: &Cluster, executor: &Executor, driver: &Driver) -> Result<P
         2 if cluster.driver == DriverPlace::OnANode => master,
         _ => Room::default(),
     };
-    fits(cluster, Tenant::Executor, room, in_the_way)?;
+    // One node may have to hold several of them, and all of them some node each.
+    let all = match cluster.nodes {
+        1 => beside.and(master).and(room),
+        _ => beside.or(master).or(room.and(in_the_way)),
+    };
+    fits(cluster, Tenant::Driver, beside, Room::default(), all)?;
+    fits(cluster, Tenant::ApplicationMaster, master, Room::default(), all)?;
+    fits(cluster, Tenant::Executor, room, in_the_way, all)?;
     let per_node = cluster.free(Room::default()).holds(room);
     Ok(Packing { executor: room, per_node, executors: total(cluster, room, beside, master) })
 }
@@ -261,18 +271,20 @@ fn total(cluster: &Cluster, executor: Room, driver: Room, master: Room) -> u32 {
     together.min(apart)
 }
 
-/// Whether a node has room for `tenant` beside what is taken of it.
-fn fits(cluster: &Cluster, tenant: Tenant, room: Room, taken: Room) -> Result<(), TooSmall> {
-    let left = cluster.free(taken);
-    let all = room.and(taken);
+/// Whether a node has room for `tenant` beside what is taken of it. Where it has not, what would do is what has room
+/// for `all`, so that the next tenant is not short then.
+fn fits(cluster: &Cluster, tenant: Tenant, room: Room, taken: Room, all: Room) -> Result<(), TooSmall> {
+    let (left, empty) = (cluster.free(taken), cluster.free(Room::default()));
+    if left.cores >= room.cores && left.memory >= room.memory {
+        return Ok(());
+    }
     let would_do = all.cores.saturating_add(cluster.reserved_cores);
     let cores = Lack { needed: room.cores, left: left.cores, would_do };
     let memory = Lack { needed: room.memory, left: left.memory, would_do: node_memory(cluster, all.memory) };
-    let short = match (left.cores < room.cores, left.memory < room.memory) {
-        (true, true) => Short::CoresAndMemory(cores, memory),
+    let short = match (empty.cores < all.cores, empty.memory < all.memory) {
         (true, false) => Short::Cores(cores),
         (false, true) => Short::Memory(memory),
-        (false, false) => return Ok(()),
+        _ => Short::CoresAndMemory(cores, memory),
     };
     Err(TooSmall::Node(tenant, short))
 }

@@ -143,9 +143,7 @@ proptest! {
         driver in drivers(),
     ) {
         cluster.reserved_memory = stated.unwrap_or(cluster.reserved_memory);
-        // The driver and the master are looked at first, so that each of the three may be short in turn.
-        for _ in 0..3 {
-            let Err(TooSmall::Node(_, short)) = pack(&cluster, &executor, &driver) else { break };
+        if let Err(TooSmall::Node(_, short)) = pack(&cluster, &executor, &driver) {
             let (cores, memory) = match short {
                 Short::Cores(lack) => (lack.would_do, cluster.node_memory),
                 Short::Memory(lack) => (cluster.node_cores, lack.would_do),
