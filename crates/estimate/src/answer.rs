@@ -208,8 +208,12 @@ fn day(facts: &Facts) -> Vec<Quantity> {
             "" => "rows of documents".to_owned(),
             path => format!("rows of {path}"),
         };
-        let more =
-            format!("; after `where`, of {} {}", level.table, percent(level.rows.value, level.read.value));
+        let more = match level.rows.value == level.read.value {
+            true => format!("; all of {}", level.table),
+            false => {
+                format!("; after `where`, {} of {}", percent(level.rows.value, level.read.value), level.table)
+            }
+        };
         quantities.push(counted(name, Unit::Count, &level.rows, &more));
         let name = match level.path.as_str() {
             "" => "memory of documents".to_owned(),

@@ -214,17 +214,17 @@ fn the_table_of_a_day() {
     rows of addresses                           3,000,000                          by the files' footers; 148.8
                                                                                    MiB in 16 files
     rows of documents                             900,000                          by a scan of the keys; after
-                                                                                   `where`, of accounts 90.000 %
+                                                                                   `where`, 90.000 % of accounts
     memory of documents                         171.7 MiB  154.5 MiB to 206.0 MiB  900,000 x 200 B a row of the
                                                                                    columns that are read, by the …
-    rows of partyRelations                      2,500,000                          by a scan of the keys; after
-                                                                                   `where`, of parties 100.000 %
+    rows of partyRelations                      2,500,000                          by a scan of the keys; all of
+                                                                                   parties
     memory of partyRelations                    286.1 MiB  257.5 MiB to 343.3 MiB  2,500,000 x 120 B a row of the
                                                                                    columns that are read, by the …
     largest key of partyRelations                   1,204                          by a scan of the keys; the next
                                                                                    have 1,101, 987
-    rows of partyRelations.partyAddress         3,000,000                          by a scan of the keys; after
-                                                                                   `where`, of addresses 100.000 %
+    rows of partyRelations.partyAddress         3,000,000                          by a scan of the keys; all of
+                                                                                   addresses
     memory of partyRelations.partyAddress       515.0 MiB  463.5 MiB to 618.0 MiB  3,000,000 x 180 B a row of the
                                                                                    columns that are read, by the …
     largest key of partyRelations.partyAddress         64                          by a scan of the keys; the next
