@@ -76,7 +76,7 @@ pub(crate) enum Command {
     Build(BuildCommand),
     /// Build, gate, send exactly once, and verify what arrived
     Publish(PublishArgs),
-    /// Estimate what a load_date needs, before it is run: memory, executors, cores, wall time, money
+    /// Estimate what a load_date will need: memory, executors, cores, time, money; send nothing
     Plan(PlanArgs),
     /// Read back what was published and compare it with its manifest
     Verify(VerifyArgs),

@@ -19,6 +19,7 @@ fn help_names_every_command_and_exit_code() {
       preview  Print documents; send nothing
       build    Build the edition and hold it against its gates; send nothing
       publish  Build, gate, send exactly once, and verify what arrived
+      plan     Estimate what a load_date will need: memory, executors, cores, time, money; send nothing
       verify   Read back what was published and compare it with its manifest
       tables   Show what the warehouse, or --feed, has: tables, formats, days, rows, bytes, readiness
       runs     List past runs
