@@ -69,7 +69,7 @@ fn tokens_and_certificates_are_checked_and_no_token_is_told() {
     assert!(untrusted.contains("certificate") && untrusted.contains("UnknownIssuer"), "{untrusted}");
     assert!(untrusted.contains("SSL_CERT_FILE"), "{untrusted}");
     let plain_is_no_tls = outcome(&format!("{plain}/;use_ssl=true;token={TOKEN}"));
-    assert!(plain_is_no_tls.starts_with(&format!("{:?}: ", Class::Infrastructure)), "{plain_is_no_tls}");
+    assert!(plain_is_no_tls.starts_with(&format!("{:?}: ", Class::Usage)), "{plain_is_no_tls}");
     assert!(plain_is_no_tls.contains("nothing speaks TLS there"), "{plain_is_no_tls}");
     // The variable is the process's: another process has it.
     let trusted = |address: &str| {

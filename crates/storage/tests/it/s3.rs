@@ -92,8 +92,9 @@ fn a_put_that_is_cut_off_leaves_nothing() {
 fn a_bucket_that_is_not_there_and_settings_that_do_not_fit() {
     let place = Place::at("s3://no-such-bucket/x", Settings { s3: s3_settings(), ..Settings::default() });
     let error = place.storage.list(&place.root).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
-    assert!(error.to_string().contains("s3://no-such-bucket/x"), "{error}");
+    // A mistake in the project file, which no time mends: what may still come is `NotFound`.
+    assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+    assert!(error.to_string().contains("no-such-bucket"), "{error}");
 
     let location = Location::parse("s3://bucket/x").unwrap();
     for s3 in [
