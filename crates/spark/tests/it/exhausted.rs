@@ -37,7 +37,7 @@ fn executors_killed_by_too_little_memory() {
     });
     let root = tempfile::tempdir().unwrap();
     // Of each word a text that is longer than an executor's memory.
-    let plan = export_for(root.path(), 3, 1, "word", "md5(repeat(word, 200000000))");
+    let plan = export_for(root.path(), 3, 1, "word", "md5(repeat(word, 900000000))");
     let store = root.path().join("store");
     let fault = build_in(&store, &engine(server.address()), &plan, &Silent, &Cancel::default()).unwrap_err();
     assert_infrastructure(&fault, " at 127.0.0.1:", "more memory");
