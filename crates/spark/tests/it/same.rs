@@ -157,7 +157,11 @@ fn other_formats_are_refused_by_their_tables_name() {
     let feed = CONTRACTS.to_owned();
     let plan = plan(&feed, root.path(), DATE.parse().unwrap());
     let fault = hivecast_spark::check(&plan.checked, &plan.inputs).unwrap_err();
-    assert!(fault.chain().contains("table accounts can't be built with Spark: it has files that Spark reads"), "{}", fault.chain());
+    assert!(
+        fault.chain().contains("table accounts can't be built with Spark: it has files that Spark reads"),
+        "{}",
+        fault.chain()
+    );
 }
 
 const MAPS: &str = "
