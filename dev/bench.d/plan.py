@@ -66,7 +66,7 @@ class Days:
     def plan_cluster(self, percent):
         answer = self.json("plan", "--for", "build", "--load-date", self.days[percent], *CLUSTER)["cluster"]
         [point] = [point for point in answer["curve"] if point["cores"] == SPARK_CORES]
-        executor = answer["cheapest"]["shape"]["executor"]
+        executor = answer["fastest"]["shape"]["executor"]
         assert executor["cores"] == SPARK_CORES, "the heap is that of both tasks at once"
         return point["wall"], executor["heap"] / 2**20
 
