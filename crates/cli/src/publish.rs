@@ -149,6 +149,10 @@ impl<'a> Run<'a> {
     fn foresee(&self, plan: &Plan, purpose: Purpose, context: &Context<'_>) -> Result<Option<Foreseen>> {
         let engine = match self.project.spark()? {
             None => plan::Engine::Embedded,
+            // What is built already needs no cluster, and none is asked.
+            Some(_) if self.project.open_store()?.find(self.feed.name(), &plan.edition)?.is_some() => {
+                plan::Engine::Spark(None)
+            }
             // A server that can't say so can't build either, and that is told by the build.
             Some(endpoint) => {
                 plan::Engine::Spark(hivecast_spark::cores(&endpoint, context).unwrap_or_default())

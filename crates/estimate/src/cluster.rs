@@ -223,13 +223,6 @@ pub(crate) fn tasks(facts: &Facts) -> Tasks {
     Tasks { need, partitions: partitions as u32, rows, quantities }
 }
 
-/// The heap of a server that has its tasks in the driver (`local[N]`), in bytes.
-pub fn local_heap(facts: &Facts, cores: u32) -> u64 {
-    let tasks = tasks(facts);
-    let need = TaskNeed { outside_fixed: DRIVER_OWN_BYTES.max(EXECUTOR_OWN_BYTES) / 2, ..tasks.need };
-    crate::spark::heap_for(&need, cores, Fractions::default())
-}
-
 /// Plans a run on a cluster.
 pub(crate) fn cluster(
     facts: &Facts,

@@ -18,7 +18,7 @@ pub mod spark;
 mod tests;
 
 pub use answer::{ANSWER_VERSION, Answer, Choice, Chosen, Question, Section, ShownModel, answer};
-pub use cluster::{ClusterPlan, Dynamic, Met, Point, Sized, Wanted, local_heap};
+pub use cluster::{ClusterPlan, Dynamic, Met, Point, Sized, Wanted};
 pub use embedded::{Embedded, EmbeddedRule, Machine, Models, Purpose, Way, embedded, embedded_load};
 pub use facts::{Counted, FACTS_VERSION, Facts, LevelFacts, Source, TableFacts, Work};
 pub use model::{Basis, Load, Model, OBSERVATIONS_MAX, Observation, ShownTerm, Subject};

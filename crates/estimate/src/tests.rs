@@ -3,7 +3,7 @@
 use hivecast_run::format::bytes;
 use proptest::prelude::*;
 
-use crate::spark::{Cluster, DriverPlace, Manager};
+use crate::spark::{Cluster, DriverPlace, Fractions, Manager, heap_for};
 use crate::*;
 
 const GIB: u64 = 1 << 30;
@@ -47,6 +47,11 @@ fn facts(accounts: f64, largest: u64) -> Facts {
     }
 }
 
+/// An executor's heap for so many tasks at once.
+fn heap(facts: &Facts, cores: u32) -> u64 {
+    heap_for(&cluster::tasks(facts).need(), cores, Fractions::default())
+}
+
 fn machine(threads: u32) -> Machine {
     Machine { threads, memory_bytes: 64 * GIB, spill_free_bytes: None, limit_bytes: None }
 }
@@ -82,12 +87,12 @@ proptest! {
         let (few, many) = (need(&small), need(&large));
         prop_assert!(many.execution_per_task >= few.execution_per_task);
         prop_assert!(many.outside_per_task >= few.outside_per_task);
-        prop_assert!(local_heap(&large, 2) >= local_heap(&small, 2));
+        prop_assert!(heap(&large, 2) >= heap(&small, 2));
     }
 
     #[test]
     fn a_larger_key_never_needs_less(accounts in 1e4..1e8_f64, rows in 1..1_000_000_u64, more in 1..50_u64) {
-        let heap = |largest| local_heap(&facts(accounts, largest), 4);
+        let heap = |largest| heap(&facts(accounts, largest), 4);
         prop_assert!(heap(rows * more) >= heap(rows));
         // With more threads it may be less: fewer are then taken.
         let limit = |largest| answer(&question(facts(accounts, largest), 1, None, None)).embedded.limit_bytes;

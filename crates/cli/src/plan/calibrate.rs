@@ -274,3 +274,34 @@ fn within<T>(
         other => other.map(Some),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hivecast_run::{FixedClock, Silent};
+
+    use super::*;
+
+    /// What goes on until it is told to stop.
+    fn endless(context: &Context<'_>) -> Result<()> {
+        loop {
+            context.check_cancelled()?;
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn what_takes_longer_than_its_time_is_stopped_and_is_no_failure() {
+        let cancel = Cancel::default();
+        let context = Context { sink: &Silent, cancel: &cancel, clock: &FixedClock(0) };
+        assert!(within(Duration::ZERO, &context, &endless).unwrap().is_none());
+        assert_eq!(within(TIME_MAX, &context, &|_| Ok(7)).unwrap(), Some(7));
+    }
+
+    #[test]
+    fn who_interrupts_a_calibration_interrupts_the_command() {
+        let cancel = Cancel::default();
+        cancel.cancel();
+        let context = Context { sink: &Silent, cancel: &cancel, clock: &FixedClock(0) };
+        assert_eq!(within(TIME_MAX, &context, &endless).unwrap_err().class(), Class::Interrupted);
+    }
+}

@@ -82,7 +82,7 @@ pub(crate) struct Done<'a> {
     pub(crate) sent_bytes: Option<u64>,
     /// Whether it was read back.
     pub(crate) is_verified: bool,
-    /// The process's peak, where nothing ran in it before.
+    /// The most memory that the process held since the run began.
     pub(crate) peak_bytes: Option<u64>,
     /// How long steps took.
     pub(crate) steps: &'a [StepTime],
@@ -166,7 +166,7 @@ pub(super) fn calibrated(project: &Project, plan: &Plan, record: &Record) -> Pas
         started: rfc3339(CLOCK.now_ms()),
         command: CALIBRATE.to_owned(),
         env: project.env().to_owned(),
-        feed: plan.checked.feed.name.trim_end_matches(".calibration").to_owned(),
+        feed: plan.checked.feed.name.clone(),
         load_date: plan.inputs.load_date.to_string(),
         edition: None,
         outcome: "calibrated".to_owned(),

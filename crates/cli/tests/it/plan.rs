@@ -280,3 +280,32 @@ fn one_key_with_half_of_the_rows_is_told() {
     let notes = answer["notes"].to_string();
     assert!(notes.contains("one key has 11,9") && notes.contains("partyRelations"), "{notes}");
 }
+
+#[test]
+fn a_cluster_is_calibrated_where_it_says_its_cores() {
+    let scratch = Scratch::sampled(300);
+    let server = |name: &str| {
+        let address =
+            std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run with dev/with-services"));
+        let plain = "store: ./editions\n";
+        let before = scratch.read("hivecast.yaml");
+        let (head, rest) = before.split_once(plain).unwrap();
+        let rest: String = rest
+            .lines()
+            .filter(|line| !line.starts_with("    engine:"))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        scratch.write("hivecast.yaml", format!("{head}{plain}    engine: \"{address}\"\n{rest}"));
+    };
+    server("HIVECAST_TEST_SPARK");
+    let answer = plan(&scratch, &[CLUSTER.as_slice(), &["--calibrate", "--for", "build"]].concat());
+    assert_eq!(basis(&answer, "build_spark")["by"], "calibrated");
+    assert_eq!(basis(&answer, "build_embedded")["by"], "default", "it did not build here");
+    assert!(history(&scratch).iter().all(|run| run["record"]["load"]["cores"] == 2.0), "as the server has");
+    let left: Vec<String> = scratch.files("editions").into_keys().collect();
+    assert_eq!(left, ["contracts/runs.ndjson"], "no edition is left");
+    // Sail has no setting for it.
+    server("HIVECAST_TEST_SAIL");
+    let refused = scratch.hivecast(["plan", "--calibrate", "--load-date", DAYS[0]]).failed(2);
+    assert!(refused.contains("does not say how many cores"), "{refused}");
+}
