@@ -15,7 +15,7 @@ mod properties;
 
 pub use manager::Manager;
 pub use memory::{Fractions, Overhead, Regions, TaskNeed, heap_for, regions};
-pub use pack::{Candidate, Cluster, DriverPlace, Packing, Room, TooSmall, candidates, pack, preferred};
+pub use pack::{Candidate, Cluster, DriverPlace, Packing, Room, TooSmall, candidates, pack};
 pub use settings::{Allocation, Driver, Executor, Setting, Shape, settings};
 
 /// One mebibyte in bytes: the unit that Spark and its managers count memory in, also where they write `m` or `MB`.

@@ -309,13 +309,6 @@ pub struct Candidate {
     pub packing: Packing,
 }
 
-impl Candidate {
-    /// Tasks that run at once in the whole cluster.
-    pub fn tasks(&self) -> u32 {
-        self.executor.cores.saturating_mul(self.packing.executors)
-    }
-}
-
 /// All shapes of [`EXECUTOR_CORES`] that give each task what it needs and fit the cluster, by their cores. Where none
 /// does, the error is that of the smallest.
 pub fn candidates(
@@ -338,15 +331,6 @@ pub fn candidates(
         Some(error) if found.is_empty() => Err(error),
         _ => Ok(found),
     }
-}
-
-/// The candidate that runs the most tasks at once; of several the one nearest to [`USUAL_EXECUTOR_CORES`], then the
-/// one that takes less memory.
-pub fn preferred(candidates: &[Candidate]) -> Option<&Candidate> {
-    candidates.iter().min_by_key(|one| {
-        let memory = one.packing.executor.memory.saturating_mul(one.packing.executors.into());
-        (u32::MAX - one.tasks(), one.executor.cores.abs_diff(USUAL_EXECUTOR_CORES), memory)
-    })
 }
 
 #[cfg(test)]
@@ -403,14 +387,13 @@ mod tests {
     }
 
     #[test]
-    fn the_preferred_shape_runs_the_most_tasks() {
+    fn every_shape_that_fits_is_a_candidate() {
         let cluster = Cluster::new(10, 16, 64 * GIB, Manager::Kubernetes);
         let need = TaskNeed { execution_per_task: GIB, outside_per_task: GIB / 2, ..TaskNeed::default() };
         let all = candidates(&cluster, &need, &DRIVER, Fractions::default()).unwrap();
         assert_eq!(all.iter().map(|one| one.executor.cores).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 7, 8]);
-        let best = preferred(&all).unwrap();
-        assert_eq!((best.executor.cores, best.packing.executors, best.tasks()), (5, 30, 150));
-        assert_eq!(best.executor.heap, 8896 * MIB);
+        let usual = all.iter().find(|one| one.executor.cores == USUAL_EXECUTOR_CORES).unwrap();
+        assert_eq!((usual.packing.executors, usual.executor.heap), (30, 8896 * MIB));
         let tiny = Cluster::new(10, 16, GIB, Manager::Kubernetes);
         assert!(matches!(
             candidates(&tiny, &need, &DRIVER, Fractions::default()),
