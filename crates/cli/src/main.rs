@@ -1,6 +1,7 @@
 //! The `hivecast` binary: arguments resolved once, then one call. It wires the rooms together,
 //! and is the only place that knows them all; what they do, they know best.
 
+mod allocator;
 mod args;
 mod cancel;
 mod check;
@@ -40,6 +41,7 @@ use clap::Parser;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    allocator::keep_freed_memory();
     failure::report_panics_as_bugs();
     let cli = match args::Cli::try_parse() {
         Ok(cli) => cli,

@@ -1,25 +1,27 @@
 //! Joining a level with the level below it, by index: which child rows belong to which parent row.
 
+use std::ops::Range;
+
 use arrow_array::UInt64Array;
 use hashbrown::HashTable;
-use hivecast_run::{Context, Fault, Result};
+use hivecast_run::{Fault, Result};
 
+use crate::index::KeyIndex;
 use crate::keys::{KeyOrder, Keys};
 use crate::nodes::Arity;
+use crate::parallel::Workers;
 use crate::row_gates::plural;
 
-/// No group: the key holds a null, or nothing matches it.
+/// No parent: the key holds a null, or nothing matches it.
 const NONE: u32 = u32::MAX;
 
-/// How many child rows are grouped between two looks at whether the run should stop.
-const ROWS_PER_CHECK: usize = 1 << 20;
-
-/// The child rows of each parent row. Parents with equal keys share one group.
+/// The child rows of each parent row. Parents with equal keys share one group, which is the first one's.
 #[derive(Debug)]
 pub(crate) struct Groups {
-    /// For each parent row its group, or [`NONE`].
-    group_of_parent: Vec<u32>,
-    /// Where each group's rows start in `members`, and one more for the end.
+    /// For each parent row the first that has its key; none where that is each row itself.
+    firsts: Option<Vec<u32>>,
+    /// Where each parent row's group starts in `members`, and one more for the end. Rows that are not the first
+    /// of their key have none.
     starts: Vec<u32>,
     /// Child rows, group by group, each group in the order of its key.
     members: Vec<u32>,
@@ -75,71 +77,47 @@ pub(crate) struct Grouping<'a> {
 impl Groups {
     /// The child rows of a parent row.
     pub(crate) fn of(&self, parent: u32) -> &[u32] {
-        match self.group_of_parent[parent as usize] {
-            NONE => &[],
-            group => {
-                let group = group as usize;
-                &self.members[self.starts[group] as usize..self.starts[group + 1] as usize]
-            }
-        }
+        let first = self.firsts.as_ref().map_or(parent, |firsts| firsts[parent as usize]) as usize;
+        &self.members[self.starts[first] as usize..self.starts[first + 1] as usize]
     }
 
-    /// Bytes of the index itself.
-    pub(crate) fn bytes(&self) -> usize {
-        (self.group_of_parent.len() + self.starts.len() + self.members.len()) * size_of::<u32>()
-    }
-
-    /// Groups child rows by parent key: a hash table over the parents' keys, one probe for each child
-    /// row, a counting sort by group, then each group put into the order of its key.
-    pub(crate) fn build(grouping: &Grouping<'_>, context: &Context<'_>) -> Result<(Self, Findings)> {
+    /// Groups child rows by parent key: an index over the parents' keys, one look for each child row, a
+    /// counting sort by parent, then each group put into the order of its key. Every step is cut into pieces
+    /// that threads work on, and what they make does not hang on how many there are.
+    pub(crate) fn build(grouping: &Grouping<'_>, workers: Workers<'_>) -> Result<(Self, Findings)> {
         let parents = grouping.parents;
         row_number(parents.len())?;
         row_number(grouping.children.len())?;
-        let (table, group_of_parent, firsts) = group_parents(parents);
-        let live = firsts.len();
-        let dead = grouping.dead_parents.map(|dead| dead_table(dead));
+        let index = KeyIndex::build(parents, workers)?;
+        let dead = grouping.dead_parents.map(|dead| KeyIndex::build(dead, workers)).transpose()?;
+        let looked = workers
+            .run_pieces(grouping.children.len(), |rows| Ok(look_up(grouping, &index, dead.as_ref(), rows)))?;
 
         let mut findings = Findings::default();
+        let mut parent_of_child = Vec::with_capacity(looked.len());
         let mut strays = Strays::default();
-        let mut group_of_child = vec![NONE; grouping.children.len()];
-        let mut starts = vec![0u32; live + 1];
-        for (row, group_of_row) in group_of_child.iter_mut().enumerate() {
-            if row % ROWS_PER_CHECK == 0 {
-                context.check_cancelled()?;
-            }
-            let found = find(&table, &firsts, parents, grouping.children, row);
-            match found {
-                Some(group) => {
-                    *group_of_row = group;
-                    starts[group as usize + 1] += 1;
-                }
-                None => {
-                    note_orphan(grouping, dead.as_ref(), row, &mut findings);
-                    strays.note(grouping, row, &mut findings);
-                }
-            }
+        for piece in looked {
+            findings.take(piece.findings, grouping.examples);
+            piece.strays.iter().for_each(|row| strays.note(grouping, *row as usize, &mut findings));
+            parent_of_child.push(piece.parents);
         }
-        for group in 0..live {
-            starts[group + 1] += starts[group];
+        let shares = workers.shares(parents.len());
+        let sorted = workers.run(shares, |share| {
+            let range = parents.len() * share / shares..parents.len() * (share + 1) / shares;
+            Ok(sort_share(grouping, range, &parent_of_child))
+        })?;
+        let mut starts = Vec::with_capacity(parents.len() + 1);
+        let mut members = Vec::with_capacity(grouping.children.len());
+        for share in sorted {
+            let before = members.len() as u32;
+            starts.extend(share.starts.iter().take(share.starts.len() - 1).map(|start| before + start));
+            members.extend(share.members);
+            findings.take(share.findings, grouping.examples);
         }
-        let mut next = starts.clone();
-        let mut members = vec![0u32; starts[live] as usize];
-        for (row, group) in group_of_child.iter().enumerate() {
-            if *group != NONE {
-                let place = &mut next[*group as usize];
-                members[*place as usize] = row as u32;
-                *place += 1;
-            }
-        }
-        order_groups(grouping, &firsts, &starts, &mut members, &mut findings);
-        if !findings.ambiguous_rows.is_empty() {
-            leave_out(&findings.ambiguous_rows, &mut starts, &mut members);
-        }
-        Ok((Groups { group_of_parent, starts, members }, findings))
+        starts.push(members.len() as u32);
+        Ok((Groups { firsts: index.firsts(), starts, members }, findings))
     }
-}
 
-impl Groups {
     /// Groups that somebody else has joined: parent row `n` has the child rows between `offsets[n]` and
     /// `offsets[n + 1]`. Each group is put into the order of its key. `grouping` counts the child rows from
     /// the first that the offsets reach.
@@ -148,9 +126,25 @@ impl Groups {
         let first = offsets[0];
         let starts: Vec<u32> = offsets.iter().map(|offset| (offset - first) as u32).collect();
         let mut members: Vec<u32> = (0..row_number(grouping.children.len())?).collect();
-        let group_of_parent: Vec<u32> = (0..grouping.parents.len() as u32).collect();
-        order_groups(grouping, &group_of_parent, &starts, &mut members, &mut Findings::default());
-        Ok(Groups { group_of_parent, starts, members })
+        order_groups(grouping, 0, &starts, &mut members, &mut Findings::default());
+        Ok(Groups { firsts: None, starts, members })
+    }
+}
+
+impl Findings {
+    /// Adds what was found in the piece that follows.
+    fn take(&mut self, piece: Findings, examples: usize) {
+        let extend = |own: &mut Vec<String>, more: Vec<String>| {
+            let room = examples.saturating_sub(own.len());
+            own.extend(more.into_iter().take(room));
+        };
+        self.orphans += piece.orphans;
+        self.ambiguous += piece.ambiguous;
+        self.surplus += piece.surplus;
+        extend(&mut self.orphan_examples, piece.orphan_examples);
+        extend(&mut self.ambiguous_examples, piece.ambiguous_examples);
+        self.orphan_rows.extend(piece.orphan_rows);
+        self.ambiguous_rows.extend(piece.ambiguous_rows);
     }
 }
 
@@ -161,73 +155,80 @@ fn row_number(rows: usize) -> Result<u32> {
     })
 }
 
-type Table = HashTable<(u64, u32)>;
+/// What looking for the parents of some child rows gave.
+struct Looked {
+    /// For each row the first parent row that has its key, or [`NONE`].
+    parents: Vec<u32>,
+    /// The rows of a `one` that have none.
+    strays: Vec<u32>,
+    findings: Findings,
+}
 
-/// The distinct keys of the parents, each parent's group, and each group's first parent row.
-fn group_parents(parents: &Keys) -> (Table, Vec<u32>, Vec<u32>) {
-    let mut table = Table::with_capacity(parents.len());
-    let mut groups = vec![NONE; parents.len()];
-    let mut firsts: Vec<u32> = Vec::new();
-    for (row, group) in groups.iter_mut().enumerate() {
-        if parents.is_null(row) {
-            continue;
-        }
-        let hash = parents.hash(row);
-        let same = |entry: &(u64, u32)| {
-            entry.0 == hash && parents.equal(row, parents, firsts[entry.1 as usize] as usize)
-        };
-        *group = match table.find(hash, same) {
-            Some(entry) => entry.1,
-            None => {
-                let new = firsts.len() as u32;
-                table.insert_unique(hash, (hash, new), |entry| entry.0);
-                firsts.push(row as u32);
-                new
+fn look_up(
+    grouping: &Grouping<'_>,
+    index: &KeyIndex<'_>,
+    dead: Option<&KeyIndex<'_>>,
+    rows: Range<usize>,
+) -> Looked {
+    let mut looked =
+        Looked { parents: Vec::with_capacity(rows.len()), strays: Vec::new(), findings: Findings::default() };
+    for row in rows {
+        let found = index.find(grouping.children, row);
+        looked.parents.push(found.unwrap_or(NONE));
+        if found.is_none() {
+            note_orphan(grouping, dead, row, &mut looked.findings);
+            if grouping.arity == Arity::One {
+                looked.strays.push(row as u32);
             }
-        };
-    }
-    (table, groups, firsts)
-}
-
-fn find(table: &Table, firsts: &[u32], parents: &Keys, children: &Keys, row: usize) -> Option<u32> {
-    if children.is_null(row) {
-        return None;
-    }
-    let hash = children.hash(row);
-    let same = |entry: &(u64, u32)| {
-        entry.0 == hash && children.equal(row, parents, firsts[entry.1 as usize] as usize)
-    };
-    table.find(hash, same).map(|entry| entry.1)
-}
-
-/// Keys of rows that `where` left out.
-struct Dead<'a> {
-    keys: &'a Keys,
-    table: Table,
-}
-
-fn dead_table(keys: &Keys) -> Dead<'_> {
-    let mut table = Table::with_capacity(keys.len());
-    for row in 0..keys.len() {
-        if !keys.is_null(row) {
-            let hash = keys.hash(row);
-            table.insert_unique(hash, (hash, row as u32), |entry| entry.0);
         }
     }
-    Dead { keys, table }
+    looked
+}
+
+/// The groups of some parent rows that lie side by side.
+struct Sorted {
+    /// From 0.
+    starts: Vec<u32>,
+    members: Vec<u32>,
+    findings: Findings,
+}
+
+fn sort_share(grouping: &Grouping<'_>, range: Range<usize>, parent_of_child: &[Vec<u32>]) -> Sorted {
+    let own = |parent: u32| (parent as usize).checked_sub(range.start).filter(|place| *place < range.len());
+    let mut starts = vec![0u32; range.len() + 1];
+    for place in parent_of_child.iter().flatten().filter_map(|parent| own(*parent)) {
+        starts[place + 1] += 1;
+    }
+    for place in 0..range.len() {
+        starts[place + 1] += starts[place];
+    }
+    let mut next = starts.clone();
+    let mut members = vec![0u32; starts[range.len()] as usize];
+    for (row, parent) in parent_of_child.iter().flatten().enumerate() {
+        if let Some(place) = own(*parent) {
+            members[next[place] as usize] = row as u32;
+            next[place] += 1;
+        }
+    }
+    let mut findings = Findings::default();
+    order_groups(grouping, range.start, &starts, &mut members, &mut findings);
+    if !findings.ambiguous_rows.is_empty() {
+        leave_out(&findings.ambiguous_rows, &mut starts, &mut members);
+    }
+    Sorted { starts, members, findings }
 }
 
 /// Rows of a `one` that no parent asks for. Its key must be unique all the same: which of them would
 /// be taken must not hang on tomorrow's parents.
 #[derive(Default)]
 struct Strays {
-    table: Table,
+    table: HashTable<(u64, u32)>,
 }
 
 impl Strays {
     fn note(&mut self, grouping: &Grouping<'_>, row: usize, findings: &mut Findings) {
         let children = grouping.children;
-        if grouping.arity != Arity::One || children.is_null(row) {
+        if children.is_null(row) {
             return;
         }
         let hash = children.hash(row);
@@ -244,15 +245,11 @@ impl Strays {
     }
 }
 
-fn note_orphan(grouping: &Grouping<'_>, dead: Option<&Dead<'_>>, row: usize, findings: &mut Findings) {
+fn note_orphan(grouping: &Grouping<'_>, dead: Option<&KeyIndex<'_>>, row: usize, findings: &mut Findings) {
     let Some(dead) = dead else { return };
     let children = grouping.children;
-    if !children.is_null(row) {
-        let hash = children.hash(row);
-        let same = |entry: &(u64, u32)| entry.0 == hash && children.equal(row, dead.keys, entry.1 as usize);
-        if dead.table.find(hash, same).is_some() {
-            return;
-        }
+    if dead.find(children, row).is_some() {
+        return;
     }
     findings.orphans += 1;
     if grouping.orphans == Found::SetAside {
@@ -264,16 +261,17 @@ fn note_orphan(grouping: &Grouping<'_>, dead: Option<&Dead<'_>>, row: usize, fin
     }
 }
 
-/// Orders each group by its key and notes groups that the feed does not allow.
+/// Orders each group by its key and notes groups that the feed does not allow. The first group is that of
+/// parent row `first`.
 fn order_groups(
     grouping: &Grouping<'_>,
-    firsts: &[u32],
+    first: usize,
     starts: &[u32],
     members: &mut [u32],
     findings: &mut Findings,
 ) {
-    for (group, first) in firsts.iter().enumerate() {
-        let rows = &mut members[starts[group] as usize..starts[group + 1] as usize];
+    for (group, ends) in starts.windows(2).enumerate() {
+        let rows = &mut members[ends[0] as usize..ends[1] as usize];
         let number = |row: u32| grouping.numbers.map(|numbers| numbers.value(row as usize));
         let surplus = match grouping.order {
             None => {
@@ -295,7 +293,7 @@ fn order_groups(
             findings.ambiguous += 1;
             findings.surplus += surplus as u64;
             if findings.ambiguous_examples.len() < grouping.examples {
-                let key = grouping.parents.display(*first as usize);
+                let key = grouping.parents.display(first + group);
                 findings
                     .ambiguous_examples
                     .push(format!("{key} ({} too many)", plural(surplus as u64, "row")));
@@ -331,3 +329,7 @@ fn leave_out(rows: &[u32], starts: &mut [u32], members: &mut Vec<u32>) {
     }
     members.truncate(kept as usize);
 }
+
+#[cfg(test)]
+#[path = "group_tests.rs"]
+mod tests;

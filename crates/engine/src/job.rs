@@ -1,8 +1,7 @@
 //! What a build works with, whichever way it goes.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
@@ -16,6 +15,7 @@ use crate::group::{Found, Grouping, Groups};
 use crate::keys::{KeyOrder, Keys};
 use crate::masked::Masked;
 use crate::nodes::{Arity, ChildPlan, NodePlan};
+use crate::parallel::{Workers, lock};
 use crate::progress::Progress;
 use crate::read::{Reader, Rows};
 use crate::row_gates::{MAX_EXAMPLES, Repeated, RowGate, SetAside, Tally, row_json};
@@ -123,64 +123,35 @@ impl<'a> Job<'a> {
         reader: &Reader,
         each: &(dyn Fn(usize, &mut ReadPart<'_>) -> Result<T> + Sync),
     ) -> Result<Vec<T>> {
-        self.in_parallel(reader.parts(), |part| {
-            let mut tally = Tally::default();
-            let result = each(part, &mut |rows| {
-                reader.read(
-                    part,
-                    &mut tally,
-                    &|rows| self.progress.read(rows, self.context),
-                    &mut |mut batch| {
-                        self.context.check_cancelled()?;
-                        self.set_aside(node, std::mem::take(&mut batch.aside))?;
-                        std::mem::take(&mut batch.excluded)
-                            .into_iter()
-                            .try_for_each(|exclusion| self.aside.exclude(exclusion))?;
-                        rows(batch)
-                    },
-                )
-            })?;
-            self.found().level(node).tally.add(tally);
-            Ok(result)
-        })
+        self.workers().run(reader.parts(), |part| self.read_part(node, reader, part, |read| each(part, read)))
     }
 
-    /// Runs tasks 0 to `tasks` on all threads; their results in order. The first failure stops the
-    /// rest.
-    pub(crate) fn in_parallel<T: Send>(
+    /// Reads one part of a level's table.
+    pub(crate) fn read_part<T>(
         &self,
-        tasks: usize,
-        run: impl Fn(usize) -> Result<T> + Sync,
-    ) -> Result<Vec<T>> {
-        let next = AtomicUsize::new(0);
-        let results: Mutex<Vec<Option<T>>> = Mutex::new((0..tasks).map(|_| None).collect());
-        let failure: Mutex<Option<Fault>> = Mutex::new(None);
-        let work = || {
-            loop {
-                let task = next.fetch_add(1, Ordering::Relaxed);
-                if task >= tasks {
-                    return;
-                }
-                match self.context.check_cancelled().and_then(|()| run(task)) {
-                    Ok(result) => lock(&results)[task] = Some(result),
-                    Err(fault) => {
-                        next.store(tasks, Ordering::Relaxed);
-                        lock(&failure).get_or_insert(fault);
-                    }
-                }
-            }
-        };
-        std::thread::scope(|scope| {
-            for _ in 1..self.threads.min(tasks) {
-                scope.spawn(work);
-            }
-            work();
-        });
-        if let Some(fault) = lock(&failure).take() {
-            return Err(fault);
-        }
-        let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-        results.into_iter().map(|result| result.ok_or_else(|| Fault::bug("a task was lost"))).collect()
+        node: &NodePlan,
+        reader: &Reader,
+        part: usize,
+        each: impl FnOnce(&mut ReadPart<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let mut tally = Tally::default();
+        let result = each(&mut |rows| {
+            reader.read(part, &mut tally, &|rows| self.progress.read(rows, self.context), &mut |mut batch| {
+                self.context.check_cancelled()?;
+                self.set_aside(node, std::mem::take(&mut batch.aside))?;
+                std::mem::take(&mut batch.excluded)
+                    .into_iter()
+                    .try_for_each(|exclusion| self.aside.exclude(exclusion))?;
+                rows(batch)
+            })
+        })?;
+        self.found().level(node).tally.add(tally);
+        Ok(result)
+    }
+
+    /// All of the job's threads.
+    pub(crate) fn workers(&self) -> Workers<'_> {
+        Workers { threads: self.threads, context: self.context }
     }
 
     pub(crate) fn found(&self) -> std::sync::MutexGuard<'_, AllFindings> {
@@ -190,8 +161,17 @@ impl<'a> Job<'a> {
     /// Groups a child level's rows by its parent level's keys; writes down and sets aside what the
     /// gates find.
     pub(crate) fn group(&self, joining: Joining<'_>) -> Result<Groups> {
-        let Joining { parent, child, parent_slots, parent_len, dead, child_slots, child_numbers, level } =
-            joining;
+        let Joining {
+            parent,
+            child,
+            parent_slots,
+            parent_len,
+            dead,
+            child_slots,
+            child_numbers,
+            level,
+            threads,
+        } = joining;
         let pick = |slots: &[ArrayRef], wanted: &[usize]| -> Vec<ArrayRef> {
             wanted.iter().map(|slot| Arc::clone(&slots[*slot])).collect()
         };
@@ -219,7 +199,7 @@ impl<'a> Job<'a> {
             },
             examples: MAX_EXAMPLES,
         };
-        let (groups, mut findings) = Groups::build(&grouping, self.context)?;
+        let (groups, mut findings) = Groups::build(&grouping, Workers { threads, context: self.context })?;
         child.hide_keys(parent, &mut findings.orphan_examples, &mut findings.ambiguous_examples);
         self.set_rows_aside(level, &findings.orphan_rows, "orphans", "no row above has its key")?;
         self.set_rows_aside(
@@ -320,6 +300,8 @@ pub(crate) struct Joining<'a> {
     pub(crate) child_numbers: Option<&'a ArrayRef>,
     /// The child's level, for rows that are set aside.
     pub(crate) level: &'a Level<'a>,
+    /// Threads that join: one where others join other rows at the same time.
+    pub(crate) threads: usize,
 }
 
 /// What [`Job::group_listed`] takes.
@@ -365,8 +347,4 @@ pub(crate) fn slots_of<'l>(level: &'l Level<'_>) -> Result<&'l [ArrayRef]> {
         Content::Parts { slots, .. } => Ok(slots),
         Content::Whole(_) => Err(Fault::bug("a finished level has no slots")),
     }
-}
-
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

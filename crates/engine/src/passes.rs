@@ -19,7 +19,7 @@ use crate::cut::Cut;
 use crate::documents::Order;
 use crate::gather::{Child, Content, Level, taken};
 use crate::job::{ChildSlots, Job, Joining, slots_of};
-use crate::memory::SHARD_DOCUMENTS;
+use crate::memory::shard_count;
 use crate::nodes::{NodePlan, Part};
 use crate::spill::{Scatter, Spill, SpillWriter};
 use hivecast_sql::to_text;
@@ -212,7 +212,7 @@ impl<'a> Passes<'a, '_> {
         };
         let writer = self.spill(types.iter())?;
         let loads = self.loads(&carried, &below)?;
-        self.job.in_parallel(loads.len(), |index| {
+        self.job.workers().run(loads.len(), |index| {
             let level = self.load(node, &carried, &below, loads[index].clone())?;
             let mut scatter = writer.scatter(index, self.budget.scatter_bytes);
             for rows in batches(&level) {
@@ -248,9 +248,8 @@ impl<'a> Passes<'a, '_> {
         };
         let loads = self.loads(carried, &below)?;
         let rows = self.job.found().level(root).tally.rows;
-        let shards =
-            usize::try_from(rows).unwrap_or(usize::MAX).div_ceil(SHARD_DOCUMENTS).max(self.job.threads);
-        self.job.in_parallel(shards, |shard| {
+        let shards = shard_count(rows, self.job.threads);
+        self.job.workers().run(shards, |shard| {
             let mut writer = self.writer.shard(shard as u32, &root.fields)?;
             for load in &loads[loads.len() * shard / shards..loads.len() * (shard + 1) / shards] {
                 let level = self.load(root, carried, &below, load.clone())?;
@@ -331,6 +330,7 @@ impl<'a> Passes<'a, '_> {
                 child_slots: ChildSlots { on: &rows[..child.node.on.len()], key: key.as_ref() },
                 child_numbers: numbers.as_ref(),
                 level: &level,
+                threads: 1,
             })?;
             children.push(Child::Linked { groups, level: Box::new(level) });
         }

@@ -12,10 +12,11 @@ use hivecast_run::{Context, Fault, Result};
 
 use crate::documents::Order;
 use crate::gather::{Child, Content, Level};
-use crate::job::{ChildSlots, Job, Joining, Nowhere, lock, slots_of};
+use crate::job::{ChildSlots, Job, Joining, Nowhere, slots_of};
 use crate::keys::Keys;
 use crate::masked::Masked;
 use crate::nodes::NodePlan;
+use crate::parallel::lock;
 use crate::plan::{Plan, Preview, Selection};
 use crate::progress::Progress;
 use crate::query_gates;
@@ -143,6 +144,7 @@ fn load<'a>(job: &Job<'a>, node: &'a NodePlan, keep: &Keep<'_>) -> Result<Level<
             child_slots: ChildSlots { on: &on, key: child.node.key.map(|key| &child_slots[key]) },
             child_numbers: None,
             level: &level,
+            threads: job.threads,
         })?;
         Ok(Child::Linked { groups, level: Box::new(level) })
     });

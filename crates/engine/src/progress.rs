@@ -9,8 +9,8 @@ use arrow_array::{Array, StructArray};
 use arrow_select::filter::filter;
 use hivecast_run::{Context, Event, Fault, Result, Step, Unit};
 
-use crate::job::lock;
 use crate::nodes::{Arity, NodePlan, Part};
+use crate::parallel::lock;
 
 /// Counted by all threads of a build.
 #[derive(Debug, Default)]

@@ -7,10 +7,11 @@ use hashbrown::HashMap;
 use hivecast_run::{Context, Fault, Result};
 use hivecast_sql::RowSource;
 
-use crate::job::{Job, Nowhere, lock};
+use crate::job::{Job, Nowhere};
 use crate::keys::Keys;
 use crate::masked::Masked;
 use crate::nodes::{Arity, NodePlan};
+use crate::parallel::lock;
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::read::Reader;

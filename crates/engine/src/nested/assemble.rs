@@ -15,7 +15,7 @@ use crate::embedded::{self, changed_or, description, into_findings, least_memory
 use crate::findings::AllFindings;
 use crate::gather::{Child, Content, Level};
 use crate::job::Job;
-use crate::memory::SHARD_DOCUMENTS;
+use crate::memory::shard_count;
 use crate::nested::level::level_of;
 use crate::nested::{Joined, LevelCounts, Nesting, Parts, Quarantine};
 use crate::nodes::NodePlan;
@@ -105,9 +105,8 @@ fn hide_examples(root: &NodePlan, node: &NodePlan, counts: &mut LevelCounts) {
 fn shards(plan: &Plan, job: &Job<'_>, joined: &Joined<'_>, writer: &EditionWriter) -> Result<()> {
     let parts = joined.parts.count() as usize;
     let expected = job.found().level(job.root).tally.rows;
-    let shards = usize::try_from(expected).unwrap_or(usize::MAX).div_ceil(SHARD_DOCUMENTS);
-    let shards = shards.max(job.threads).min(parts.max(1));
-    let loaded = job.in_parallel(shards, |shard| {
+    let shards = shard_count(expected, job.threads).min(parts.max(1));
+    let loaded = job.workers().run(shards, |shard| {
         let range = parts * shard / shards..parts * (shard + 1) / shards;
         shard_of(plan, job, joined.parts, writer, shard as u32, range)
     })?;
