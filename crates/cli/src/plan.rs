@@ -7,7 +7,7 @@ mod learn;
 mod question;
 
 use hivecast_engine::{Look, Plan};
-use hivecast_estimate::{Answer, Facts, Record, answer};
+use hivecast_estimate::{Answer, Facts, Server, answer};
 use hivecast_report::{PastRun, plan_history, plan_page, plan_table};
 use hivecast_run::{Context, Fault, Result};
 
@@ -32,9 +32,10 @@ const RUNS_MAX: usize = 200;
 struct Known {
     facts: Facts,
     history: Vec<PastRun>,
-    calibration: Vec<Record>,
     /// Where spill files go; none where the run will be on another machine.
     spill_free_bytes: Option<u64>,
+    /// The Spark server that the environment builds with.
+    server: Option<Server>,
     notes: Vec<String>,
 }
 
@@ -87,8 +88,8 @@ fn show(args: &PlanArgs, console: &Console, answer: &Answer) -> Result<()> {
 
 fn known_from_file(file: &std::path::Path) -> Result<Known> {
     let facts = files::read_facts(file)?;
-    let (history, calibration, notes) = (Vec::new(), Vec::new(), Vec::new());
-    Ok(Known { facts, history, calibration, spill_free_bytes: None, notes })
+    let (history, notes) = (Vec::new(), Vec::new());
+    Ok(Known { facts, history, spill_free_bytes: None, server: None, notes })
 }
 
 fn known_from_warehouse(global: &Global, args: &PlanArgs, context: &Context<'_>) -> Result<Known> {
@@ -101,19 +102,34 @@ fn known_from_warehouse(global: &Global, args: &PlanArgs, context: &Context<'_>)
     };
     let day = Calendar::of(&feed.feed, &latest).single(args.load_date)?;
     let plan = edition::plan(&project, &feed, day, None, Resources::of(&args.resources), context)?;
-    let history = past_runs(&project, &feed, context)?;
+    let mut history = past_runs(&project, &feed, context)?;
     let look = if args.quick { Look::Files } else { Look::Keys };
     let facts = facts::facts(&plan, look, &history, context)?;
     let mut notes = Vec::new();
-    let calibration = match args.calibrate {
-        true => calibrate::calibrate(&calibrate::command(global, args, day), context, &mut notes)?,
-        false => Vec::new(),
-    };
-    // Later plans, of other days too, learn from them as from any run.
-    let file = History::new(&project.store_dir()?, feed.name());
-    calibration.iter().for_each(|record| file.add(&learn::calibrated(&project, &plan, record), context));
+    if args.calibrate {
+        let records = calibrate::calibrate(&calibrate::command(global, args, day), context, &mut notes)?;
+        let runs: Vec<PastRun> =
+            records.iter().map(|record| learn::calibrated(&project, &plan, record)).collect();
+        // Later plans, of other days too, learn from them as from any run.
+        let file = History::new(&project.store_dir()?, feed.name());
+        runs.iter().for_each(|run| file.add(run, context));
+        history.extend(runs);
+    }
     let spill_free_bytes = machine::free_space(&plan.spill);
-    Ok(Known { facts, history, calibration, spill_free_bytes, notes })
+    let server = server(&project, context, &mut notes)?;
+    Ok(Known { facts, history, spill_free_bytes, server, notes })
+}
+
+/// The Spark server that the environment builds with, if it does. A plan is of use also while it is away.
+fn server(project: &Project, context: &Context<'_>, notes: &mut Vec<String>) -> Result<Option<Server>> {
+    let Some(endpoint) = project.spark()? else { return Ok(None) };
+    match hivecast_spark::cores(&endpoint, context) {
+        Ok(cores) => Ok(Some(Server { cores })),
+        Err(fault) => {
+            notes.push(format!("nothing is foretold of this environment's Spark server: {}", fault.chain()));
+            Ok(None)
+        }
+    }
 }
 
 /// Builds one share of the keys and prints its record, or `null` where its time was over first.

@@ -11,9 +11,11 @@ use hivecast_run::{Fault, Result};
 
 use crate::gather::structure;
 
+/// Bytes of one text or binary value's view; its bytes come on top.
+const VIEW_BYTES: usize = 16;
+
 /// Bytes that an array's own rows need, whatever larger buffers it looks into.
 pub(crate) fn bytes_of(array: &ArrayRef) -> usize {
-    const VIEW_BYTES: usize = 16;
     let nulls = array.nulls().map_or(0, |nulls| nulls.len().div_ceil(8));
     nulls
         + match array.data_type() {
@@ -33,6 +35,16 @@ pub(crate) fn bytes_of(array: &ArrayRef) -> usize {
             }
             _ => array.to_data().get_slice_memory_size().unwrap_or_else(|_| array.get_buffer_memory_size()),
         }
+}
+
+/// Bytes of one value in memory, without those of texts and of lists' elements.
+pub(crate) fn fixed_bytes(data_type: &DataType) -> u64 {
+    match data_type {
+        DataType::Utf8View | DataType::BinaryView => VIEW_BYTES as u64,
+        DataType::Struct(fields) => fields.iter().map(|field| fixed_bytes(field.data_type())).sum(),
+        DataType::List(_) | DataType::Map(..) => size_of::<i32>() as u64,
+        other => other.primitive_width().unwrap_or(0) as u64,
+    }
 }
 
 /// Bytes that a batch's rows need.

@@ -8,7 +8,7 @@ use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
 use hivecast_run::{Fault, Result};
 
-use crate::arrays::batch_bytes;
+use crate::arrays::{batch_bytes, fixed_bytes};
 use crate::nodes::{Arity, NodePlan, Origin, Privacy};
 use crate::row_gates::{HIDDEN, RowGate, Separation, SetAside, Tally};
 use hivecast_edition::Exclusion;
@@ -133,6 +133,17 @@ impl Reader {
 
     pub(crate) fn parts(&self) -> usize {
         self.source.parts()
+    }
+
+    /// The table's rows, before `where`, if that is known without reading it.
+    pub(crate) fn known_rows(&self) -> Option<u64> {
+        self.source.rows()
+    }
+
+    /// Bytes of a row of what it reads, without those of its texts.
+    pub(crate) fn fixed_row_bytes(&self) -> u64 {
+        let schema = self.source.schema();
+        self.columns.iter().map(|column| fixed_bytes(schema.field(*column).data_type())).sum()
     }
 
     /// Estimated bytes of all rows that it reads, before `where`.

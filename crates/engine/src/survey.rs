@@ -43,6 +43,8 @@ pub struct LevelSurvey {
     pub read: Option<u64>,
     /// Estimated bytes in memory of the columns that it reads.
     pub read_bytes: u64,
+    /// Bytes in memory of those columns of one row, without those of texts and of lists' elements.
+    pub fixed_row_bytes: u64,
     /// Rows that are left after `where`; none where they were not read.
     pub rows: Option<u64>,
     /// Rows of the keys by which the level joins that have most, the largest first.
@@ -85,12 +87,14 @@ fn files_of(input: &hivecast_warehouse::TableInput) -> (String, Arc<dyn RowSourc
 
 /// What a level's files say. Of a query nothing is known before it has run.
 fn outline(job: &Job<'_>, node: &NodePlan) -> Result<LevelSurvey> {
-    let known = job.sources.contains_key(&node.table);
+    let reader = job.sources.contains_key(&node.table).then(|| job.reader(node)).transpose()?;
+    let reader = reader.map(|(reader, _)| reader);
     Ok(LevelSurvey {
         path: node.path.clone(),
         table: node.table.clone(),
-        read: if known { job.source(&node.table)?.rows() } else { None },
-        read_bytes: if known { job.reader(node)?.0.estimated_bytes() } else { 0 },
+        read: reader.as_ref().and_then(Reader::known_rows),
+        read_bytes: reader.as_ref().map_or(0, Reader::estimated_bytes),
+        fixed_row_bytes: reader.as_ref().map_or(0, Reader::fixed_row_bytes),
         rows: None,
         largest: Vec::new(),
         largest_error: 0,

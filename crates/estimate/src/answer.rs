@@ -1,14 +1,14 @@
 //! The whole answer: both engines, and which to use.
 
 use hivecast_run::format::{bytes, count, plural};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::cluster::{ClusterPlan, Met, Wanted, cluster};
-use crate::embedded::{Embedded, EmbeddedRule, Machine, Models, Purpose, embedded};
+use crate::cluster::{ClusterPlan, Met, SECONDS_PER_HOUR, Wanted, cluster, priced, useful_cores};
+use crate::embedded::{Embedded, EmbeddedRule, Machine, Models, Purpose, embedded, times};
 use crate::facts::{Counted, Facts};
-use crate::model::{Basis, Model, ShownTerm, Subject};
+use crate::model::{Basis, Load, Model, ShownTerm, Subject};
 use crate::quantity::{Quantity, Range, Unit};
-use crate::spark::Cluster;
+use crate::spark::{Cluster, Room};
 
 /// The version of [`Answer`] as JSON.
 pub const ANSWER_VERSION: u32 = 1;
@@ -36,14 +36,32 @@ pub struct Question {
     pub machine: Machine,
     /// How the embedded engine divides its memory.
     pub rule: EmbeddedRule,
-    /// A Spark cluster, if there is one.
+    /// A Spark cluster that could be had, if there is one.
     pub cluster: Option<Cluster>,
+    /// The Spark server that the environment's editions are built with, if there is one.
+    pub server: Option<Server>,
     /// What the run is for.
     pub purpose: Purpose,
     /// What is wanted of it.
     pub wanted: Wanted,
     /// What is known of times and memory.
     pub models: Models,
+}
+
+/// A Spark server that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Server {
+    /// Tasks that it runs at once; none where it does not say.
+    pub cores: Option<u32>,
+}
+
+/// What the environment's Spark server is foretold to take.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ServerPlan {
+    /// Its cores.
+    pub cores: u32,
+    /// Wall time of the whole run, in seconds.
+    pub wall: Range,
 }
 
 /// Some numbers that belong together.
@@ -106,6 +124,8 @@ pub struct Answer {
     pub cluster: Option<ClusterPlan>,
     /// Why the cluster can't do it, if it can't, with what would do.
     pub cluster_lacks: Option<String>,
+    /// The Spark server that the environment builds with, if it has one that says its cores and can do it.
+    pub server: Option<ServerPlan>,
     /// The models that were asked.
     pub models: Vec<ShownModel>,
     /// Things to look at.
@@ -154,14 +174,22 @@ fn explained(title: &str, quantity: &Quantity) -> String {
 /// Answers a question.
 pub fn answer(question: &Question) -> Answer {
     let Question { facts, machine, rule, purpose, models, wanted, .. } = question;
-    let embedded = embedded(facts, *machine, rule, *purpose, models);
-    let sized = question.cluster.map(|shape| cluster(facts, &shape, *machine, *purpose, *wanted, models));
+    let mut embedded = embedded(facts, *machine, rule, *purpose, models);
+    embedded.quantities.push(cost_alone(&embedded, wanted.core_price));
+    let unfit = facts.unfit_for_spark.as_ref();
+    let sized = question.cluster.map(|shape| match unfit {
+        Some(why) => Err(why.clone()),
+        None => cluster(facts, &shape, *machine, *purpose, *wanted, models)
+            .map_err(|error| format!("the cluster is too small: {error}")),
+    });
     let (plan, lacks) = match sized {
         None => (None, None),
         Some(Ok(plan)) => (Some(plan), None),
-        Some(Err(error)) => (None, Some(error.to_string())),
+        Some(Err(why)) => (None, Some(why)),
     };
-    let choice = choose(&embedded, plan.as_ref(), lacks.as_deref(), wanted.deadline);
+    let server = question.server.filter(|_| unfit.is_none()).and_then(|server| server.cores);
+    let server = server.map(|cores| on_server(question, cores));
+    let choice = choose(&embedded, plan.as_ref(), lacks.as_deref(), server.as_ref(), wanted.deadline);
     let mut sections = vec![
         Section { title: "the day", quantities: day(facts) },
         Section { title: "embedded engine", quantities: embedded.quantities.clone() },
@@ -169,13 +197,17 @@ pub fn answer(question: &Question) -> Answer {
     if let Some(plan) = &plan {
         sections.push(Section { title: "spark", quantities: plan.quantities.clone() });
     }
+    let server = server.map(|(server, quantities)| {
+        sections.push(Section { title: "this environment's Spark server", quantities });
+        server
+    });
+    let has_spark = plan.is_some() || server.is_some();
     let mut used_subjects = vec![Subject::BuildEmbedded];
-    used_subjects.extend(plan.is_some().then_some(Subject::BuildSpark));
+    used_subjects.extend(has_spark.then_some(Subject::BuildSpark));
     if *purpose == Purpose::Publish {
         used_subjects.extend([Subject::Publish, Subject::Verify]);
     }
-    let has_cluster = plan.is_some();
-    let used = |subject: &Subject| has_cluster || *subject != Subject::BuildSpark;
+    let used = |subject: &Subject| has_spark || *subject != Subject::BuildSpark;
     let shown = |subject: Subject| {
         let model: &Model = models.of(subject);
         ShownModel { subject, basis: model.basis, terms: model.terms() }
@@ -186,12 +218,41 @@ pub fn answer(question: &Question) -> Answer {
         deadline: wanted.deadline,
         choice,
         sections,
-        notes: notes(facts, models, &used_subjects),
+        notes: notes(question, &embedded, &used_subjects),
         embedded,
         cluster: plan,
         cluster_lacks: lacks,
+        server,
         models: Subject::ALL.into_iter().filter(used).map(shown).collect(),
     }
+}
+
+/// What the embedded engine's run costs.
+fn cost_alone(embedded: &Embedded, core_price: f64) -> Quantity {
+    let cores = priced(Room { cores: embedded.threads, memory: embedded.peak.expected as u64 });
+    let hours = embedded.wall.times(1.0 / SECONDS_PER_HOUR);
+    let how = format!(
+        "{:.4} h x {cores:.2} cores of this machine x {core_price} a core with 4 GiB and hour",
+        hours.expected
+    );
+    Quantity::new("cost", Unit::Money, hours.times(cores * core_price), how)
+}
+
+/// The environment's server with so many cores, and its numbers.
+fn on_server(question: &Question, cores: u32) -> (ServerPlan, Vec<Quantity>) {
+    let Question { facts, machine, purpose, models, .. } = question;
+    let load = Load {
+        work: facts.work(),
+        threads: f64::from(machine.threads),
+        cores: useful_cores(facts, cores),
+        limit_bytes: 0.0,
+        spilled_bytes: 0.0,
+        sends: 0.0,
+    };
+    let (wall, mut quantities) = times(facts, Subject::BuildSpark, &load, *purpose, models);
+    let how = "by the server's own settings; what its executors have of memory is its own affair";
+    quantities.insert(0, Quantity::new("cores", Unit::Count, Range::exact(f64::from(cores)), how));
+    (ServerPlan { cores, wall }, quantities)
 }
 
 fn day(facts: &Facts) -> Vec<Quantity> {
@@ -252,6 +313,7 @@ fn choose(
     embedded: &Embedded,
     plan: Option<&ClusterPlan>,
     lacks: Option<&str>,
+    server: Option<&(ServerPlan, Vec<Quantity>)>,
     deadline: Option<f64>,
 ) -> Choice {
     let show = |seconds: f64| Unit::Seconds.show(seconds);
@@ -260,23 +322,25 @@ fn choose(
     let able = embedded.lacks.is_empty();
     let choice = |engine, why: String| Choice { engine, why };
     let Some(plan) = plan else {
-        let cluster = lacks.map_or_else(
-            || "no cluster was given".to_owned(),
-            |lacks| format!("the cluster is too small: {lacks}"),
-        );
+        let cluster = lacks.map_or_else(String::new, |lacks| format!("; {lacks}"));
+        let here = match able {
+            true => format!("this machine does it in {}", show(alone)),
+            false => embedded.lacks.join("; "),
+        };
+        if let Some((server, _)) = server {
+            return choose_server(server, able, alone, &here, deadline);
+        }
         return match (able, in_time) {
-            (true, true) => {
-                choice(Chosen::Embedded, format!("this machine does it in {}; {cluster}", show(alone)))
-            }
+            (true, true) => choice(Chosen::Embedded, format!("{here}{cluster}")),
             (true, false) => choice(
                 Chosen::Neither,
                 format!(
-                    "this machine takes {}, and the deadline is {}; {cluster}",
+                    "this machine takes {}, and the deadline is {}{cluster}",
                     show(alone),
                     show(deadline.unwrap_or_default())
                 ),
             ),
-            (false, _) => choice(Chosen::Neither, format!("{}; {cluster}", embedded.lacks.join("; "))),
+            (false, _) => choice(Chosen::Neither, format!("{here}{cluster}")),
         };
     };
     let chosen = plan.chosen().point;
@@ -314,9 +378,9 @@ fn choose(
         (_, true) => choice(
             Chosen::Spark,
             format!(
-                "the cluster does it in {} with {} executors, this machine in {}",
+                "the cluster does it in {} with {}, this machine in {}",
                 show(with_cluster),
-                chosen.executors,
+                plural(chosen.executors.into(), "executor"),
                 show(alone)
             ),
         ),
@@ -329,13 +393,37 @@ fn choose(
             choice(
                 Chosen::Spark,
                 format!(
-                    "{} executors do it in {}, and this machine {here}",
-                    chosen.executors,
-                    show(with_cluster)
+                    "the cluster does it in {} with {}, and this machine {here}",
+                    show(with_cluster),
+                    plural(chosen.executors.into(), "executor")
                 ),
             )
         }
     }
+}
+
+/// Between this machine and the server that the environment builds with.
+fn choose_server(server: &ServerPlan, able: bool, alone: f64, here: &str, deadline: Option<f64>) -> Choice {
+    let show = |seconds: f64| Unit::Seconds.show(seconds);
+    let there = server.wall.expected;
+    let why = format!(
+        "this environment's Spark server does it in {} with {}; {here}",
+        show(there),
+        plural(server.cores.into(), "core")
+    );
+    let in_time = |seconds: f64| deadline.is_none_or(|deadline| seconds <= deadline);
+    let engine = match (able && in_time(alone), in_time(there)) {
+        (false, false) => Chosen::Neither,
+        (false, true) => Chosen::Spark,
+        (true, false) => Chosen::Embedded,
+        (true, true) if alone <= there * WORTH_A_CLUSTER => Chosen::Embedded,
+        (true, true) => Chosen::Spark,
+    };
+    let late = match (engine, deadline) {
+        (Chosen::Neither, Some(deadline)) => format!("; the deadline is {}", show(deadline)),
+        _ => String::new(),
+    };
+    Choice { engine, why: format!("{why}{late}") }
 }
 
 /// What is told of where it is not measured.
@@ -355,7 +443,8 @@ fn listed(names: &[&str]) -> String {
     }
 }
 
-fn notes(facts: &Facts, models: &Models, used: &[Subject]) -> Vec<String> {
+fn notes(question: &Question, embedded: &Embedded, used: &[Subject]) -> Vec<String> {
+    let Question { facts, models, machine, .. } = question;
     let mut notes = Vec::new();
     let stated: Vec<&str> = STEPS
         .into_iter()
@@ -363,11 +452,34 @@ fn notes(facts: &Facts, models: &Models, used: &[Subject]) -> Vec<String> {
         .map(|(_, name)| name)
         .collect();
     if !stated.is_empty() {
+        let builds = used.iter().any(|subject| {
+            models.of(*subject).basis == Basis::Default
+                && matches!(subject, Subject::BuildEmbedded | Subject::BuildSpark)
+        });
         notes.push(format!(
-            "{} by stated defaults of another machine: --calibrate measures builds on this one, and each run is \
-             learned from",
-            listed(&stated)
+            "{} by stated defaults of another machine: each run is learned from{}",
+            listed(&stated),
+            if builds { ", and --calibrate measures builds before there are any" } else { "" }
         ));
+    }
+    if embedded.lacks.is_empty() && embedded.peak.high > machine.memory_bytes as f64 {
+        notes.push(format!(
+            "the process may take up to {}, and this machine has {}",
+            bytes(embedded.peak.high as u64),
+            bytes(machine.memory_bytes)
+        ));
+    }
+    if question.server.is_some_and(|server| server.cores.is_none()) && facts.unfit_for_spark.is_none() {
+        notes.push(
+            "this environment builds with a Spark server that does not say how many cores it has: nothing is foretold \
+             of it"
+                .to_owned(),
+        );
+    }
+    if question.server.is_some()
+        && let Some(why) = &facts.unfit_for_spark
+    {
+        notes.push(format!("this environment builds with Spark, and {why}"));
     }
     let nested = || facts.levels.iter().filter(|level| !level.path.is_empty());
     if nested().next().is_some() && nested().all(|level| level.largest.is_empty()) {

@@ -9,8 +9,8 @@ use crate::model::{Load, Subject};
 use crate::quantity::{Quantity, Range, Unit};
 use crate::spark::pack::USUAL_EXECUTOR_CORES;
 use crate::spark::{
-    Allocation, Candidate, Cluster, Driver, Fractions, Overhead, Setting, Shape, TaskNeed, TooSmall,
-    candidates, settings,
+    Allocation, Candidate, Cluster, Driver, DriverPlace, Fractions, Manager, Overhead, Packing, Room,
+    Setting, Shape, TaskNeed, TooSmall, candidates, settings,
 };
 
 const MIB: u64 = 1 << 20;
@@ -50,7 +50,7 @@ const DRIVER_CORES: u32 = 2;
 const SHUFFLES: f64 = 2.0;
 /// A core is priced with so much memory; who takes more for a core pays for more cores.
 const PRICED_BYTES_PER_CORE: f64 = 4.0 * GIB as f64;
-const SECONDS_PER_HOUR: f64 = 3600.0;
+pub(crate) const SECONDS_PER_HOUR: f64 = 3600.0;
 /// Tasks behind a shuffle for each core, at least: the last wave then leaves few cores idle.
 const TASKS_PER_CORE: u32 = 2;
 /// Up to twice this number of executors each is tried; beyond it, so many between a number and its double.
@@ -190,15 +190,20 @@ pub(crate) fn tasks(facts: &Facts) -> Tasks {
             "shuffle",
             Unit::Bytes,
             kept.times(ROW_FACTOR * SHUFFLES),
-            format!("{} of rows x {ROW_FACTOR} as Spark has them x {SHUFFLES} shuffles", show(kept.expected)),
+            format!(
+                "{} of rows that `where` leaves x {ROW_FACTOR} as Spark has them x {SHUFFLES} shuffles",
+                show(kept.expected)
+            ),
         ),
         Quantity::new(
             "largest task",
             Unit::Bytes,
             Range { low: mean, expected: mean + key, high: largest },
             format!(
-                "{} a task + {} of the largest key; by chance {UNEVEN} times as much a task",
+                "{} of rows, which are cut into tasks of {} at most, + {} of the largest key; by chance a task has \
+                 {UNEVEN} times as many rows",
                 show(mean),
+                show(PARTITION_BYTES),
                 show(key)
             ),
         ),
@@ -206,14 +211,19 @@ pub(crate) fn tasks(facts: &Facts) -> Tasks {
             "execution memory a task",
             Unit::Bytes,
             exact(execution),
-            format!("{} x {SORT_FACTOR} + {} of pages", show(largest), show(PAGES_BYTES)),
+            format!(
+                "{} of the largest task at most x {SORT_FACTOR}, for rows and what sorts them, + {} of pages that \
+                 Spark takes at once",
+                show(largest),
+                show(PAGES_BYTES)
+            ),
         ),
         Quantity::new(
             "objects a task",
             Unit::Bytes,
             exact(outside),
             format!(
-                "{} of collect_list x {OBJECT_FACTOR} + {} of a row group + {} of a reader; outside of what Spark accounts for",
+                "{} that collect_list gathers x {OBJECT_FACTOR} as Java's objects + {} of a row group that is written + {} of a reader; outside of what Spark accounts for",
                 show(groups),
                 show(row_group),
                 show(READER_BYTES)
@@ -234,7 +244,7 @@ pub(crate) fn cluster(
 ) -> Result<ClusterPlan, TooSmall> {
     let tasks = tasks(facts);
     let files: u64 = facts.tables.iter().map(|table| table.files).sum();
-    let driver = driver(&tasks, files);
+    let driver = driver(&tasks, cluster, files);
     let found = candidates(cluster, &tasks.need, &driver, Fractions::default())?;
     let sizing = Sizing { facts, cluster, machine, purpose, wanted, models, tasks: &tasks, driver };
     let all: Vec<Sized> = found.iter().flat_map(|candidate| sizing.all(candidate)).collect();
@@ -254,10 +264,16 @@ pub(crate) fn cluster(
         (_, None, Some(sized)) => (sized, Met::Likely),
         (_, None, None) => {
             let deadline = wanted.deadline.unwrap_or_default();
-            (fastest.clone(), Met::Never { would_do: sizing.would_do(deadline, &fastest) })
+            let cheapest = least(&all, |sized| (sized.point.cost.expected, sized.point.wall.expected));
+            (cheapest, Met::Never { would_do: sizing.would_do(deadline, &fastest) })
         }
     };
     let chosen = if matches!(deadline, Met::Never { .. }) { &fastest } else { &cheapest };
+    let which = match deadline {
+        Met::NoDeadline => "the cheapest shape",
+        Met::Surely | Met::Likely => "the cheapest shape that is in time",
+        Met::Never { .. } => "the fastest shape, since none is in time",
+    };
     let held = found.iter().find(|candidate| candidate.executor == chosen.shape.executor);
     let curve = held.map_or_else(Vec::new, |candidate| {
         sizing.all(candidate).into_iter().map(|sized| sized.point).collect()
@@ -265,7 +281,7 @@ pub(crate) fn cluster(
     let mut quantities =
         vec![sizing.summary("cheapest shape", &cheapest), sizing.summary("fastest shape", &fastest)];
     quantities.extend(tasks.quantities.clone());
-    quantities.extend(sizing.quantities(chosen));
+    quantities.extend(sizing.quantities(chosen, which));
     let settings = settings(&chosen.shape);
     Ok(ClusterPlan { cheapest, fastest, deadline, curve, quantities, settings })
 }
@@ -284,11 +300,28 @@ fn least(all: &[Sized], by: impl Fn(&Sized) -> (f64, f64)) -> Sized {
     best.clone()
 }
 
-fn driver(tasks: &Tasks, files: u64) -> Driver {
+/// Tasks behind a shuffle, at most: with all cores of the cluster.
+fn most_tasks(tasks: &Tasks, cluster: &Cluster) -> u32 {
+    tasks.partitions.max(cluster.nodes.saturating_mul(cluster.node_cores).saturating_mul(TASKS_PER_CORE))
+}
+
+fn driver(tasks: &Tasks, cluster: &Cluster, files: u64) -> Driver {
     const HEAP_STEP: u64 = 256 * MIB;
-    let own = DRIVER_OWN_BYTES + (u64::from(tasks.partitions) + files) * DRIVER_BYTES_PER_TASK;
+    let own = DRIVER_OWN_BYTES + (u64::from(most_tasks(tasks, cluster)) + files) * DRIVER_BYTES_PER_TASK;
     let heap = own.div_ceil(HEAP_STEP) * HEAP_STEP;
     Driver { cores: DRIVER_CORES, heap, overhead: Overhead::default().of(heap) }
+}
+
+/// Cores that have something to do: the rows of one key are one task's.
+pub(crate) fn useful_cores(facts: &Facts, cores: u32) -> f64 {
+    let all = facts.work().kept_bytes.max(1.0);
+    let key = facts.largest_key_bytes().max(1.0);
+    f64::from(cores).min((all / key).max(1.0))
+}
+
+/// Cores that something is priced as.
+pub(crate) fn priced(room: Room) -> f64 {
+    f64::from(room.cores).max(room.memory as f64 / PRICED_BYTES_PER_CORE)
 }
 
 struct Sizing<'a> {
@@ -319,9 +352,9 @@ impl Sizing<'_> {
         let executor = candidate.executor;
         let cores = executors.saturating_mul(executor.cores);
         let (wall, _) = self.times(cores);
-        let priced = |cores: u32, memory: u64| f64::from(cores).max(memory as f64 / PRICED_BYTES_PER_CORE);
-        let units = f64::from(executors) * priced(executor.cores, candidate.packing.executor.memory)
-            + priced(self.driver.cores, self.driver.heap + self.driver.overhead)
+        let units = f64::from(executors) * priced(candidate.packing.executor)
+            + priced(self.driver_room())
+            + self.cluster.manager.application_master().map_or(0.0, priced)
             + f64::from(self.machine.threads);
         let cost = wall.times(units * self.wanted.core_price / SECONDS_PER_HOUR);
         let allocation = match self.wanted.dynamic {
@@ -339,11 +372,8 @@ impl Sizing<'_> {
         Sized { shape, point: Point { executors, cores, wall, cost } }
     }
 
-    /// Cores that have something to do: the rows of one key are one task's.
-    fn useful(&self, cores: u32) -> f64 {
-        let all = self.facts.work().kept_bytes.max(1.0);
-        let key = self.facts.largest_key_bytes().max(1.0);
-        f64::from(cores).min((all / key).max(1.0))
+    fn driver_room(&self) -> Room {
+        Room { cores: self.driver.cores, memory: self.driver.heap + self.driver.overhead }
     }
 
     fn load(&self, cores: f64) -> Load {
@@ -358,7 +388,7 @@ impl Sizing<'_> {
     }
 
     fn times(&self, cores: u32) -> (Range, Vec<Quantity>) {
-        self.times_of(&self.load(self.useful(cores)))
+        self.times_of(&self.load(useful_cores(self.facts, cores)))
     }
 
     fn times_of(&self, load: &Load) -> (Range, Vec<Quantity>) {
@@ -382,10 +412,11 @@ impl Sizing<'_> {
     fn driver_quantities(&self) -> [Quantity; 3] {
         let exact = |value: u64| Range::exact(value as f64);
         let how = format!(
-            "{} of its own, with the Spark Connect server, and {} for each of {} tasks and the files, in steps of 256 MiB",
+            "{} of its own, with the Spark Connect server, and {} for each file and each of {} tasks, which is what \
+             all cores of the cluster get behind a shuffle, in steps of 256 MiB",
             bytes(DRIVER_OWN_BYTES),
             bytes(DRIVER_BYTES_PER_TASK),
-            count(self.tasks.partitions.into())
+            count(most_tasks(self.tasks, self.cluster).into())
         );
         [
             Quantity::new(
@@ -404,12 +435,9 @@ impl Sizing<'_> {
         ]
     }
 
-    fn quantities(&self, chosen: &Sized) -> Vec<Quantity> {
+    fn quantities(&self, chosen: &Sized, which: &str) -> Vec<Quantity> {
         let executor = chosen.shape.executor;
-        let which = match self.wanted.deadline {
-            Some(_) => "the cheapest shape that is in time, or the fastest where none is; ",
-            None => "the cheapest shape; ",
-        };
+        let packing = self.packing(chosen);
         let mut quantities = vec![
             Quantity::new(
                 "shuffle partitions",
@@ -427,15 +455,16 @@ impl Sizing<'_> {
                 Unit::Count,
                 Range::exact(f64::from(chosen.point.executors)),
                 format!(
-                    "{which}{} of {} and {}, less {} and {} of their own, hold {} of {} and {}",
+                    "{which}; {} of {} and {}, less {} and {} of their own{}, hold {} of {} and {}",
                     plural(self.cluster.nodes.into(), "node"),
                     plural(self.cluster.node_cores.into(), "core"),
                     bytes(self.cluster.node_memory),
                     plural(self.cluster.reserved_cores.into(), "core"),
                     bytes(self.cluster.reserved_memory),
-                    count(self.most(chosen).into()),
+                    self.beside(),
+                    count(packing.map_or(0, |packing| packing.executors).into()),
                     plural(executor.cores.into(), "core"),
-                    bytes(executor.heap + executor.overhead)
+                    bytes(packing.map_or(0, |packing| packing.executor.memory))
                 ),
             ),
             Quantity::new(
@@ -465,6 +494,21 @@ impl Sizing<'_> {
                 Range::exact(executor.overhead as f64),
                 format!("the greater of 384 MiB and {} x 0.1", bytes(executor.heap)),
             ),
+            Quantity::new(
+                "executor container",
+                Unit::Bytes,
+                Range::exact(packing.map_or(0, |packing| packing.executor.memory) as f64),
+                format!(
+                    "{} of heap + {} of overhead{}",
+                    bytes(executor.heap),
+                    bytes(executor.overhead),
+                    match self.cluster.manager {
+                        Manager::Yarn { increment, .. } =>
+                            format!(", which YARN rounds up to {}", bytes(increment)),
+                        Manager::Kubernetes | Manager::Standalone => String::new(),
+                    }
+                ),
+            ),
         ];
         quantities.extend(self.driver_quantities());
         quantities.extend(self.times(chosen.point.cores).1);
@@ -473,9 +517,16 @@ impl Sizing<'_> {
             Unit::Money,
             chosen.point.cost,
             format!(
-                "{:.3} h x ({}, the driver and {} of this machine) x {} a core with 4 GiB and hour",
+                "{:.4} h x ({} x {:.2} cores + {:.2} of the driver{} + {} of this machine) x {} a core with 4 GiB and \
+                 hour; who takes more memory counts as more cores",
                 chosen.point.wall.expected / SECONDS_PER_HOUR,
                 plural(chosen.point.executors.into(), "executor"),
+                packing.map_or(0.0, |packing| priced(packing.executor)),
+                priced(self.driver_room()),
+                match self.cluster.manager.application_master() {
+                    Some(master) => format!(" + {:.2} of YARN's application master", priced(master)),
+                    None => String::new(),
+                },
                 plural(self.machine.threads.into(), "thread"),
                 self.wanted.core_price
             ),
@@ -483,9 +534,24 @@ impl Sizing<'_> {
         quantities
     }
 
-    fn most(&self, chosen: &Sized) -> u32 {
-        crate::spark::pack(self.cluster, &chosen.shape.executor, &chosen.shape.driver)
-            .map_or(0, |packing| packing.executors)
+    fn packing(&self, chosen: &Sized) -> Option<Packing> {
+        crate::spark::pack(self.cluster, &chosen.shape.executor, &chosen.shape.driver).ok()
+    }
+
+    /// Who is on the nodes besides executors.
+    fn beside(&self) -> String {
+        let room =
+            |cores: u32, memory: u64| format!("{} and {}", plural(cores.into(), "core"), bytes(memory));
+        let mut beside = String::new();
+        if self.cluster.driver == DriverPlace::OnANode {
+            let taken = room(self.driver.cores, self.driver.heap + self.driver.overhead);
+            beside.push_str(&format!(", less {taken} of the driver"));
+        }
+        if let Some(master) = self.cluster.manager.application_master() {
+            let taken = room(master.cores, master.memory);
+            beside.push_str(&format!(", less {taken} of YARN's application master"));
+        }
+        beside
     }
 
     /// The least that would meet a deadline which this cluster can't.
@@ -493,8 +559,8 @@ impl Sizing<'_> {
         let (floor, _) = self.times_of(&self.load(f64::INFINITY));
         if floor.expected > deadline {
             return format!(
-                "no cluster does it in {}: with any number of cores the rest takes {}, to start Spark, on this \
-                 machine and at the target",
+                "no cluster does it in {}: {} of it are spent on Spark's start, on this machine and at the target, \
+                 which no number of executors shortens",
                 Unit::Seconds.show(deadline),
                 Unit::Seconds.show(floor.expected)
             );
@@ -511,7 +577,11 @@ impl Sizing<'_> {
         let most = fastest.point.executors.saturating_mul(BEYOND);
         let (mut low, mut high) = (fastest.point.executors, most);
         if self.times(most.saturating_mul(each)).0.expected > deadline {
-            return format!("it would take more than {} executors of {each} cores", count(most.into()));
+            return format!(
+                "it would take more than {} of {}",
+                plural(most.into(), "executor"),
+                plural(each.into(), "core")
+            );
         }
         // The fewest that do it: more never take longer.
         while high - low > 1 {
@@ -522,6 +592,11 @@ impl Sizing<'_> {
             }
         }
         let per_node = fastest.point.executors.div_ceil(self.cluster.nodes.max(1)).max(1);
-        format!("{high} executors of {each} cores would do, on some {} such nodes", high.div_ceil(per_node))
+        format!(
+            "{} of {} would do, on some {}",
+            plural(high.into(), "executor"),
+            plural(each.into(), "core"),
+            plural(high.div_ceil(per_node).into(), "such node")
+        )
     }
 }

@@ -1,6 +1,6 @@
 //! What the embedded engine needs on one machine.
 
-use hivecast_run::format::bytes;
+use hivecast_run::format::{bytes, plural};
 use serde::{Deserialize, Serialize};
 
 use crate::facts::Facts;
@@ -20,12 +20,24 @@ const SPILL_FACTOR: Range = Range { low: 0.5, expected: 1.0, high: 2.0 };
 pub struct Machine {
     /// Threads that run at once, at least 1.
     pub threads: u32,
+    /// Who says so.
+    pub threads_by: ThreadsBy,
     /// Its memory, in bytes.
     pub memory_bytes: u64,
     /// Free space where spill files go, in bytes, if it is known.
     pub spill_free_bytes: Option<u64>,
     /// The memory limit, where somebody has set it.
     pub limit_bytes: Option<u64>,
+}
+
+/// Who says how many threads a machine runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ThreadsBy {
+    /// The machine has so many; fewer may be faster.
+    Machine,
+    /// Somebody has set it.
+    Asked,
 }
 
 /// How the embedded engine divides its memory limit, by its own account.
@@ -144,6 +156,9 @@ pub fn embedded(
     let with = |threads| Machine { threads, ..machine };
     let plan = |threads| planned(facts, with(threads), machine.threads, rule, purpose, models);
     let mut best = plan(machine.threads.max(1));
+    if machine.threads_by == ThreadsBy::Asked {
+        return best;
+    }
     // Of equals the most, which a model that learned no term by threads can't tell apart.
     for threads in (1..machine.threads).rev() {
         let other = plan(threads);
@@ -171,7 +186,7 @@ fn planned(
         Way::Passes => Subject::MemoryOfPasses,
     };
     let peak = match limit.way {
-        Way::Memory => facts.widen(models.of(subject).predict(&load)),
+        Way::Memory => facts.foretell(models.of(subject), &load),
         // However many rows there are, the limit stands.
         Way::Passes => models.of(subject).predict(&load),
     };
@@ -187,8 +202,9 @@ fn planned(
         ),
     );
     quantities.insert(1, Quantity::new("--memory", Unit::Bytes, Range::exact(limit.bytes as f64), limit.how));
-    quantities
-        .insert(2, Quantity::new("peak memory", Unit::Bytes, peak, models.of(subject).arithmetic(&load)));
+    let model = models.of(subject);
+    let peak_how = format!("{}: {}", model.basis.words(), model.arithmetic(&load));
+    quantities.insert(2, Quantity::new("peak memory", Unit::Bytes, peak, peak_how));
     quantities.insert(
         3,
         Quantity::new("spill space", Unit::Bytes, spill, spill_how(limit.way, load.spilled_bytes)),
@@ -201,7 +217,7 @@ fn planned(
         peak,
         spill,
         quantities,
-        lacks: lacks(facts, machine, rule, limit.bytes, spill),
+        lacks: lacks(facts, machine, rule, limit.bytes, peak, spill),
     }
 }
 
@@ -223,7 +239,7 @@ pub(crate) fn times(
     let mut quantities = Vec::new();
     for (name, subject) in steps {
         let model = models.of(*subject);
-        let range = facts.widen(model.predict(load));
+        let range = facts.foretell(model, load);
         wall = wall.plus(range);
         let how = format!("{}: {}", model.basis.words(), model.arithmetic(load));
         quantities.push(Quantity::new(*name, Unit::Seconds, range, how));
@@ -246,19 +262,25 @@ fn memory_limit(facts: &Facts, machine: Machine, rule: &EmbeddedRule) -> Limit {
     let all = round_up(((rows * rule.slack / rule.rows_share) as u64).saturating_add(1 + workers))
         .max(rule.least_bytes);
     let all_how = format!(
-        "{} of rows x {} / {} + {} threads x {}",
+        "{} of rows that are read x {} / {} + {} x {}, rounded up to {}",
         bytes(rows as u64),
         rule.slack,
         rule.rows_share,
-        machine.threads,
-        bytes(rule.worker_bytes)
+        plural(machine.threads.into(), "thread"),
+        bytes(rule.worker_bytes),
+        bytes(ROUNDING_BYTES)
     );
     let way = |limit: u64| way(rows, machine.threads, limit, rule);
     if let Some(limit) = machine.limit_bytes {
         return Limit {
             bytes: limit,
             way: way(limit),
-            how: format!("as was set; {} would keep all rows in memory: {all_how}", bytes(all)),
+            how: match way(limit) {
+                Way::Memory => "as was set; it keeps all rows in memory".to_owned(),
+                Way::Passes => {
+                    format!("as was set; {} would keep all rows in memory: {all_how}", bytes(all))
+                }
+            },
         };
     }
     let share = machine.memory_bytes / MEMORY_SHARE;
@@ -298,8 +320,10 @@ fn threads_how(machine: Machine, offered: u32, rule: &EmbeddedRule, threads: f64
             "of {offered} threads; with more, {} each, less memory is left for rows",
             bytes(rule.worker_bytes)
         )
+    } else if machine.threads_by == ThreadsBy::Asked {
+        "as was set".to_owned()
     } else {
-        "all that the machine offers".to_owned()
+        "all that the machine has: more are faster".to_owned()
     }
 }
 
@@ -307,7 +331,7 @@ fn spill_how(way: Way, spilled: f64) -> String {
     match way {
         Way::Memory => "all rows are in memory".to_owned(),
         Way::Passes => format!(
-            "{} of rows x {} (from {} to {}), written once and read once",
+            "{} of rows that `where` leaves x {} (from {} to {}), written once and read once",
             bytes(spilled as u64),
             SPILL_FACTOR.expected,
             SPILL_FACTOR.low,
@@ -316,22 +340,42 @@ fn spill_how(way: Way, spilled: f64) -> String {
     }
 }
 
-fn lacks(facts: &Facts, machine: Machine, rule: &EmbeddedRule, limit: u64, spill: Range) -> Vec<String> {
+fn lacks(
+    facts: &Facts,
+    machine: Machine,
+    rule: &EmbeddedRule,
+    limit: u64,
+    peak: Range,
+    spill: Range,
+) -> Vec<String> {
     let mut lacks = Vec::new();
     let least = least_limit(facts, machine, rule);
     if limit < least {
-        lacks.push(format!(
-            "{} of memory is too little for the rows of the largest key: set --memory {}MiB",
-            bytes(limit),
-            least >> 20
-        ));
+        let why = match least == rule.least_bytes {
+            true => "less than the engine works with".to_owned(),
+            false => format!(
+                "too little for {} of rows that have one key",
+                bytes(facts.largest_key_bytes() as u64)
+            ),
+        };
+        lacks.push(format!("--memory {} is {why}: set --memory {}MiB", bytes(limit), least >> 20));
     }
-    if limit.max(least) > machine.memory_bytes {
+    if peak.expected.max(limit as f64) > machine.memory_bytes as f64 {
+        let usual = memory_limit(facts, Machine { limit_bytes: None, ..machine }, rule).bytes;
+        let advice = match machine.limit_bytes {
+            Some(_) if usual <= machine.memory_bytes / MEMORY_SHARE => {
+                format!("set --memory {}MiB", usual >> 20)
+            }
+            _ => {
+                let most = round_up((peak.high as u64).max(limit).max(least));
+                format!("a machine with {} would do", bytes(most))
+            }
+        };
         lacks.push(format!(
-            "this machine has {} of memory, and the limit is {}: a machine with {} would do",
+            "this machine has {} of memory, and the process takes {} under a limit of {}: {advice}",
             bytes(machine.memory_bytes),
-            bytes(limit.max(least)),
-            bytes(limit.max(least).saturating_mul(2))
+            bytes(peak.expected as u64),
+            bytes(limit)
         ));
     }
     if let Some(free) = machine.spill_free_bytes.filter(|free| spill.expected > *free as f64) {

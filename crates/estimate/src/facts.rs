@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::{Load, Model};
 use crate::quantity::Range;
 
 /// The version of [`Facts`] as JSON.
@@ -21,6 +22,8 @@ pub enum Source {
     History,
     /// The files' sizes, with a factor that is a guess.
     Sizes,
+    /// A guess of what `where` leaves, which was not asked.
+    Unasked,
 }
 
 impl Source {
@@ -32,6 +35,7 @@ impl Source {
             Source::Scan => "by a scan of the keys",
             Source::History => "by the last edition",
             Source::Sizes => "guessed from the files' sizes",
+            Source::Unasked => "guessed, since `where` was not asked",
         }
     }
 }
@@ -127,6 +131,9 @@ pub struct Facts {
     pub levels: Vec<LevelFacts>,
     /// Bytes of a document's key and value on the topic.
     pub document_bytes: Counted,
+    /// Why Spark can't build the feed, if it can't.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfit_for_spark: Option<String>,
 }
 
 impl Facts {
@@ -163,10 +170,18 @@ impl Facts {
         (1.0 - kept.low / kept.expected, kept.high / kept.expected - 1.0)
     }
 
-    /// A prediction of what it takes, with the doubt about the day itself.
-    pub fn widen(&self, range: Range) -> Range {
+    /// What a model foretells of this day, from what is least of it to what is most.
+    pub fn foretell(&self, model: &Model, load: &Load) -> Range {
         let (below, above) = self.doubt();
-        Range { low: range.low * (1.0 - below), expected: range.expected, high: range.high * (1.0 + above) }
+        let expected = model.predict(load);
+        match (below, above) {
+            (0.0, 0.0) => expected,
+            _ => Range {
+                low: model.predict(&load.times((1.0 - below).max(0.0))).low.min(expected.low),
+                expected: expected.expected,
+                high: model.predict(&load.times(1.0 + above)).high.max(expected.high),
+            },
+        }
     }
 
     /// Bytes of the rows that `where` leaves, of all levels.

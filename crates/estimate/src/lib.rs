@@ -17,10 +17,14 @@ pub mod spark;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{ANSWER_VERSION, Answer, Choice, Chosen, Question, Section, ShownModel, answer};
+pub use answer::{
+    ANSWER_VERSION, Answer, Choice, Chosen, Question, Section, Server, ServerPlan, ShownModel, answer,
+};
 pub use cluster::{ClusterPlan, Dynamic, Met, Point, Sized, Wanted};
-pub use embedded::{Embedded, EmbeddedRule, Machine, Models, Purpose, Way, embedded, embedded_load};
+pub use embedded::{
+    Embedded, EmbeddedRule, Machine, Models, Purpose, ThreadsBy, Way, embedded, embedded_load,
+};
 pub use facts::{Counted, FACTS_VERSION, Facts, LevelFacts, Source, TableFacts, Work};
 pub use model::{Basis, Load, Model, OBSERVATIONS_MAX, Observation, ShownTerm, Subject};
 pub use quantity::{Quantity, Range, Unit};
-pub use record::{Foretold, Record, learn};
+pub use record::{Foretold, Origin, Record, learn};

@@ -1,6 +1,7 @@
 //! Linear models of times and memory, each a sum of named terms that a person can read, fitted to runs by
 //! non-negative least squares.
 
+use hivecast_run::format::{count, plural};
 use serde::{Deserialize, Serialize};
 
 use crate::facts::Work;
@@ -69,6 +70,13 @@ pub struct Load {
     pub spilled_bytes: f64,
     /// 1 where the process sends, too; 0 where it only builds.
     pub sends: f64,
+}
+
+impl Load {
+    /// As much of everything to do, under the same conditions.
+    pub(crate) fn times(&self, factor: f64) -> Load {
+        Load { work: self.work.times(factor), spilled_bytes: self.spilled_bytes * factor, ..*self }
+    }
 }
 
 /// A part of a model: what it says of a load is the coefficient times this.
@@ -202,29 +210,28 @@ pub enum Basis {
         /// How many.
         runs: usize,
     },
-    /// Runs on a part of the keys, made for the plan, and runs before, if there are.
+    /// Runs on shares of the keys, made for a plan, and runs of whole days, if there are.
     Calibrated {
-        /// How many were made.
+        /// Runs on shares.
+        shares: usize,
+        /// Runs of whole days.
         runs: usize,
-        /// How many there were before.
-        before: usize,
     },
 }
 
 impl Basis {
     /// As the answer says it.
     pub fn words(self) -> String {
-        let plural = hivecast_run::format::plural;
         match self {
             Basis::Default => "stated defaults; nothing was measured".to_owned(),
             Basis::Learned { runs } => format!("learned from {}", plural(runs as u64, "run")),
-            Basis::Calibrated { runs, before: 0 } => {
-                format!("calibrated by {}", plural(runs as u64, "run"))
+            Basis::Calibrated { shares, runs: 0 } => {
+                format!("calibrated by {}", plural(shares as u64, "run"))
             }
-            Basis::Calibrated { runs, before } => format!(
-                "calibrated by {}, and learned from {}",
+            Basis::Calibrated { shares, runs } => format!(
+                "learned from {}, and calibrated by {} more",
                 plural(runs as u64, "run"),
-                plural(before as u64, "run before")
+                count(shares as u64)
             ),
         }
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Basis, Load, Model, Observation, Subject};
+use crate::model::{Basis, Load, Model, OBSERVATIONS_MAX, Observation, Subject};
 use crate::quantity::Range;
 
 /// One number of a run.
@@ -18,31 +18,44 @@ pub struct Foretold {
     pub measured: Option<f64>,
 }
 
+/// What a run was made for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// For its own sake: a whole day.
+    #[default]
+    Run,
+    /// To measure a share of the keys, for a plan.
+    Calibration,
+}
+
 /// What a run was to do, and what it took.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
+    /// What it was made for.
+    #[serde(default)]
+    pub origin: Origin,
     /// What it had to do, as it turned out.
     pub load: Load,
     /// Times and memory.
     pub numbers: Vec<Foretold>,
 }
 
-/// The model of a subject, out of the records of runs, the newest last, and of runs that were made for the plan.
-pub fn learn(subject: Subject, records: &[Record], calibration: &[Record]) -> Model {
-    let before = observations(subject, records);
-    let made = observations(subject, calibration);
-    let basis = match (before.len(), made.len()) {
+/// The model of a subject, out of the records of runs, the newest last.
+pub fn learn(subject: Subject, records: &[Record]) -> Model {
+    let observed: Vec<(Origin, Observation)> = records
+        .iter()
+        .filter_map(|record| {
+            let number = record.numbers.iter().find(|number| number.subject == subject)?;
+            Some((record.origin, Observation { load: record.load, measured: number.measured? }))
+        })
+        .collect();
+    let newest = &observed[observed.len().saturating_sub(OBSERVATIONS_MAX)..];
+    let shares = newest.iter().filter(|(origin, _)| *origin == Origin::Calibration).count();
+    let basis = match (newest.len() - shares, shares) {
         (runs, 0) => Basis::Learned { runs },
-        (before, runs) => Basis::Calibrated { runs, before },
+        (runs, shares) => Basis::Calibrated { shares, runs },
     };
-    let all: Vec<Observation> = before.into_iter().chain(made).collect();
-    Model::fit(subject, &all, basis)
-}
-
-fn observations(subject: Subject, records: &[Record]) -> Vec<Observation> {
-    let of_record = |record: &Record| {
-        let number = record.numbers.iter().find(|number| number.subject == subject)?;
-        Some(Observation { load: record.load, measured: number.measured? })
-    };
-    records.iter().filter_map(of_record).collect()
+    let seen: Vec<Observation> = newest.iter().map(|(_, seen)| *seen).collect();
+    Model::fit(subject, &seen, basis)
 }

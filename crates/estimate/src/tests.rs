@@ -44,6 +44,7 @@ fn facts(accounts: f64, largest: u64) -> Facts {
             level("parties.address", accounts * 1.3, 220.0, vec![2, 1]),
         ],
         document_bytes: Counted { value: Range::exact(1_500.0), source: Source::History },
+        unfit_for_spark: None,
     }
 }
 
@@ -53,7 +54,13 @@ fn heap(facts: &Facts, cores: u32) -> u64 {
 }
 
 fn machine(threads: u32) -> Machine {
-    Machine { threads, memory_bytes: 64 * GIB, spill_free_bytes: None, limit_bytes: None }
+    Machine {
+        threads,
+        threads_by: ThreadsBy::Machine,
+        memory_bytes: 64 * GIB,
+        spill_free_bytes: None,
+        limit_bytes: None,
+    }
 }
 
 fn question(facts: Facts, threads: u32, cluster: Option<Cluster>, deadline: Option<f64>) -> Question {
@@ -62,6 +69,7 @@ fn question(facts: Facts, threads: u32, cluster: Option<Cluster>, deadline: Opti
         machine: machine(threads),
         rule: RULE,
         cluster,
+        server: None,
         purpose: Purpose::Publish,
         wanted: Wanted { deadline, core_price: 0.05, dynamic: Dynamic::Fixed },
         models: Models::new(Model::default_of),
@@ -123,10 +131,13 @@ proptest! {
             Some(plan) => for sized in [&plan.cheapest, &plan.fastest] {
                 let executors = u64::from(sized.point.executors);
                 let each = sized.shape.executor;
-                let memory = executors * (each.heap + each.overhead) + sized.shape.driver.heap;
+                let driver = sized.shape.driver;
+                let master = cluster.manager.application_master().unwrap();
+                let granted = cluster.manager.granted(each.heap + each.overhead);
+                let memory = executors * granted + driver.heap + driver.overhead + master.memory;
                 prop_assert!(sized.point.executors >= 1);
-                prop_assert!(sized.point.cores + sized.shape.driver.cores <= nodes * cores);
-                prop_assert!(memory <= u64::from(nodes) * gib * GIB);
+                prop_assert!(sized.point.cores + driver.cores + master.cores <= nodes * (cores - cluster.reserved_cores));
+                prop_assert!(memory <= u64::from(nodes) * (gib * GIB - cluster.reserved_memory));
                 prop_assert!(sized.point.cost.expected >= 0.0);
             },
         }
@@ -230,6 +241,119 @@ fn a_limit_that_is_too_low_for_the_largest_key_is_told_with_what_would_do() {
     let found = answer(&asked);
     assert_eq!(found.choice.engine, Chosen::Neither);
     assert!(found.choice.why.contains("set --memory"), "{}", found.choice.why);
+}
+
+#[test]
+fn a_machine_with_less_memory_than_the_process_takes_is_not_used() {
+    let with = |memory_bytes, limit_bytes| {
+        let mut asked = question(facts(1e6, 10), 2, Some(yarn(10, 16, 64 * GIB)), None);
+        asked.machine.memory_bytes = memory_bytes;
+        asked.machine.limit_bytes = limit_bytes;
+        answer(&asked)
+    };
+    let small = with(128 * MIB, None);
+    assert!(small.embedded.peak.expected > 128.0 * MIB as f64);
+    assert_eq!(small.choice.engine, Chosen::Spark);
+    let [lack] = small.embedded.lacks.as_slice() else { panic!("{:?}", small.embedded.lacks) };
+    assert!(lack.contains("128.0 MiB of memory") && lack.contains("would do"), "{lack}");
+    // What would do does.
+    let least = (small.embedded.peak.high as u64).div_ceil(64 * MIB) * 64 * MIB;
+    assert!(lack.contains(&hivecast_run::format::bytes(least)), "{lack}");
+    assert!(with(least, None).embedded.lacks.is_empty());
+    // A limit beyond the machine: less would do, and is said.
+    let much = with(32 * GIB, Some(100 * GIB));
+    let [lack] = much.embedded.lacks.as_slice() else { panic!("{:?}", much.embedded.lacks) };
+    let advised = lack.rsplit_once("set --memory ").and_then(|(_, less)| less.strip_suffix("MiB")).unwrap();
+    assert!(with(32 * GIB, Some(advised.parse::<u64>().unwrap() * MIB)).embedded.lacks.is_empty());
+    // Between what is expected and what is possible the answer notes it.
+    let narrow = with((small.embedded.peak.expected * 1.1) as u64, Some(64 * MIB));
+    assert!(narrow.notes.iter().any(|note| note.contains("may take up to")), "{:?}", narrow.notes);
+}
+
+#[test]
+fn what_spark_cannot_build_has_no_cluster() {
+    let mut day = facts(1e9, 10);
+    day.unfit_for_spark = Some("table t can't be built with Spark: it is text".to_owned());
+    let asked = Question {
+        server: Some(Server { cores: Some(8) }),
+        ..question(day, 2, Some(yarn(10, 16, 64 * GIB)), None)
+    };
+    let found = answer(&asked);
+    assert!(found.cluster.is_none() && found.server.is_none());
+    assert!(found.cluster_lacks.unwrap().contains("it is text"));
+    assert!(
+        found.notes.iter().any(|note| note.contains("builds with Spark, and table t")),
+        "{:?}",
+        found.notes
+    );
+    assert!(found.sections.iter().all(|section| !section.title.contains("spark")));
+}
+
+#[test]
+fn the_server_that_an_environment_builds_with_is_foretold() {
+    let ask = |accounts, cores| {
+        let asked = question(facts(accounts, 10), 2, None, None);
+        answer(&Question { server: Some(Server { cores }), purpose: Purpose::Build, ..asked })
+    };
+    let large = ask(1e9, Some(400));
+    assert_eq!(large.choice.engine, Chosen::Spark, "{:?}", large.choice);
+    assert!(large.choice.why.contains("with 400 cores"), "{}", large.choice.why);
+    let slower = ask(1e9, Some(40)).server.unwrap();
+    assert!(slower.wall.expected > large.server.unwrap().wall.expected);
+    assert_eq!(ask(1e4, Some(400)).choice.engine, Chosen::Embedded);
+    let silent = ask(1e6, None);
+    assert!(
+        silent.server.is_none()
+            && silent.notes.iter().any(|note| note.contains("does not say how many cores"))
+    );
+}
+
+#[test]
+fn threads_that_somebody_has_set_stay() {
+    let mut asked = question(facts(1e7, 6_000_000), 32, None, None);
+    asked.machine.threads_by = ThreadsBy::Asked;
+    let found = answer(&asked);
+    assert_eq!(found.embedded.threads, 32);
+    assert!(found.why("--threads")[0].ends_with("as was set"));
+}
+
+#[test]
+fn a_missed_deadline_says_that_the_fastest_is_meant() {
+    let asked = question(facts(1e8, 10), 2, Some(yarn(10, 16, 64 * GIB)), Some(1.0));
+    let plan = answer(&asked).cluster.unwrap();
+    assert!(plan.cheapest.point.cost.expected <= plan.fastest.point.cost.expected);
+    assert_ne!(plan.cheapest.point, plan.fastest.point);
+    let executors = plan.quantities.iter().find(|quantity| quantity.name == "executors").unwrap();
+    assert!(executors.how.starts_with("the fastest shape, since none is in time"), "{}", executors.how);
+    assert_eq!(executors.value.expected, f64::from(plan.fastest.point.executors));
+}
+
+#[test]
+fn models_know_shares_from_whole_days() {
+    let load = |documents| Load {
+        work: Work { documents, rows: documents, ..Work::default() },
+        threads: 2.0,
+        cores: 0.0,
+        limit_bytes: 0.0,
+        spilled_bytes: 0.0,
+        sends: 0.0,
+    };
+    let record = |origin, documents: f64| Record {
+        origin,
+        load: load(documents),
+        numbers: vec![Foretold {
+            subject: Subject::BuildEmbedded,
+            predicted: Range::exact(1.0),
+            basis: Basis::Default,
+            measured: Some(documents / 1e5),
+        }],
+    };
+    let (share, day) = (record(Origin::Calibration, 1e4), record(Origin::Run, 1e6));
+    let words = |records: &[Record]| learn(Subject::BuildEmbedded, records).basis.words();
+    assert_eq!(words(&[share.clone(), share.clone()]), "calibrated by 2 runs");
+    assert_eq!(words(&[share, day.clone()]), "learned from 1 run, and calibrated by 1 more");
+    assert_eq!(words(&[day.clone(), day]), "learned from 2 runs");
+    assert_eq!(words(&[]), "stated defaults; nothing was measured");
 }
 
 #[test]

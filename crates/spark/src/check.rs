@@ -27,7 +27,17 @@ pub fn check_formats(checked: &Checked, formats: &BTreeMap<String, FileFormat>) 
     check_files(checked, &TableFiles::of_formats(checked, formats))
 }
 
+/// The reasons for which [`check`] fails, one sentence each; none where Spark can build the feed.
+pub fn refusals(checked: &Checked, inputs: &Inputs) -> Result<Vec<String>> {
+    let found = reasons(checked, &TableFiles::of_inputs(inputs))?;
+    Ok(found.into_iter().map(|reason| reason.message).collect())
+}
+
 fn check_files(checked: &Checked, files: &[TableFiles]) -> Result<()> {
+    Ok(checked.refuse(reasons(checked, files)?)?)
+}
+
+fn reasons(checked: &Checked, files: &[TableFiles]) -> Result<Vec<Diagnostic>> {
     let mut reasons = Reasons { checked, list: Vec::new() };
     reasons.tables(files);
     let nesting = Nesting::of(checked)?;
@@ -43,7 +53,7 @@ fn check_files(checked: &Checked, files: &[TableFiles]) -> Result<()> {
     {
         reasons.add(&checked.feed.document.table.span, "the document", &why);
     }
-    Ok(checked.refuse(reasons.list)?)
+    Ok(reasons.list)
 }
 
 /// Collects what Spark can't be asked, or would answer otherwise.

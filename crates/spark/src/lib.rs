@@ -20,6 +20,6 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-pub use check::{check, check_formats};
+pub use check::{check, check_formats, refusals};
 pub use endpoint::Endpoint;
 pub use engine::{Explained, FilesView, SparkEngine, cores, explain, probe};

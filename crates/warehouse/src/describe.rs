@@ -12,7 +12,7 @@ use crate::catalog::Partition;
 use crate::compressed::{USUAL_RATIO, is_named_compressed};
 use crate::data_file::DataFile;
 use crate::detect::{format_of, format_of_nothing, one_format};
-use crate::input::{InputFile, RowGroup};
+use crate::input::{InputFile, RowGroup, SizesBy};
 use crate::layout::Listed;
 use crate::parallel::map_in_order;
 use crate::place::Place;
@@ -44,6 +44,8 @@ pub(crate) struct Described {
     pub(crate) schema: SchemaRef,
     /// Estimated bytes of each column.
     pub(crate) column_bytes: Vec<u64>,
+    /// What they are estimated by.
+    pub(crate) sizes: SizesBy,
     pub(crate) files: Vec<InputFile>,
     /// Rows of all files, where their footers say.
     pub(crate) rows: Option<u64>,
@@ -67,6 +69,7 @@ pub(crate) fn describe(
         one_format(wish.name, files.iter().map(|file| &file.path).zip(looked.iter().map(|l| l.format)))?;
     check_declared(wish, &declared, dates)?;
     check_own(wish, place, &declared, format)?;
+    let sizes = looked.iter().map(|looked| looked.sizes).fold(SizesBy::Footers, SizesBy::and);
     let (mut columns, files) = match format {
         FileFormat::Parquet | FileFormat::Orc | FileFormat::Avro => table.by_footers(files, looked)?,
         FileFormat::Text => table.text(files, looked)?,
@@ -87,6 +90,7 @@ pub(crate) fn describe(
         format,
         schema: Arc::new(Schema::new_with_metadata(fields, unreadable(&declared))),
         column_bytes,
+        sizes,
         files,
         rows,
         partition_column,
@@ -176,6 +180,7 @@ struct Looked {
     /// Of text with a header the names; empty for other files of lines.
     columns: FieldBytes,
     row_groups: Vec<RowGroup>,
+    sizes: SizesBy,
     peculiar: Option<String>,
 }
 
@@ -192,20 +197,23 @@ impl Table<'_> {
         let declared = self.declared;
         if listed.size == 0 {
             let format = format_of_nothing(self.wish.name, &listed.path, declared.format)?;
-            return Ok(Looked { format, columns: Vec::new(), row_groups: Vec::new(), peculiar: None });
+            let (columns, row_groups) = (Vec::new(), Vec::new());
+            return Ok(Looked { format, columns, row_groups, sizes: SizesBy::Footers, peculiar: None });
         }
         let file = DataFile::open(self.wish.name, &*self.place.storage, &listed.path)?;
         let format = format_of(&file, declared.format)?;
-        let mut peculiar = None;
+        let (mut peculiar, mut sizes) = (None, SizesBy::FileSizes);
         let (columns, row_groups) = match format {
             FileFormat::Parquet => {
                 let footer = parquet_file::read_footer(&file, declared.zone)?;
                 let names = footer.columns.iter().map(|(field, _)| field.name().clone()).collect();
                 peculiar = footer.peculiar.or_else(|| declared.peculiar_names(names));
+                sizes = SizesBy::Footers;
                 (self.named(format, &file, footer.columns)?, footer.row_groups)
             }
             FileFormat::Orc => {
                 let footer = orc_file::read_footer(&file)?;
+                sizes = footer.sizes;
                 (self.named(format, &file, footer.columns)?, footer.row_groups)
             }
             FileFormat::Avro => {
@@ -218,7 +226,7 @@ impl Table<'_> {
             }
             FileFormat::Text | FileFormat::Json => (Vec::new(), Vec::new()),
         };
-        Ok(Looked { format, columns, row_groups, peculiar })
+        Ok(Looked { format, columns, row_groups, sizes, peculiar })
     }
 
     /// Files that say themselves what is in them.

@@ -99,6 +99,7 @@ impl Marked<'_> {
             load_date: *date,
             schema: described.schema,
             column_bytes: described.column_bytes,
+            sizes: described.sizes,
             files: described.files,
             format: described.format,
             declared: described.declared,

@@ -49,6 +49,22 @@ impl InputFile {
     }
 }
 
+/// What the bytes of columns in memory are estimated by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SizesBy {
+    /// What the files' footers say of their columns.
+    Footers,
+    /// The sizes of the files, with a factor that is a guess: text, JSON, Avro, and ORC without statistics.
+    FileSizes,
+}
+
+impl SizesBy {
+    /// Of two files together.
+    pub(crate) fn and(self, other: SizesBy) -> SizesBy {
+        if self == SizesBy::Footers { other } else { self }
+    }
+}
+
 /// One table's partition for the load_date: its files, frozen, and what its rows look like.
 #[derive(Clone, Debug)]
 pub struct TableInput {
@@ -66,6 +82,8 @@ pub struct TableInput {
     /// Estimated bytes of each column of `schema` as Arrow arrays, all files; for text, which does
     /// not say how many rows it has, as for JSON and Avro, a share of the files' size.
     pub column_bytes: Vec<u64>,
+    /// What they are estimated by.
+    pub sizes: SizesBy,
     /// Sorted by path.
     pub files: Vec<InputFile>,
     /// How they are read.

@@ -59,7 +59,7 @@ mod written;
 mod zone;
 
 pub use convert::sort_maps;
-pub use input::{InputFile, Inputs, RowGroup, TableInput};
+pub use input::{InputFile, Inputs, RowGroup, SizesBy, TableInput};
 pub use latest::Newest;
 pub use retention::{OldPartition, Remains};
 pub use scan::{Part, Scan};

@@ -17,13 +17,14 @@ use orc_rust::projection::ProjectionMask;
 use orc_rust::proto::column_encoding::Kind as Encoding;
 use orc_rust::proto::stream::Kind as StreamKind;
 use orc_rust::proto::r#type::Kind;
-use orc_rust::proto::{ColumnStatistics, StripeFooter, StripeInformation};
+use orc_rust::proto::{ColumnStatistics, CompressionKind, StripeFooter, StripeInformation};
 use orc_rust::reader::ChunkReader;
 use orc_rust::{ArrowReader, ArrowReaderBuilder};
 
+use crate::compressed::USUAL_RATIO;
 use crate::convert::convert;
 use crate::data_file::DataFile;
-use crate::input::RowGroup;
+use crate::input::{RowGroup, SizesBy};
 use crate::leaves::map_leaves;
 use crate::orc_integers::{self, RunLength};
 use crate::orc_tail::{Column, Tail, Unread, decompress, stream};
@@ -43,26 +44,32 @@ pub(crate) struct Footer {
     /// By the file's own names, types as the table has them, with the estimated bytes of each.
     pub(crate) columns: Vec<(Field, u64)>,
     pub(crate) row_groups: Vec<RowGroup>,
+    /// What the bytes are estimated by.
+    pub(crate) sizes: SizesBy,
 }
 
 /// Reads a file's footer. `Class::Data` where it is cut off or corrupt, or of a kind that is not read.
 pub(crate) fn read_footer(file: &DataFile) -> Result<Footer> {
     let tail = read_tail(file)?;
+    let rows: u64 = tail.footer.stripes.iter().map(StripeInformation::number_of_rows).sum();
     let columns: Vec<(Field, u64)> = tail
         .columns
         .iter()
         .map(|column| {
-            let bytes = tail.family(column.id).iter().map(|id| type_bytes(&tail, *id)).sum();
+            let bytes = tail.family(column.id).iter().map(|id| type_bytes(&tail, *id, rows)).sum();
             (Field::new(&column.name, column.data_type.clone(), true), bytes)
         })
         .collect();
     let bytes: u64 = columns.iter().map(|(_, bytes)| bytes).sum();
-    let rows: u64 = tail.footer.stripes.iter().map(StripeInformation::number_of_rows).sum();
     let row_groups = tail.footer.stripes.iter().map(|stripe| RowGroup {
         rows: stripe.number_of_rows(),
         decoded_bytes: share(bytes, stripe.number_of_rows(), rows),
     });
-    Ok(Footer { row_groups: row_groups.collect(), columns })
+    let sizes = match tail.footer.statistics.iter().any(is_counted) || rows == 0 {
+        true => SizesBy::Footers,
+        false => SizesBy::FileSizes,
+    };
+    Ok(Footer { row_groups: row_groups.collect(), columns, sizes })
 }
 
 fn share(bytes: u64, rows: u64, of: u64) -> u64 {
@@ -70,14 +77,19 @@ fn share(bytes: u64, rows: u64, of: u64) -> u64 {
     u64::try_from(part).unwrap_or(u64::MAX)
 }
 
-/// Estimated bytes of a type's values as an Arrow array, by what the footer counts of them.
-fn type_bytes(tail: &Tail, id: u32) -> u64 {
-    let statistics = tail.footer.statistics.get(id as usize);
-    let values = statistics.map_or(0, ColumnStatistics::number_of_values);
-    let text = statistics.and_then(|found| {
-        let strings = found.string_statistics.as_ref().and_then(|text| text.sum);
-        strings.or(found.binary_statistics.as_ref().and_then(|binary| binary.sum))
-    });
+/// Estimated bytes of a type's values as an Arrow array, by what the footer counts of them. Writers other than
+/// Hive's and Spark's may leave that out: then by the rows, and what the stripes have for texts.
+fn type_bytes(tail: &Tail, id: u32, rows: u64) -> u64 {
+    let statistics = tail.footer.statistics.get(id as usize).filter(|found| is_counted(found));
+    let values = statistics.map_or(rows, ColumnStatistics::number_of_values);
+    let text = || match statistics {
+        None => guessed_text_bytes(tail),
+        Some(found) => {
+            let strings = found.string_statistics.as_ref().and_then(|text| text.sum);
+            let sum = strings.or(found.binary_statistics.as_ref().and_then(|binary| binary.sum));
+            sum.and_then(|sum| u64::try_from(sum).ok()).unwrap_or(0)
+        }
+    };
     match tail.type_kind(id) {
         None | Some(Kind::Struct | Kind::Union) => 0,
         Some(Kind::Boolean) => values / 8,
@@ -87,9 +99,25 @@ fn type_bytes(tail: &Tail, id: u32) -> u64 {
         Some(Kind::Long | Kind::Double | Kind::Timestamp | Kind::TimestampInstant) => values * 8,
         Some(Kind::Decimal) => values * 16,
         Some(Kind::String | Kind::Varchar | Kind::Char | Kind::Binary) => {
-            values * VIEW_BYTES + text.and_then(|sum| u64::try_from(sum).ok()).unwrap_or(0)
+            values.saturating_mul(VIEW_BYTES).saturating_add(text())
         }
     }
+}
+
+/// Whether a column's statistics say anything.
+fn is_counted(statistics: &ColumnStatistics) -> bool {
+    statistics.number_of_values.is_some()
+}
+
+/// One of the text columns' share of the stripes, as if these held nothing else.
+fn guessed_text_bytes(tail: &Tail) -> u64 {
+    let ratio = if tail.compression == CompressionKind::None { 1 } else { USUAL_RATIO };
+    let stored: u64 = tail.footer.stripes.iter().map(StripeInformation::data_length).sum();
+    let is_text = |id: &u32| {
+        matches!(tail.type_kind(*id), Some(Kind::String | Kind::Varchar | Kind::Char | Kind::Binary))
+    };
+    let texts = (0..tail.footer.types.len() as u32).filter(is_text).count() as u64;
+    stored.saturating_mul(ratio) / texts.max(1)
 }
 
 fn read_tail(file: &DataFile) -> Result<Tail> {

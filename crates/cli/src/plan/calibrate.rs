@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use hivecast_contract::LoadDate;
 use hivecast_edition::{PruneMode, Store};
 use hivecast_engine::{Plan, SqlBinder, edition_id};
-use hivecast_estimate::{Basis, Facts, Foretold, Load, Purpose, Range, Record, Subject, embedded_load};
+use hivecast_estimate::{
+    Basis, Facts, Foretold, Load, Origin, Purpose, Range, Record, Subject, embedded_load,
+};
 use hivecast_feed::{Feed, JoinColumn, Shape, Spanned};
 use hivecast_report::{peak_memory_bytes, seconds};
 use hivecast_run::{Cancel, Class, Context, Fault, Result};
@@ -237,7 +239,7 @@ fn build(
     if cores.is_none() {
         numbers.extend(peak.map(|bytes| number(memory, bytes as f64)));
     }
-    Ok(Record { load, numbers })
+    Ok(Record { origin: Origin::Calibration, load, numbers })
 }
 
 /// Removes the directory that is left where editions were. What can't be removed harms nobody.

@@ -3,20 +3,19 @@
 
 use hivecast_engine::{LevelSurvey, Look, Plan, survey};
 use hivecast_estimate::{Counted, FACTS_VERSION, Facts, LevelFacts, Range, Source, TableFacts, Work};
-use hivecast_feed::FileFormat;
 use hivecast_report::PastRun;
+use hivecast_run::format::plural;
 use hivecast_run::{Context, Result};
-use hivecast_warehouse::TableInput;
+use hivecast_warehouse::{SizesBy, TableInput};
 
 use super::learn::CALIBRATE;
 
-/// Bytes in memory of a stored byte where files do not say how large their rows are, and how many rows: a guess for
-/// text.
+/// Bytes of a row, stored or in memory, where nothing says how many rows there are or how large: a guess for text.
 const ROW_BYTES_GUESS: f64 = 120.0;
 /// Such a guess may be off by so much, below and above.
 const GUESS_DOUBT: (f64, f64) = (0.6, 2.0);
-/// The share of the rows that `where` leaves at least, where it was not asked: a guess.
-const FILTER_LEAST: f64 = 0.5;
+/// The share of the rows that `where` leaves, where it was not asked: a guess.
+const FILTER_GUESS: Range = Range { low: 0.1, expected: 0.75, high: 1.0 };
 /// How far the last edition's shares may be off.
 const HISTORY_DOUBT: f64 = 0.05;
 /// Bytes of a document's JSON for each byte of its rows in memory, with its names: a guess.
@@ -39,9 +38,21 @@ pub(crate) fn facts(plan: &Plan, look: Look, history: &[PastRun], context: &Cont
         version: FACTS_VERSION,
         feed: plan.checked.feed.name.clone(),
         load_date: plan.inputs.load_date.to_string(),
-        tables: plan.inputs.tables.iter().map(table_facts).collect(),
+        tables: plan.inputs.tables.iter().map(|input| table_facts(input, &levels)).collect(),
         document_bytes: document_bytes(&levels, history),
         levels,
+        unfit_for_spark: unfit_for_spark(plan),
+    })
+}
+
+/// Why Spark can't build the feed, if it can't: the first of the reasons, and how many more there are.
+fn unfit_for_spark(plan: &Plan) -> Option<String> {
+    // What can't be asked is no reason: a build would tell.
+    let reasons = hivecast_spark::refusals(&plan.checked, &plan.inputs).unwrap_or_default();
+    let (first, more) = reasons.split_first()?;
+    Some(match more.len() {
+        0 => first.clone(),
+        more => format!("{first} (and {})", plural(more as u64, "more reason")),
     })
 }
 
@@ -56,12 +67,14 @@ fn stored(input: &TableInput) -> u64 {
     input.files.iter().map(|file| file.size).sum()
 }
 
-fn table_facts(input: &TableInput) -> TableFacts {
+fn table_facts(input: &TableInput, levels: &[LevelFacts]) -> TableFacts {
+    // Who scanned the keys has counted the rows, too.
+    let scanned = levels.iter().find(|level| level.table == input.table && level.read.source == Source::Scan);
     TableFacts {
         table: input.table.clone(),
         files: input.files.len() as u64,
         stored_bytes: stored(input),
-        rows: rows_of(input),
+        rows: scanned.map_or_else(|| rows_of(input), |level| level.read),
     }
 }
 
@@ -90,16 +103,7 @@ fn level_facts(plan: &Plan, level: LevelSurvey, as_before: Option<f64>) -> Level
             Counted { value: Range { low: 0.0, expected: most / 2.0, high: most }, source: Source::Sizes }
         }
     };
-    let is_query = input.is_none() && level.read_bytes == 0;
-    let says_sizes = input.is_some_and(|input| matches!(input.format, FileFormat::Parquet | FileFormat::Orc));
-    let read_bytes = Counted {
-        value: match says_sizes {
-            true => Range::exact(level.read_bytes as f64),
-            false if is_query => read.value.times(ROW_BYTES_GUESS),
-            false => Range::around(level.read_bytes as f64, GUESS_DOUBT.0, GUESS_DOUBT.1),
-        },
-        source: if says_sizes { Source::Footers } else { Source::Sizes },
-    };
+    let read_bytes = read_bytes(&level, read, input);
     let is_filtered = {
         let table = plan.checked.feed.tables.iter().find(|table| table.name == level.table);
         table.is_some_and(|table| table.filter.is_some())
@@ -111,8 +115,14 @@ fn level_facts(plan: &Plan, level: LevelSurvey, as_before: Option<f64>) -> Level
             let expected = documents.min(read.value.expected);
             Counted { value: Range::around(expected, HISTORY_DOUBT, HISTORY_DOUBT), source: Source::History }
         }
-        (None, true, _) => {
-            Counted { value: Range { low: read.value.low * FILTER_LEAST, ..read.value }, source: read.source }
+        (None, true, None) => {
+            let (rows, left) = (read.value, FILTER_GUESS);
+            let value = Range {
+                low: rows.low * left.low,
+                expected: rows.expected * left.expected,
+                high: rows.high * left.high,
+            };
+            Counted { value, source: Source::Unasked }
         }
     };
     LevelFacts {
@@ -124,6 +134,25 @@ fn level_facts(plan: &Plan, level: LevelSurvey, as_before: Option<f64>) -> Level
         largest: level.largest,
         largest_error: level.largest_error,
     }
+}
+
+/// Bytes in memory of a level's rows, in the columns that are read.
+fn read_bytes(level: &LevelSurvey, rows: Counted, input: Option<&TableInput>) -> Counted {
+    let guess = |bytes: u64| Range::around(bytes as f64, GUESS_DOUBT.0, GUESS_DOUBT.1);
+    let value = match input.map(|input| (input.sizes, input.rows)) {
+        Some((SizesBy::Footers, _)) => {
+            return Counted::exact(level.read_bytes, Source::Footers);
+        }
+        // The rows are known, and counted in.
+        Some((SizesBy::FileSizes, Some(_))) => guess(level.read_bytes),
+        // Files without footers say how many bytes there are, but not what rows add to it in memory.
+        Some((SizesBy::FileSizes, None)) => {
+            guess(level.read_bytes).plus(rows.value.times(level.fixed_row_bytes as f64))
+        }
+        None if level.read_bytes == 0 => rows.value.times(ROW_BYTES_GUESS),
+        None => guess(level.read_bytes),
+    };
+    Counted { value, source: Source::Sizes }
 }
 
 /// As the last whole publish had them, else a guess from the rows.

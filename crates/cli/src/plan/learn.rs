@@ -2,7 +2,7 @@
 
 use hivecast_engine::Plan;
 use hivecast_estimate::{
-    Basis, Facts, Foretold, Load, Purpose, Range, Record, Subject, Unit, Work, embedded_load, learn,
+    Basis, Facts, Foretold, Load, Origin, Purpose, Range, Record, Subject, Unit, Work, embedded_load, learn,
 };
 use hivecast_report::{EditionSummary, PastRun, PlanError, StepTime};
 use hivecast_run::{Clock, Context};
@@ -45,8 +45,8 @@ pub(crate) fn foresee(
     let load = load(&facts, engine, resources, purpose);
     let records = records(history);
     let predictions = subjects(engine, purpose, &load).into_iter().map(|subject| {
-        let model = learn(subject, &records, &[]);
-        (subject, facts.widen(model.predict(&load)), model.basis)
+        let model = learn(subject, &records);
+        (subject, facts.foretell(&model, &load), model.basis)
     });
     Some(Foreseen { predictions: predictions.collect(), facts, load, engine, purpose })
 }
@@ -105,7 +105,7 @@ impl Foreseen {
             basis: *basis,
             measured: self.measured(*subject, done),
         });
-        Record { load, numbers: numbers.collect() }
+        Record { origin: Origin::Run, load, numbers: numbers.collect() }
     }
 
     fn measured(&self, subject: Subject, done: &Done<'_>) -> Option<f64> {
@@ -186,22 +186,48 @@ pub(super) const CALIBRATE: &str = "calibrate";
 
 /// What was foretold of past runs, and what came of it.
 pub(super) fn errors(history: &[PastRun]) -> Vec<PlanError> {
-    let mut errors = Vec::new();
-    for run in history.iter().filter(|run| run.command != CALIBRATE) {
-        for number in run.record.iter().flat_map(|record| &record.numbers) {
-            let Some(measured) = number.measured else { continue };
-            errors.push(PlanError {
-                started: run.started.clone(),
-                load_date: run.load_date.clone(),
-                what: name(number.subject).to_owned(),
-                predicted: number.predicted,
-                measured,
-                unit: number.subject.unit(),
-                basis: number.basis.words(),
-            });
-        }
-    }
-    errors
+    let runs = history.iter().filter(|run| run.command != CALIBRATE);
+    runs.flat_map(|run| {
+        let numbers: Vec<&Foretold> = run.record.iter().flat_map(|record| &record.numbers).collect();
+        let error = |what: &str, predicted: Range, measured: f64, unit: Unit, basis: String| PlanError {
+            started: run.started.clone(),
+            load_date: run.load_date.clone(),
+            what: what.to_owned(),
+            predicted,
+            measured,
+            unit,
+            basis,
+        };
+        let mut errors: Vec<PlanError> = numbers
+            .iter()
+            .filter_map(|number| {
+                let unit = number.subject.unit();
+                Some(error(
+                    name(number.subject),
+                    number.predicted,
+                    number.measured?,
+                    unit,
+                    number.basis.words(),
+                ))
+            })
+            .collect();
+        errors.extend(wall_time(&numbers).map(|(predicted, measured)| {
+            error(WALL_TIME, predicted, measured, Unit::Seconds, "the sum of those".to_owned())
+        }));
+        errors
+    })
+    .collect()
+}
+
+const WALL_TIME: &str = "wall time";
+
+/// What deadlines are held against: of a run with more steps than one that did all of them.
+fn wall_time(numbers: &[&Foretold]) -> Option<(Range, f64)> {
+    let steps: Vec<&&Foretold> =
+        numbers.iter().filter(|number| number.subject.unit() == Unit::Seconds).collect();
+    let measured = steps.iter().map(|step| step.measured).sum::<Option<f64>>()?;
+    let predicted = steps.iter().map(|step| step.predicted).fold(Range::exact(0.0), Range::plus);
+    (steps.len() > 1).then_some((predicted, measured))
 }
 
 fn name(subject: Subject) -> &'static str {

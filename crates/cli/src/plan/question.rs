@@ -2,7 +2,9 @@
 
 use hivecast_engine::MEMORY_RULE;
 use hivecast_estimate::spark::{Cluster, DriverPlace, Manager};
-use hivecast_estimate::{Dynamic, EmbeddedRule, Machine, Models, Purpose, Question, Wanted, learn};
+use hivecast_estimate::{
+    Dynamic, EmbeddedRule, Machine, Models, Purpose, Question, ThreadsBy, Wanted, learn,
+};
 use hivecast_run::{Fault, Result};
 
 use super::Known;
@@ -15,12 +17,14 @@ pub(super) fn question(args: &PlanArgs, known: &Known) -> Result<Question> {
         facts: known.facts.clone(),
         machine: Machine {
             threads: args.resources.threads.map_or_else(machine::default_threads, usize::from) as u32,
+            threads_by: if args.resources.threads.is_some() { ThreadsBy::Asked } else { ThreadsBy::Machine },
             memory_bytes: args.machine_memory.unwrap_or_else(machine::memory),
             spill_free_bytes: known.spill_free_bytes,
             limit_bytes: args.resources.memory,
         },
         rule: rule(),
         cluster: cluster(&args.cluster),
+        server: known.server,
         purpose: purpose(args.purpose),
         wanted: Wanted {
             deadline: args.deadline.map(|deadline| deadline.as_secs_f64()),
@@ -30,7 +34,7 @@ pub(super) fn question(args: &PlanArgs, known: &Known) -> Result<Question> {
                 AllocationArg::Dynamic => Dynamic::OnDemand,
             },
         },
-        models: Models::new(|subject| learn(subject, &records, &known.calibration)),
+        models: Models::new(|subject| learn(subject, &records)),
     })
 }
 

@@ -94,7 +94,7 @@ fn calibration_measures_small_shares_and_leaves_nothing_but_its_records() {
     assert_eq!(left, ["contracts/runs.ndjson"], "no edition is left");
     // Another day's plan learns from them.
     let later = scratch.hivecast(["plan", "--json", "--load-date", DAYS[1]]).succeeded().json();
-    assert_eq!(basis(&later, "build_embedded")["by"], "learned");
+    assert_eq!(basis(&later, "build_embedded")["by"], "calibrated", "still no whole day was built");
 }
 
 #[test]
@@ -117,7 +117,11 @@ fn every_run_keeps_what_was_foretold_beside_what_was_measured() {
     assert_eq!(runs[1]["record"]["numbers"][0]["basis"]["by"], "learned");
     assert_eq!(measured(&runs[2]), [""; 0]);
     let shown = scratch.hivecast(["plan", "--history", "--json"]).succeeded().json();
-    assert_eq!(shown["predictions"].as_array().unwrap().len(), 2 * all.len());
+    assert_eq!(
+        shown["predictions"].as_array().unwrap().len(),
+        2 * (all.len() + 1),
+        "and the wall time of each"
+    );
     let table = scratch.hivecast(["plan", "--history"]).succeeded().stdout;
     assert!(
         table.contains("build time") && table.contains("peak memory") && table.contains(DAYS[1]),

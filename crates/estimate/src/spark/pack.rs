@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use hivecast_run::format::plural;
 use serde::{Deserialize, Serialize};
 
 use super::memory::{Fractions, Overhead, TaskNeed, container, heap_for, mebibytes};
@@ -168,22 +169,22 @@ pub struct Lack<T> {
 impl fmt::Display for TooSmall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            TooSmall::NoNodes => f.write_str("failed to place an executor: the cluster has no nodes"),
+            TooSmall::NoNodes => f.write_str("it has no nodes"),
             TooSmall::Node(tenant, short) => {
                 let name = match tenant {
                     Tenant::Executor => "an executor",
                     Tenant::Driver => "the driver",
                     Tenant::ApplicationMaster => "YARN's application master",
                 };
-                write!(f, "failed to place {name}: {short}")
+                write!(f, "{name} {short}")
             }
             TooSmall::Container { asked, most } => {
                 let [asked, most] = [*asked, *most].map(mebibytes);
                 write!(
                     f,
-                    "failed to place an executor: it asks for {asked} MiB and YARN hands out {most} at most; "
-                )?;
-                f.write_str("raise yarn.scheduler.maximum-allocation-mb, or have fewer cores an executor")
+                    "the smallest executor asks YARN for {asked} MiB, which hands out {most} MiB at most: \
+                     yarn.scheduler.maximum-allocation-mb of {asked} would do"
+                )
             }
         }
     }
@@ -191,23 +192,29 @@ impl fmt::Display for TooSmall {
 
 impl fmt::Display for Short {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cores = |cores: u32| plural(cores.into(), "core");
         match self {
             Short::Cores(Lack { needed, left, would_do }) => {
-                write!(
-                    f,
-                    "it takes {needed} cores and a node has {left} left; nodes of {would_do} cores would do"
-                )
+                let [needed, left, would_do] = [*needed, *left, *would_do].map(cores);
+                write!(f, "takes {needed}, and a node has {left} left: nodes of {would_do} would do")
             }
             Short::Memory(lack) => {
                 let ([needed, would_do], left) =
                     ([lack.needed, lack.would_do].map(mebibytes), lack.left / MIB);
                 write!(
                     f,
-                    "it takes {needed} MiB and a node has {left} left; nodes of {would_do} MiB would do"
+                    "takes {needed} MiB, and a node has {left} MiB left: nodes of {would_do} MiB would do"
                 )
             }
-            Short::CoresAndMemory(cores, memory) => {
-                write!(f, "{}, and {}", Short::Cores(*cores), Short::Memory(*memory))
+            Short::CoresAndMemory(number, memory) => {
+                let [needed, left, would_do] = [number.needed, number.left, number.would_do].map(cores);
+                let ([needs, more], rest) =
+                    ([memory.needed, memory.would_do].map(mebibytes), memory.left / MIB);
+                write!(
+                    f,
+                    "takes {needed} and {needs} MiB, and a node has {left} and {rest} MiB left: nodes of \
+                     {would_do} and {more} MiB would do"
+                )
             }
         }
     }
@@ -370,20 +377,20 @@ mod tests {
         let none = pack(&Cluster::new(0, 16, 64 * GIB, Manager::YARN), &EXECUTOR, &DRIVER).unwrap_err();
         assert_eq!(none, TooSmall::NoNodes);
         let few = Cluster::new(3, 4, 64 * GIB, Manager::Kubernetes);
-        insta::assert_snapshot!(pack(&few, &EXECUTOR, &DRIVER).unwrap_err(), @"failed to place an executor: it takes 5 cores and a node has 3 left; nodes of 6 cores would do");
+        insta::assert_snapshot!(pack(&few, &EXECUTOR, &DRIVER).unwrap_err(), @"an executor takes 5 cores, and a node has 3 cores left: nodes of 6 cores would do");
         let little = Cluster::new(3, 16, 8 * GIB, Manager::Kubernetes);
-        insta::assert_snapshot!(pack(&little, &EXECUTOR, &DRIVER).unwrap_err(), @"failed to place an executor: it takes 13516 MiB and a node has 7168 left; nodes of 15447 MiB would do");
+        insta::assert_snapshot!(pack(&little, &EXECUTOR, &DRIVER).unwrap_err(), @"an executor takes 13516 MiB, and a node has 7168 MiB left: nodes of 15447 MiB would do");
         let both =
             Cluster { driver: DriverPlace::OnANode, ..Cluster::new(1, 4, 8 * GIB, Manager::Kubernetes) };
-        insta::assert_snapshot!(pack(&both, &EXECUTOR, &DRIVER).unwrap_err(), @"failed to place an executor: it takes 5 cores and a node has 1 left; nodes of 8 cores would do, and it takes 13516 MiB and a node has 2662 left; nodes of 20597 MiB would do");
+        insta::assert_snapshot!(pack(&both, &EXECUTOR, &DRIVER).unwrap_err(), @"an executor takes 5 cores and 13516 MiB, and a node has 1 core and 2662 MiB left: nodes of 8 cores and 20597 MiB would do");
         let stock = Manager::Yarn { minimum: GIB, increment: GIB, maximum: Some(8 * GIB) };
         let limited = Cluster::new(3, 16, 64 * GIB, stock);
-        insta::assert_snapshot!(pack(&limited, &EXECUTOR, &DRIVER).unwrap_err(), @"failed to place an executor: it asks for 13516 MiB and YARN hands out 8192 at most; raise yarn.scheduler.maximum-allocation-mb, or have fewer cores an executor");
+        insta::assert_snapshot!(pack(&limited, &EXECUTOR, &DRIVER).unwrap_err(), @"the smallest executor asks YARN for 13516 MiB, which hands out 8192 MiB at most: yarn.scheduler.maximum-allocation-mb of 13516 would do");
         let large = Driver { cores: 20, ..DRIVER };
         let busy = Cluster { driver: DriverPlace::OnANode, ..Cluster::new(3, 16, 64 * GIB, Manager::YARN) };
-        insta::assert_snapshot!(pack(&busy, &EXECUTOR, &large).unwrap_err(), @"failed to place the driver: it takes 20 cores and a node has 15 left; nodes of 21 cores would do");
+        insta::assert_snapshot!(pack(&busy, &EXECUTOR, &large).unwrap_err(), @"the driver takes 20 cores, and a node has 15 cores left: nodes of 21 cores would do");
         let crowded = Cluster { driver: DriverPlace::OnANode, ..Cluster::new(2, 6, 16 * GIB, Manager::YARN) };
-        insta::assert_snapshot!(pack(&crowded, &EXECUTOR, &DRIVER).unwrap_err(), @"failed to place an executor: it takes 5 cores and a node has 4 left; nodes of 7 cores would do, and it takes 14336 MiB and a node has 13312 left; nodes of 17555 MiB would do");
+        insta::assert_snapshot!(pack(&crowded, &EXECUTOR, &DRIVER).unwrap_err(), @"an executor takes 5 cores and 14336 MiB, and a node has 4 cores and 13312 MiB left: nodes of 7 cores and 17555 MiB would do");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use hivecast_estimate::spark::{Cluster, GIB, MIB, Manager};
 use hivecast_estimate::{
     Answer, Counted, Dynamic, EmbeddedRule, FACTS_VERSION, Facts, LevelFacts, Machine, Model, Models,
-    Purpose, Question, Range, Source, TableFacts, Wanted, answer,
+    Purpose, Question, Range, Source, TableFacts, ThreadsBy, Wanted, answer,
 };
 
 /// 30 minutes.
@@ -13,7 +13,13 @@ const DEADLINE: f64 = 1800.0;
 pub(super) fn question(accounts: u64) -> Question {
     Question {
         facts: facts(accounts),
-        machine: Machine { threads: 8, memory_bytes: 32 * GIB, spill_free_bytes: None, limit_bytes: None },
+        machine: Machine {
+            threads: 8,
+            threads_by: ThreadsBy::Machine,
+            memory_bytes: 32 * GIB,
+            spill_free_bytes: None,
+            limit_bytes: None,
+        },
         rule: EmbeddedRule {
             least_bytes: 256 * MIB,
             worker_bytes: 64 * MIB,
@@ -22,6 +28,7 @@ pub(super) fn question(accounts: u64) -> Question {
             part_divisor: 8,
         },
         cluster: Some(Cluster::new(10, 16, 64 * GIB, Manager::YARN)),
+        server: None,
         purpose: Purpose::Publish,
         wanted: Wanted { deadline: Some(DEADLINE), core_price: 0.05, dynamic: Dynamic::Fixed },
         models: Models::new(Model::default_of),
@@ -61,6 +68,7 @@ fn facts(accounts: u64) -> Facts {
             value: Range { low: 1_380.0, expected: 1_512.0, high: 1_700.0 },
             source: Source::History,
         },
+        unfit_for_spark: None,
     }
 }
 
