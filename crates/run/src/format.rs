@@ -22,6 +22,8 @@ pub fn count(number: u64) -> String {
 const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 /// Settings are whole numbers of these.
 const MEBIBYTE: u64 = 1 << 20;
+/// Beyond it a number of mebibytes has too many digits to be read.
+const EXACT_MEBIBYTES_MAX: u64 = 65_535;
 /// The most decimals of a number of bytes, where fewer would make nothing of it.
 const BYTE_DECIMALS_MAX: usize = 3;
 /// The most decimals of a number of seconds.
@@ -47,10 +49,10 @@ pub fn bytes_like(bytes: u64, like: u64) -> String {
 
 /// The unit of a number of bytes, as an index, and its decimals.
 fn unit_of(bytes: u64) -> (usize, usize) {
-    if bytes > 0 && bytes.is_multiple_of(MEBIBYTE) {
-        // Factors of 1024 in it, of which there are two at least.
-        let unit = bytes.trailing_zeros() as usize / 10;
-        return (unit.min(UNITS.len() - 1), 0);
+    // Factors of 1024 in it, of which a mebibyte has two.
+    let unit = (bytes.trailing_zeros() as usize / 10).min(UNITS.len() - 1);
+    if bytes.is_multiple_of(MEBIBYTE) && (1..=EXACT_MEBIBYTES_MAX).contains(&(bytes >> (10 * unit))) {
+        return (unit, 0);
     }
     let mut value = bytes as f64;
     let mut unit = 0;
@@ -138,7 +140,7 @@ mod tests {
             [1, 384, 1600, 1024, 65_536, 1 << 20, 3 << 20].map(|mebibytes| bytes(mebibytes * MIB)),
             ["1 MiB", "384 MiB", "1600 MiB", "1 GiB", "64 GiB", "1 TiB", "3 TiB"]
         );
-        assert_eq!(bytes(1600 * MIB + 1), "1.6 GiB");
+        assert_eq!([1600 * MIB + 1, 149_312 * MIB].map(bytes), ["1.6 GiB", "145.8 GiB"]);
     }
 
     #[test]
