@@ -91,7 +91,10 @@ impl Unit {
             return String::new();
         }
         match (low.split_once(' '), high.split_once(' ')) {
-            (Some((number, unit)), Some((_, other))) if unit == other => format!("{number} to {high}"),
+            // Not of `1 min 25 s`.
+            (Some((number, unit)), Some((_, other))) if unit == other && !unit.contains(' ') => {
+                format!("{number} to {high}")
+            }
             _ => format!("{low} to {high}"),
         }
     }
@@ -139,6 +142,7 @@ mod tests {
         assert_eq!(range(Unit::Bytes, 0.883 * GIB, 1.96 * GIB, 5.88 * GIB), "0.9 to 5.9 GiB");
         assert_eq!(range(Unit::Seconds, 0.4, 1.1, 136.0), "0.4 to 136 s");
         assert_eq!(range(Unit::Seconds, 68.0, 136.0, 340.0), "1 min 08 s to 5 min 40 s");
+        assert_eq!(range(Unit::Seconds, 85.0, 188.0, 565.0), "1 min 25 s to 9 min 25 s");
         assert_eq!(range(Unit::Money, 0.0504, 0.1008, 0.252), "0.050 to 0.252");
         assert_eq!(range(Unit::Count, 7.0, 7.0, 1900.0), "7 to 1,900");
         assert_eq!(range(Unit::Bytes, 0.0, 0.0, GIB), "0 to 1 GiB");

@@ -50,8 +50,9 @@ fn cluster(of: &Cluster) -> String {
         DriverPlace::OwnMachine => "the driver on a machine of its own",
         DriverPlace::OnANode => "the driver on one of the nodes",
     };
+    let keeps = if of.nodes == 1 { "which keeps" } else { "of which each keeps" };
     format!(
-        "{} of {} and {}, of which each keeps {} and {} for itself; {manager}; {driver}",
+        "{} of {} and {}, {keeps} {} and {} for itself; {manager}; {driver}",
         plural(of.nodes.into(), "node"),
         cores(of.node_cores),
         bytes(of.node_memory),

@@ -27,11 +27,11 @@ const SIGN_WIDTH: f64 = 24.0;
 const SIGN_TEXT: f64 = SIGN + SIGN_WIDTH + 8.0;
 /// From a text's base line to the middle of its small letters.
 const MIDDLE: f64 = 4.0;
-const TITLE_ABOVE: f64 = 10.0;
+const TITLE_ABOVE: f64 = 14.0;
 /// From the legend's last line to the first panel, with its title between them.
-const WALL_BELOW: f64 = 20.0;
+const WALL_BELOW: f64 = 24.0;
 const WALL_HEIGHT: f64 = 230.0;
-const COST_BELOW: f64 = 44.0;
+const COST_BELOW: f64 = 48.0;
 const COST_HEIGHT: f64 = 120.0;
 const END_BELOW: f64 = 48.0;
 /// From an axis to its ticks' labels.

@@ -98,11 +98,13 @@ fn a_page_says_what_was_asked() {
     question.wanted.deadline = None;
     question.wanted.dynamic = Dynamic::OnDemand;
     let cluster = question.cluster.as_mut().unwrap();
+    cluster.nodes = 1;
     cluster.driver = DriverPlace::OnANode;
     cluster.manager = Manager::Yarn { minimum: GIB, increment: GIB / 2, maximum: Some(8 * GIB) };
     let text = head(&question);
     for said in [
         "run: building the edition alone\ndeadline: none\n",
+        "1 node of 16 cores and 64 GiB, which keeps 1 core and 8 GiB for itself; ",
         "YARN with containers in steps of 512 MiB up to 8 GiB; the driver on one of the nodes\n",
         "executors: come and go with the work\n",
     ] {
@@ -110,8 +112,7 @@ fn a_page_says_what_was_asked() {
     }
 }
 
-/// Tags that texts and lines of a picture would be crossed by are elsewhere: above the panels there is text alone,
-/// and in them there is none.
+/// Texts are above the panels and beside them, and lines are in them. Widths are guessed, with room.
 #[test]
 fn no_line_goes_through_a_text() {
     let number =
@@ -159,7 +160,7 @@ fn another_shape_is_said_to_be_one() {
         "{caption}"
     );
     let numbers = classed(&document, "table", "curve")[0];
-    let last = numbers.descendants().filter(|node| node.tag_name().name() == "tr").last().unwrap();
+    let last = numbers.descendants().filter(|node| node.tag_name().name() == "tr").next_back().unwrap();
     let last: Vec<String> = last.children().map(text).collect();
     assert_eq!(last[..3], ["149", "1", "149"], "the table ends where the chart does");
     assert!(last.contains(&Unit::Money.show(plan.fastest.point.cost.expected)));
