@@ -93,6 +93,11 @@ mod tests {
             format!("of &lt;it&gt;: {} measures, {}.", code("--calibrate"), code("--node-cores"))
         );
         assert_eq!(prose("--threads"), code("--threads"));
+        let row = [Cell::Name("--memory".to_owned()), Cell::Text("set --memory".to_owned())];
+        assert_eq!(
+            tr(&row),
+            format!("<tr><th scope=\"row\">{0}</th><td>set {0}</td></tr>", code("--memory"))
+        );
         for text in ["a -- b", "a--b", "---", "--", "1 --2"] {
             assert_eq!(prose(text), text);
         }
