@@ -160,7 +160,7 @@ fn another_shape_is_said_to_be_one() {
         "{caption}"
     );
     let numbers = classed(&document, "table", "curve")[0];
-    let last = numbers.descendants().filter(|node| node.tag_name().name() == "tr").next_back().unwrap();
+    let last = numbers.descendants().rfind(|node| node.tag_name().name() == "tr").unwrap();
     let last: Vec<String> = last.children().map(text).collect();
     assert_eq!(last[..3], ["149", "1", "149"], "the table ends where the chart does");
     assert!(last.contains(&Unit::Money.show(plan.fastest.point.cost.expected)));
