@@ -53,7 +53,7 @@ pub struct PastRun {
 /// Past runs as a table, in the order given.
 pub fn runs_table(runs: &[PastRun]) -> String {
     let head = [
-        "started",
+        "started (UTC)",
         "command",
         "load_date",
         "edition",
@@ -110,9 +110,9 @@ mod tests {
         insta::assert_snapshot!(
             runs_table(&[run("published", 0, Some(900_812)), run("failed", 20, None)]),
             @r"
-        started              command  load_date   edition           outcome    exit  documents     sent    time     memory
-        2026-11-22 04:00:07  publish  2026-11-22  0123456789abcdef  published     0    900,812  1.3 GiB  12.3 s  800.0 MiB
-        2026-11-22 04:00:07  publish  2026-11-22  -                 failed       20          -        -  12.3 s  800.0 MiB
+        started (UTC)        command  load_date   edition           outcome    exit  documents     sent    time   memory
+        2026-11-22 04:00:07  publish  2026-11-22  0123456789abcdef  published     0    900,812  1.3 GiB  12.3 s  800 MiB
+        2026-11-22 04:00:07  publish  2026-11-22  -                 failed       20          -        -  12.3 s  800 MiB
         "
         );
     }

@@ -14,6 +14,7 @@ mod memory;
 mod plan;
 mod preview;
 mod summary;
+mod terminal;
 
 pub use bars::Bars;
 pub use history::{PastRun, StepTime, runs_table};

@@ -1,6 +1,7 @@
 //! What `hivecast plan` answers, for people: as a table in a terminal, and as a page with a chart; and how right
 //! earlier answers were.
 
+mod asked;
 mod axis;
 mod chart;
 #[cfg(test)]

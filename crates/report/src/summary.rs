@@ -374,12 +374,12 @@ mod tests {
                   - 17
                   set aside: 1
 
-          edition   0123456789abcdef · 900,000 documents · 97.0 MiB in 8 shards
+          edition   0123456789abcdef · 900,000 documents · 97 MiB in 8 shards
           aside     1 row in quarantine
           sent      900,000 documents, 1 tombstone · 1.3 GiB · 18 chunks
           verified  900,001 records in 6 partitions: counts, checksums agree
-          time      8.1 s (check 0.03 s · engine 2.4 s · publish 5.6 s)
-          memory    812.0 MiB at most
+          time      8.1 s (check 0.030 s · engine 2.4 s · publish 5.6 s)
+          memory    812 MiB at most
           warning   topic mdm.contracts has replication 1
         ");
     }

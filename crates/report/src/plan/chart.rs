@@ -7,7 +7,7 @@ use hivecast_run::format::plural;
 
 use super::axis::Axis;
 use super::html::escape;
-use super::words::{capital, digits};
+use super::words::capital;
 
 /// A curve of more points is thinned out: they would not be told apart.
 pub(super) const POINTS_MAX: usize = 60;
@@ -18,25 +18,30 @@ const LEFT: f64 = 62.0;
 const RIGHT: f64 = 784.0;
 /// From the panel's sides to the first and the last number of executors.
 const INSET: f64 = 12.0;
-const FIRST_MARK: f64 = 14.0;
-const LINE: f64 = 18.0;
-const TITLE_ABOVE: f64 = 10.0;
-const WALL_TOP: f64 = 76.0;
+/// The legend's lines, one for each thing that is pointed out. Beside a curve their texts would cross it, or one another.
+const LEGEND_TOP: f64 = 14.0;
+const LINE: f64 = 19.0;
+/// Where the legend has signs, and their texts.
+const SIGN: f64 = 4.0;
+const SIGN_WIDTH: f64 = 24.0;
+const SIGN_TEXT: f64 = SIGN + SIGN_WIDTH + 8.0;
+/// From a text's base line to the middle of its small letters.
+const MIDDLE: f64 = 4.0;
+const TITLE_ABOVE: f64 = 14.0;
+/// From the legend's last line to the first panel, with its title between them.
+const WALL_BELOW: f64 = 24.0;
 const WALL_HEIGHT: f64 = 230.0;
-const COST_TOP: f64 = 350.0;
+const COST_BELOW: f64 = 48.0;
 const COST_HEIGHT: f64 = 120.0;
-const HEIGHT: f64 = 518.0;
+const END_BELOW: f64 = 48.0;
 /// From an axis to its ticks' labels.
 const LABEL_GAP: f64 = 8.0;
 const X_LABEL_BELOW: f64 = 18.0;
 const X_TITLE_BELOW: f64 = 38.0;
 const POINT_RADIUS: f64 = 2.2;
 const MARK_RADIUS: f64 = 5.5;
-/// Times that are farther apart than this factor leave room for a label.
-const LABEL_FACTOR: f64 = 1.4;
-/// From a line's label to the line, above and below it.
-const ABOVE: f64 = 5.0;
-const BELOW: f64 = 14.0;
+/// A line across is so far from the panel's edges, as a factor of its time, that it is not taken for one.
+const FROM_EDGE: f64 = 1.2;
 
 /// Where values are in the picture.
 struct Panel {
@@ -61,8 +66,6 @@ impl Panel {
     }
 }
 
-const MARKS_MAX: usize = 2;
-
 /// A shape that is pointed out.
 struct Mark<'a> {
     sized: &'a Sized,
@@ -70,45 +73,70 @@ struct Mark<'a> {
     class: &'static str,
 }
 
+/// A line across the panel of wall times.
+struct Limit {
+    seconds: f64,
+    name: &'static str,
+    class: &'static str,
+}
+
+impl Limit {
+    fn label(&self) -> String {
+        format!("{} {}", self.name, Unit::Seconds.show(self.seconds))
+    }
+}
+
 /// The chart of a plan, as one `svg` element.
 pub(super) fn chart(answer: &Answer, plan: &ClusterPlan) -> String {
     let points = thinned(&plan.curve);
-    let marks = marks(answer, plan);
-    let marked = || marks.iter().map(|mark| mark.sized.point);
-    let most = points.iter().copied().chain(marked()).map(|point| point.executors).max().unwrap_or(1);
-    let all = || points.iter().copied().chain(marked());
-    let lines = answer.deadline.into_iter().chain([answer.embedded.wall.expected]);
-    let with_labels = lines.flat_map(|line| [line / LABEL_FACTOR, line * LABEL_FACTOR]);
-    let times = Axis::times(all().flat_map(|point| [point.wall.low, point.wall.high]).chain(with_labels));
+    let (marks, limits) = (marks(answer, plan), limits(answer));
+    let all = || points.iter().copied().chain(marks.iter().map(|mark| mark.sized.point));
+    let most = all().map(|point| point.executors).max().unwrap_or(1);
+    let with_room = limits.iter().flat_map(|limit| [limit.seconds / FROM_EDGE, limit.seconds * FROM_EDGE]);
+    let times = Axis::times(all().flat_map(|point| [point.wall.low, point.wall.high]).chain(with_room));
     let costs = Axis::money(all().map(|point| point.cost.high).fold(0.0, f64::max));
     let x = Axis::counts(most);
-    let wall = Panel { x: x.clone(), y: times, top: WALL_TOP, height: WALL_HEIGHT, of: |point| point.wall };
-    let cost = Panel { x, y: costs, top: COST_TOP, height: COST_HEIGHT, of: |point| point.cost };
-    let mut svg = opening(answer, &marks, &points);
-    for (row, mark) in marks.iter().enumerate() {
-        guide(&mut svg, [&wall, &cost], mark, label_y(row, marks.len()));
-    }
+    let top = LEGEND_TOP + LINE * (marks.len() + limits.len()) as f64 + WALL_BELOW;
+    let wall = Panel { x: x.clone(), y: times, top, height: WALL_HEIGHT, of: |point| point.wall };
+    let top = wall.bottom() + COST_BELOW;
+    let cost = Panel { x, y: costs, top, height: COST_HEIGHT, of: |point| point.cost };
+    let panels = [&wall, &cost];
+    let mut svg = opening(answer, &marks, &points, cost.bottom() + END_BELOW);
+    legend(&mut svg, &marks, &limits);
     grid(&mut svg, &wall, "wall time, logarithmic");
-    grid(&mut svg, &cost, "cost");
+    grid(&mut svg, &cost, "cost of a run");
     x_axis(&mut svg, &cost);
-    for panel in [&wall, &cost] {
+    for panel in panels {
+        marks.iter().for_each(|mark| guide(&mut svg, panel, mark));
         curve(&mut svg, panel, &points);
     }
-    for point in &points {
-        let _ = writeln!(
-            svg,
-            "<circle class=\"point\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"{POINT_RADIUS}\"><title>{}</title></circle>",
-            wall.x(point.executors),
-            wall.y(point.wall.expected),
-            escape(&described(point))
-        );
+    dots(&mut svg, &wall, &points);
+    for limit in &limits {
+        let y = wall.y(limit.seconds);
+        across(&mut svg, limit.class, [LEFT, RIGHT], y);
     }
-    limits(&mut svg, &wall, answer);
-    for (row, mark) in marks.iter().enumerate() {
-        pointed_out(&mut svg, [&wall, &cost], mark, label_y(row, marks.len()));
+    for panel in panels {
+        let at = |mark: &Mark<'_>| {
+            let point = &mark.sized.point;
+            (panel.x(point.executors), panel.y((panel.of)(point).expected))
+        };
+        marks.iter().for_each(|mark| sign(&mut svg, mark.class, at(mark)));
     }
     svg.push_str("</svg>\n");
     svg
+}
+
+/// Points with what they are, for who points at them.
+fn dots(svg: &mut String, panel: &Panel, points: &[Point]) {
+    for point in points {
+        let _ = writeln!(
+            svg,
+            "<circle class=\"point\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"{POINT_RADIUS}\"><title>{}</title></circle>",
+            panel.x(point.executors),
+            panel.y(point.wall.expected),
+            escape(&described(point))
+        );
+    }
 }
 
 /// The first and the last point, and between them points that are as far apart on a logarithmic axis.
@@ -136,14 +164,30 @@ fn marks<'a>(answer: &Answer, plan: &'a ClusterPlan) -> Vec<Mark<'a>> {
         (_, Met::Surely | Met::Likely) => "the cheapest in time",
         (_, Met::Never { .. }) => "the fastest",
     };
-    if chosen.shape.executor == fastest.shape.executor && chosen.point.executors == fastest.point.executors {
+    if is_on_curve(plan, fastest) && chosen.point.executors == fastest.point.executors {
         let name = if name == "chosen" { "chosen, and the fastest" } else { "the fastest" };
         return vec![Mark { sized: chosen, name, class: "chosen" }];
     }
+    let of_fastest = if is_on_curve(plan, fastest) { "the fastest" } else { "the fastest, another shape" };
     vec![
-        Mark { sized: fastest, name: "the fastest", class: "fastest" },
         Mark { sized: chosen, name, class: "chosen" },
+        Mark { sized: fastest, name: of_fastest, class: "fastest" },
     ]
+}
+
+/// Whether a shape has the executors that the curve is of.
+pub(super) fn is_on_curve(plan: &ClusterPlan, sized: &Sized) -> bool {
+    sized.shape.executor == plan.chosen().shape.executor
+}
+
+/// The deadline, and this machine's time.
+fn limits(answer: &Answer) -> Vec<Limit> {
+    let deadline = answer.deadline.map(|seconds| Limit { seconds, name: "deadline", class: "deadline" });
+    let seconds = answer.embedded.wall.expected;
+    let alone = answer.embedded.lacks.is_empty();
+    let alone =
+        alone.then_some(Limit { seconds, name: "embedded engine, this machine alone:", class: "alone" });
+    deadline.into_iter().chain(alone).collect()
 }
 
 /// A shape in a few words.
@@ -154,7 +198,7 @@ fn shape(sized: &Sized) -> String {
         plural(executors.into(), "executor"),
         plural(sized.shape.executor.cores.into(), "core"),
         Unit::Seconds.show(wall.expected),
-        digits(cost.expected)
+        Unit::Money.show(cost.expected)
     )
 }
 
@@ -163,27 +207,24 @@ fn label(mark: &Mark<'_>) -> String {
     format!("{}: {}", mark.name, shape(mark.sized))
 }
 
-/// The labels' lines, of which the last is next to the panels.
-fn label_y(row: usize, rows: usize) -> f64 {
-    FIRST_MARK + LINE * (row + MARKS_MAX - rows) as f64
-}
-
 fn described(point: &Point) -> String {
-    let show = |value: f64| Unit::Seconds.show(value);
     format!(
-        "{}, {} cores: {} ({} to {}), cost {} ({} to {})",
+        "{}, {}: {}, cost {}",
         plural(point.executors.into(), "executor"),
-        point.cores,
-        show(point.wall.expected),
-        show(point.wall.low),
-        show(point.wall.high),
-        digits(point.cost.expected),
-        digits(point.cost.low),
-        digits(point.cost.high)
+        plural(point.cores.into(), "core"),
+        with_range(point.wall, Unit::Seconds),
+        with_range(point.cost, Unit::Money)
     )
 }
 
-fn opening(answer: &Answer, marks: &[Mark<'_>], points: &[Point]) -> String {
+fn with_range(value: Range, unit: Unit) -> String {
+    match unit.show_range(value) {
+        range if range.is_empty() => unit.show(value.expected),
+        range => format!("{} ({range})", unit.show(value.expected)),
+    }
+}
+
+fn opening(answer: &Answer, marks: &[Mark<'_>], points: &[Point], height: f64) -> String {
     let ends: Vec<String> = [points.first(), points.last()].into_iter().flatten().map(described).collect();
     let deadline = match answer.deadline {
         Some(deadline) => format!(" The deadline is {}.", Unit::Seconds.show(deadline)),
@@ -196,7 +237,7 @@ fn opening(answer: &Answer, marks: &[Mark<'_>], points: &[Point]) -> String {
     );
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" aria-labelledby=\"chart-title chart-desc\" \
-         viewBox=\"0 0 {WIDTH} {HEIGHT}\">\n\
+         viewBox=\"0 0 {WIDTH} {height}\">\n\
          <title id=\"chart-title\">Wall time and cost by number of executors</title>\n\
          <desc id=\"chart-desc\">{}</desc>\n",
         escape(&desc)
@@ -241,64 +282,47 @@ fn curve(svg: &mut String, panel: &Panel, points: &[Point]) {
     let _ = writeln!(svg, "<polyline class=\"curve\" points=\"{}\"/>", line.join(" "));
 }
 
-/// The deadline and this machine's time: lines across, the upper one with its label above, the lower one below.
-/// Labels are on the left, where the curve is highest.
-fn limits(svg: &mut String, panel: &Panel, answer: &Answer) {
-    let show = |seconds: f64| Unit::Seconds.show(seconds);
-    let alone = answer.embedded.wall.expected;
-    let alone_is_upper = answer.deadline.is_none_or(|deadline| alone > deadline);
-    if answer.embedded.lacks.is_empty() {
-        let y = panel.y(alone);
-        across(svg, "alone", y);
-        let label = y + if alone_is_upper { -ABOVE } else { BELOW };
-        text(svg, "alone", LEFT + INSET, label, &format!("embedded engine {}", show(alone)));
+fn across(svg: &mut String, class: &str, [from, to]: [f64; 2], y: f64) {
+    let _ = writeln!(svg, "<line class=\"{class}\" x1=\"{from}\" x2=\"{to}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>");
+}
+
+/// What the signs and the lines across are.
+fn legend(svg: &mut String, marks: &[Mark<'_>], limits: &[Limit]) {
+    let row = |index: usize| LEGEND_TOP + LINE * index as f64;
+    for (index, mark) in marks.iter().enumerate() {
+        sign(svg, mark.class, (SIGN + SIGN_WIDTH / 2.0, row(index) - MIDDLE));
+        text(svg, mark.class, SIGN_TEXT, row(index), &label(mark));
     }
-    if let Some(deadline) = answer.deadline {
-        let y = panel.y(deadline);
-        across(svg, "deadline", y);
-        let label = y + if alone_is_upper { BELOW } else { -ABOVE };
-        text(svg, "deadline", LEFT + INSET, label, &format!("deadline {}", show(deadline)));
+    for (index, limit) in limits.iter().enumerate() {
+        let y = row(marks.len() + index);
+        across(svg, &format!("sample {}", limit.class), [SIGN, SIGN + SIGN_WIDTH], y - MIDDLE);
+        text(svg, limit.class, SIGN_TEXT, y, &limit.label());
     }
 }
 
-fn across(svg: &mut String, class: &str, y: f64) {
-    let _ =
-        writeln!(svg, "<line class=\"{class}\" x1=\"{LEFT}\" x2=\"{RIGHT}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>");
-}
-
-/// A line from a mark's label down through both panels.
-fn guide(svg: &mut String, panels: [&Panel; 2], mark: &Mark<'_>, label_y: f64) {
-    let x = panels[0].x(mark.sized.point.executors);
-    let (top, bottom) = (label_y - FIRST_MARK + ABOVE, panels[1].bottom());
-    let class = mark.class;
+/// A line down through a mark.
+fn guide(svg: &mut String, panel: &Panel, mark: &Mark<'_>) {
+    let (x, top, bottom, class) =
+        (panel.x(mark.sized.point.executors), panel.top, panel.bottom(), mark.class);
     let _ = writeln!(
         svg,
         "<line class=\"guide {class}\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{top}\" y2=\"{bottom}\"/>"
     );
 }
 
-/// A label above the panels, and a mark in each: round for what is chosen, and a square on its corner otherwise,
-/// for those who don't see colours.
-fn pointed_out(svg: &mut String, panels: [&Panel; 2], mark: &Mark<'_>, label_y: f64) {
-    let class = mark.class;
-    let x = panels[0].x(mark.sized.point.executors);
-    let (anchor, label_x) =
-        if x < f64::midpoint(LEFT, RIGHT) { ("start", x + LABEL_GAP) } else { ("end", x - LABEL_GAP) };
-    text(svg, &format!("{class} {anchor}"), label_x, label_y, &label(mark));
-    for panel in panels {
-        let y = panel.y((panel.of)(&mark.sized.point).expected);
-        let r = MARK_RADIUS;
-        let _ = match class {
-            "chosen" => {
-                writeln!(svg, "<circle class=\"mark {class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{r}\"/>")
-            }
-            _ => writeln!(
-                svg,
-                "<path class=\"mark {class}\" d=\"M{x:.1} {:.1}l{r} {r}l-{r} {r}l-{r} -{r}z\"/>",
-                y - r
-            ),
-        };
-    }
+/// A mark: round for what is chosen, and a square on its corner otherwise, for those who don't see colours.
+fn sign(svg: &mut String, class: &str, (x, y): (f64, f64)) {
+    let r = MARK_RADIUS;
+    let _ = match class {
+        "chosen" => {
+            writeln!(svg, "<circle class=\"mark {class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{r}\"/>")
+        }
+        _ => writeln!(
+            svg,
+            "<path class=\"mark {class}\" d=\"M{x:.1} {:.1}l{r} {r}l-{r} {r}l-{r} -{r}z\"/>",
+            y - r
+        ),
+    };
 }
 
 fn text(svg: &mut String, class: &str, x: f64, y: f64, text: &str) {

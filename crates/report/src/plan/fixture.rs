@@ -35,17 +35,23 @@ pub(super) fn question(accounts: u64) -> Question {
     }
 }
 
-/// The answer about a million accounts.
-pub(super) fn million() -> Answer {
-    answer(&question(1_000_000))
+/// A question, and the answer.
+pub(super) fn answered(question: Question) -> (Question, Answer) {
+    let answer = answer(&question);
+    (question, answer)
+}
+
+/// A million accounts.
+pub(super) fn million() -> (Question, Answer) {
+    answered(question(1_000_000))
 }
 
 /// So many accounts that this machine misses the deadline, and the cluster does not.
-pub(super) fn too_many_for_one() -> Answer {
+pub(super) fn too_many_for_one() -> (Question, Answer) {
     let mut question = question(60_000_000);
     question.purpose = Purpose::Build;
     question.wanted.deadline = Some(100.0);
-    answer(&question)
+    answered(question)
 }
 
 fn facts(accounts: u64) -> Facts {

@@ -47,24 +47,47 @@ pub fn plan_history(errors: &[PlanError]) -> String {
     if errors.is_empty() {
         return "no run has been foretold yet\n".to_owned();
     }
-    let head =
-        ["started", "load_date", "what", "predicted", "range", "measured", "error", "measured is", "basis"];
+    let head = [
+        "started (UTC)",
+        "load_date",
+        "what",
+        "predicted",
+        "range",
+        "measured",
+        "error",
+        "measured is",
+        "basis",
+    ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     rows.extend(errors.iter().map(|error| {
         vec![
-            error.started.get(..19).unwrap_or(&error.started).replace('T', " "),
+            words::moment(&error.started),
             error.load_date.clone(),
             error.what.clone(),
             error.unit.show(error.predicted.expected),
-            words::range(error.predicted, error.unit),
+            error.unit.show_range(error.predicted),
             error.unit.show(error.measured),
-            error.share().map_or_else(|| "-".to_owned(), |share| format!("{:+.0} %", 100.0 * share)),
+            error.share().map_or_else(|| "-".to_owned(), signed_percent),
             error.place().to_owned(),
             error.basis.clone(),
         ]
     }));
-    format!("{}\n{}", table("", &rows, &[3, 5, 6]), accuracy(errors))
+    format!("{}{ERROR_MEANS}\n\n{}", table("", &rows, &[3, 5, 6]), accuracy(errors))
 }
+
+/// What stands below the first table.
+const ERROR_MEANS: &str = "error: (predicted - measured) / measured; + is too much foretold, and - too little. measured is: to its range";
+
+/// A share in percent with its sign, which nothing does not have.
+fn signed_percent(share: f64) -> String {
+    match (100.0 * share).round() {
+        0.0 => "0 %".to_owned(),
+        percent => format!("{percent:+.0} %"),
+    }
+}
+
+/// Of fewer errors the 90th percentile is the worst, and says no more than that.
+const RANKED_LEAST: usize = 3;
 
 /// One line for each thing foretold, in the order in which they come first.
 fn accuracy(errors: &[PlanError]) -> String {
@@ -89,7 +112,7 @@ fn accuracy(errors: &[PlanError]) -> String {
             of_kind.len().to_string(),
             within.to_string(),
             percent(median(&off)),
-            percent(nearest_rank(&off, 90)),
+            percent(nearest_rank(&off, 90).filter(|_| off.len() >= RANKED_LEAST)),
         ]);
     }
     table("", &rows, &[1, 2, 3, 4])
@@ -136,15 +159,16 @@ mod tests {
             error(22, "build time", Unit::Seconds, 11.5, 8.0),
         ];
         insta::assert_snapshot!(plan_history(&errors), @r"
-        started              load_date   what         predicted  range                     measured  error  measured is  basis
-        2026-11-20 04:00:07  2026-11-20  build time      12.0 s  9.0 s to 15.0 s             10.0 s  +20 %  within       learned from 2 runs
-        2026-11-20 04:00:07  2026-11-20  peak memory  800.0 MiB  600.0 MiB to 1000.0 MiB  820.0 MiB   -2 %  within       learned from 2 runs
-        2026-11-21 04:00:07  2026-11-21  build time      11.0 s  8.2 s to 13.8 s             15.0 s  -27 %  above        learned from 3 runs
-        2026-11-22 04:00:07  2026-11-22  build time      11.5 s  8.6 s to 14.4 s              8.0 s  +44 %  below        learned from 4 runs
+        started (UTC)        load_date   what         predicted  range            measured  error  measured is  basis
+        2026-11-20 04:00:07  2026-11-20  build time      12.0 s  9.0 to 15.0 s      10.0 s  +20 %  within       learned from 2 runs
+        2026-11-20 04:00:07  2026-11-20  peak memory    800 MiB  600 to 1000 MiB   820 MiB   -2 %  within       learned from 2 runs
+        2026-11-21 04:00:07  2026-11-21  build time      11.0 s  8.2 to 13.8 s      15.0 s  -27 %  above        learned from 3 runs
+        2026-11-22 04:00:07  2026-11-22  build time      11.5 s  8.6 to 14.4 s       8.0 s  +44 %  below        learned from 4 runs
+        error: (predicted - measured) / measured; + is too much foretold, and - too little. measured is: to its range
 
         what         predictions  within range  median |error|  90th percentile
         build time             3             1            27 %             44 %
-        peak memory            1             1             2 %              2 %
+        peak memory            1             1             2 %                -
         ");
     }
 
@@ -154,6 +178,25 @@ mod tests {
         let text = plan_history(&[error(20, "verify time", Unit::Seconds, 1.0, 0.0)]);
         assert!(text.lines().nth(1).unwrap().contains("  -  below"), "{text}");
         assert!(text.ends_with("  -                -\n"), "{text}");
+    }
+
+    #[test]
+    fn nothing_has_no_sign() {
+        assert_eq!(
+            [-0.004, 0.0, 0.004, -0.006, 2.15].map(signed_percent),
+            ["0 %", "0 %", "0 %", "-1 %", "+215 %"]
+        );
+    }
+
+    #[test]
+    fn two_runs_have_no_ninetieth_percentile() {
+        let runs = |number: u32| -> String {
+            let errors: Vec<PlanError> =
+                (1..=number).map(|day| error(day + 19, "build time", Unit::Seconds, 12.0, 10.0)).collect();
+            plan_history(&errors).lines().last().unwrap().to_owned()
+        };
+        assert!(runs(2).ends_with("20 %                -"), "{}", runs(2));
+        assert!(runs(3).ends_with("20 %             20 %"), "{}", runs(3));
     }
 
     #[test]

@@ -1,22 +1,36 @@
-use hivecast_estimate::{Answer, ClusterPlan, Section, ShownModel, Unit};
+use hivecast_estimate::{Answer, Chosen, ClusterPlan, Question, Section, ShownModel, Sized, Unit};
+use hivecast_run::format::{bytes, count, plural};
 
-use super::chart::{chart, thinned};
-use super::html::{Cell, escape, table, tr};
-use super::words;
+use super::chart::{chart, is_on_curve, thinned};
+use super::html::{Cell, escape, prose, table, tr};
+use super::{asked, words};
 
+/// The day, and the embedded engine.
+const SECTIONS_WITHOUT_CLUSTER: usize = 2;
 const STYLE: &str = include_str!("page.css");
 
 /// The answer as one HTML page that needs nothing else: no scripts, no other files, no network. It is well-formed
-/// XML, too.
-pub fn plan_page(answer: &Answer) -> String {
+/// XML, too. It says what was asked, and that it was `made` then, RFC 3339 in UTC.
+pub fn plan_page(answer: &Answer, question: &Question, made: &str) -> String {
     let facts = &answer.facts;
     let title = escape(&format!("{}, {}", facts.feed, facts.load_date));
-    let mut body = format!("<header>\n<p>hivecast plan</p>\n<h1>{title}</h1>\n</header>\n");
+    let asked = asked::asked(question, made);
+    let mut body = format!("<header>\n<p>hivecast plan</p>\n<h1>{title}</h1>\n{asked}</header>\n");
     body.push_str(&choice(answer));
     body.push_str(&list("notes", "Notes", &answer.notes));
-    body.push_str(&cluster(answer));
+    let (chosen_first, cluster) = (answer.choice.engine == Chosen::Spark, cluster(answer));
+    if chosen_first {
+        body.push_str(&cluster);
+    }
     for (index, of) in answer.sections.iter().enumerate() {
+        // The numbers of Spark are behind its chart.
+        if !chosen_first && index == SECTIONS_WITHOUT_CLUSTER {
+            body.push_str(&cluster);
+        }
         body.push_str(&numbers(&format!("numbers-{index}"), of));
+    }
+    if !chosen_first && answer.sections.len() <= SECTIONS_WITHOUT_CLUSTER {
+        body.push_str(&cluster);
     }
     if let Some(plan) = &answer.cluster {
         body.push_str(&settings(plan));
@@ -40,10 +54,10 @@ fn choice(answer: &Answer) -> String {
     let mut html = format!(
         "<section class=\"choice\" aria-labelledby=\"choice\">\n<h2 id=\"choice\">{}</h2>\n<p>{}.</p>\n",
         words::engine(answer.choice.engine),
-        escape(&words::capital(&answer.choice.why))
+        prose(&words::capital(&answer.choice.why))
     );
     if let Some((verdict, text)) = words::deadline(answer) {
-        html.push_str(&format!("<p class=\"verdict {}\">{}.</p>\n", verdict.name(), escape(&text)));
+        html.push_str(&format!("<p class=\"verdict {}\">{}.</p>\n", verdict.name(), prose(&text)));
     }
     html.push_str("</section>\n");
     html
@@ -53,7 +67,7 @@ fn list(id: &str, title: &str, items: &[String]) -> String {
     if items.is_empty() {
         return String::new();
     }
-    let items: String = items.iter().map(|item| format!("<li>{}</li>\n", escape(item))).collect();
+    let items: String = items.iter().map(|item| format!("<li>{}</li>\n", prose(item))).collect();
     section(id, title, &format!("<ul>\n{items}</ul>\n"))
 }
 
@@ -64,44 +78,69 @@ fn section(id: &str, title: &str, inner: &str) -> String {
 /// The chart, or why there is none.
 fn cluster(answer: &Answer) -> String {
     const ID: &str = "cluster";
-    const TITLE: &str = "By number of executors";
+    const TITLE: &str = "Spark cluster, by number of executors";
     let Some(plan) = &answer.cluster else {
         let why = match &answer.cluster_lacks {
             Some(lacks) => format!("The Spark cluster is too small: {lacks}."),
             None => format!("No Spark cluster was given: {}.", words::NO_CLUSTER),
         };
-        return section(ID, "Spark cluster", &format!("<p>{}</p>\n", escape(&why)));
+        return section(ID, "Spark cluster", &format!("<p>{}</p>\n", prose(&why)));
     };
-    let executor = plan.chosen().shape.executor;
-    let what = format!(
-        "Executors of {} with {} of heap. The line is what is expected, the band goes from the low to the high end.",
-        hivecast_run::format::plural(executor.cores.into(), "core"),
-        Unit::Bytes.show(executor.heap as f64)
-    );
     let chart = chart(answer, plan);
     let figure = format!(
         "<figure>\n<div class=\"wide\">\n{chart}</div>\n<figcaption>{}</figcaption>\n</figure>\n",
-        escape(&what)
+        escape(&caption(plan))
     );
     section(ID, TITLE, &format!("{figure}{}", curve(plan)))
 }
 
-/// The chart's numbers.
+fn caption(plan: &ClusterPlan) -> String {
+    let executor = |sized: &Sized| {
+        let executor = sized.shape.executor;
+        format!("{} with {} of heap", plural(executor.cores.into(), "core"), bytes(executor.heap))
+    };
+    let what = format!(
+        "The line is what executors of {} are expected to do, the band goes from the low to the high end.",
+        executor(plan.chosen())
+    );
+    if is_on_curve(plan, &plan.fastest) {
+        return what;
+    }
+    format!(
+        "{what} The diamond is another shape, executors of {}, and not on that line.",
+        executor(&plan.fastest)
+    )
+}
+
+/// The chart's numbers, with all that it points out.
 fn curve(plan: &ClusterPlan) -> String {
-    let row = |point: &hivecast_estimate::Point| {
+    let chosen = plan.chosen();
+    let mut points = thinned(&plan.curve);
+    if let Err(at) = points.binary_search_by_key(&chosen.point.executors, |point| point.executors) {
+        points.insert(at, chosen.point);
+    }
+    let cores = chosen.shape.executor.cores;
+    let mut shapes: Vec<_> = points.into_iter().map(|point| (cores, point)).collect();
+    let mut title = "The chart's numbers";
+    if !is_on_curve(plan, &plan.fastest) {
+        shapes.push((plan.fastest.shape.executor.cores, plan.fastest.point));
+        title = "The chart's numbers; the last are the diamond's";
+    }
+    let row = |(cores, point): &(u32, hivecast_estimate::Point)| {
         vec![
-            Cell::Number(hivecast_run::format::count(point.executors.into())),
-            Cell::Number(hivecast_run::format::count(point.cores.into())),
+            Cell::Number(count(point.executors.into())),
+            Cell::Number(count((*cores).into())),
+            Cell::Number(count(point.cores.into())),
             Cell::Number(Unit::Seconds.show(point.wall.expected)),
-            Cell::Text(words::range(point.wall, Unit::Seconds)),
-            Cell::Number(words::digits(point.cost.expected)),
-            Cell::Text(format!("{} to {}", words::digits(point.cost.low), words::digits(point.cost.high))),
+            Cell::Number(Unit::Seconds.show_range(point.wall)),
+            Cell::Number(Unit::Money.show(point.cost.expected)),
+            Cell::Number(Unit::Money.show_range(point.cost)),
         ]
     };
-    let rows: Vec<Vec<Cell>> = thinned(&plan.curve).iter().map(row).collect();
-    let head = ["executors", "cores", "wall time", "range", "cost", "range"];
+    let rows: Vec<Vec<Cell>> = shapes.iter().map(row).collect();
+    let head = ["executors", "cores of each", "cores", "wall time", "range", "cost", "range"];
     format!(
-        "<details>\n<summary id=\"curve\">The chart's numbers</summary>\n{}</details>\n",
+        "<details>\n<summary id=\"curve\">{title}</summary>\n{}</details>\n",
         table("curve", "curve", &head, &rows)
     )
 }
@@ -111,7 +150,7 @@ fn numbers(id: &str, of: &Section) -> String {
         vec![
             Cell::Name(quantity.name.clone()),
             Cell::Number(words::expected(quantity)),
-            Cell::Text(words::range(quantity.value, quantity.unit)),
+            Cell::Text(quantity.unit.show_range(quantity.value)),
             Cell::Text(quantity.how.clone()),
         ]
     };

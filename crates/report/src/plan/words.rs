@@ -1,6 +1,7 @@
 //! What the table and the page say alike.
 
-use hivecast_estimate::{Answer, Chosen, Quantity, Range, ShownTerm, Subject, Unit};
+use hivecast_estimate::{Answer, Chosen, Quantity, ShownTerm, Subject, Unit};
+use hivecast_run::format::plural;
 
 /// How to give a cluster where there is none.
 pub(super) const NO_CLUSTER: &str = "--nodes, --node-cores and --node-memory describe a Spark cluster";
@@ -47,7 +48,8 @@ pub(super) fn deadline(answer: &Answer) -> Option<(Verdict, String)> {
         Chosen::Neither => None,
     };
     let Some(wall) = wall else { return Some((Verdict::Missed, format!("{of}: missed"))) };
-    let range = format!("{} expected, {} at most", show(wall.expected), show(wall.high));
+    let at_most = Unit::Seconds.show_like(wall.high, wall.expected);
+    let range = format!("{} expected, {at_most} at most", show(wall.expected));
     Some(if wall.high <= deadline {
         (Verdict::Surely, format!("{of}: surely met, {range}"))
     } else if wall.expected <= deadline {
@@ -63,15 +65,22 @@ pub(super) fn capital(text: &str) -> String {
     characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }
 
+/// Numbers that count executors, where their names don't say so.
+const SHAPES: [&str; 2] = ["cheapest shape", "fastest shape"];
+
 /// The best guess.
 pub(super) fn expected(quantity: &Quantity) -> String {
-    quantity.unit.show(quantity.value.expected)
+    match quantity.unit {
+        Unit::Count if SHAPES.contains(&quantity.name.as_str()) => {
+            plural(quantity.value.expected as u64, "executor")
+        }
+        unit => unit.show(quantity.value.expected),
+    }
 }
 
-/// From low to high; empty where both read like the best guess.
-pub(super) fn range(value: Range, unit: Unit) -> String {
-    let [low, expected, high] = [value.low, value.expected, value.high].map(|value| unit.show(value));
-    if low == expected && expected == high { String::new() } else { format!("{low} to {high}") }
+/// A moment, RFC 3339 in UTC, as people read it: without fractions of a second.
+pub(super) fn moment(text: &str) -> String {
+    text.get(..19).unwrap_or(text).replace('T', " ")
 }
 
 /// What a model is of.
@@ -116,12 +125,5 @@ mod tests {
             [0.0, 0.7, 24.0, 1.5, 0.0123, 0.000_456].map(digits),
             ["0", "0.70", "24.00", "1.50", "0.012", "0.00046"]
         );
-    }
-
-    #[test]
-    fn a_range_that_reads_like_one_number_is_none() {
-        assert_eq!(range(Range::exact(7.0), Unit::Count), "");
-        assert_eq!(range(Range { low: 7.0, expected: 7.1, high: 7.2 }, Unit::Count), "");
-        assert_eq!(range(Range { low: 7.0, expected: 7.0, high: 9.0 }, Unit::Count), "7 to 9");
     }
 }
