@@ -16,7 +16,7 @@ use crate::dates::Calendar;
 use crate::edition::{self, Resources};
 use crate::failure::{Output, json_line};
 use crate::feed_file::FeedFile;
-use crate::history::History;
+use crate::history::{History, rfc3339};
 use crate::logging::{self, print};
 use crate::machine;
 use crate::project::Project;
@@ -52,13 +52,14 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, console: &Console) -> Result
         Some(file) => known_from_file(file)?,
         None => known_from_warehouse(global, args, &context)?,
     };
-    let mut answer = answer(&question::question(args, &known)?);
+    let question = question::question(args, &known)?;
+    let mut answer = answer(&question);
     answer.notes.extend(known.notes);
     if let Some(file) = &args.save_facts {
         files::write(file, &json_line(&answer.facts))?;
     }
     if let Some(file) = &args.page {
-        files::write(file, &plan_page(&answer))?;
+        files::write(file, &plan_page(&answer, &question, &rfc3339(CLOCK.now_ms())))?;
     }
     if let Some(dir) = &args.write {
         files::write_settings(dir, &answer)?;

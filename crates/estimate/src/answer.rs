@@ -163,12 +163,16 @@ impl Answer {
 }
 
 fn explained(title: &str, quantity: &Quantity) -> String {
-    let show = |value: f64| quantity.unit.show(value);
-    let range = match quantity.value.is_exact() {
-        true => String::new(),
-        false => format!(" ({} to {})", show(quantity.value.low), show(quantity.value.high)),
+    let range = match quantity.unit.show_range(quantity.value) {
+        range if range.is_empty() => range,
+        range => format!(" ({range})"),
     };
-    format!("{title}: {} = {}{range}: {}", quantity.name, show(quantity.value.expected), quantity.how)
+    format!(
+        "{title}: {} = {}{range}: {}",
+        quantity.name,
+        quantity.unit.show(quantity.value.expected),
+        quantity.how
+    )
 }
 
 /// Answers a question.

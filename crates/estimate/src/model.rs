@@ -313,12 +313,11 @@ impl Model {
                     format!("{} {}", unit.show(part), term.name)
                 }
                 _ => format!(
-                    "{} {} ({} x {} {})",
+                    "{} {} ({} x {})",
                     unit.show(part),
                     term.name,
                     number(*per, unit, term),
-                    amount_of(amount, term),
-                    term.of
+                    amount_of(amount, term)
                 ),
             })
         });
@@ -339,15 +338,16 @@ fn number(per: f64, unit: Unit, term: &Term) -> String {
     match (unit, term.of) {
         (Unit::Bytes, "threads" | "doublings of the limit") => unit.show(per),
         (Unit::Bytes, _) => format!("{per:.2}"),
-        _ => format!("{per:.2} s"),
+        _ => unit.show(per),
     }
 }
 
+/// How much there is of a term, and of what.
 fn amount_of(amount: f64, term: &Term) -> String {
     match term.of {
-        of if of.starts_with("bytes of ") => Unit::Bytes.show(amount),
-        "threads" => format!("{amount:.0}"),
-        _ => format!("{amount:.3}"),
+        of if of.starts_with("bytes of ") => format!("{} {of}", Unit::Bytes.show(amount)),
+        "threads" => plural(amount as u64, "thread"),
+        of => format!("{amount:.3} {of}"),
     }
 }
 
