@@ -2,18 +2,20 @@
 
 mod calibrate;
 mod facts;
+mod facts_file;
 mod files;
 mod learn;
 mod question;
+mod why;
 
 use hivecast_engine::{Look, Plan};
-use hivecast_estimate::{Answer, Facts, Record, answer};
-use hivecast_report::{PastRun, plan_history, plan_page, plan_table};
-use hivecast_run::{Context, Fault, Result};
+use hivecast_estimate::{Answer, Facts, Question, Record, answer};
+use hivecast_report::{PastRun, plan_history, plan_table};
+use hivecast_run::{Context, Result};
 
 use crate::args::{Global, PlanArgs};
 use crate::dates::Calendar;
-use crate::edition::{self, Resources};
+use crate::edition::{self, Resources, Waiting};
 use crate::failure::{Output, json_line};
 use crate::feed_file::FeedFile;
 use crate::history::History;
@@ -45,35 +47,26 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, console: &Console) -> Result
     if let Some(percent) = args.calibrate_share {
         return calibrate_one(global, args, percent, console);
     }
+    files::refuse_foreign(args)?;
     let sink = logging::sink(console.progress, &CLOCK);
     let context = Context { sink: &*sink, cancel: &console.cancel, clock: &CLOCK };
     let known = match &args.facts {
         Some(file) => known_from_file(file)?,
         None => known_from_warehouse(global, args, &context)?,
     };
-    let mut answer = answer(&question::question(args, &known)?);
+    let question = question::question(args, &known)?;
+    let mut answer = answer(&question);
     answer.notes.extend(known.notes);
-    if let Some(file) = &args.save_facts {
-        files::write(file, &json_line(&answer.facts))?;
-    }
-    if let Some(file) = &args.page {
-        files::write(file, &plan_page(&answer))?;
-    }
-    if let Some(dir) = &args.write {
-        files::write_settings(dir, &answer)?;
-    }
+    files::write_all(args, &question, &answer, &context)?;
     // Bars must be gone before the answer is printed.
     drop(sink);
-    show(args, console, &answer)
+    show(args, console, &question, &answer)
 }
 
-fn show(args: &PlanArgs, console: &Console, answer: &Answer) -> Result<()> {
+fn show(args: &PlanArgs, console: &Console, question: &Question, answer: &Answer) -> Result<()> {
     if let Some(name) = &args.why {
+        let name = why::resolve(name, question, answer)?;
         let found = answer.why(name);
-        if found.is_empty() {
-            return Err(Fault::usage(format!("the answer has nothing that is called {name}"))
-                .advise(format!("there are: {}", answer.names().join(", "))));
-        }
         return print(&match console.output {
             Output::Programs => json_line(&serde_json::json!({ "version": 1, "name": name, "why": found })),
             Output::People => found.join("\n") + "\n",
@@ -86,7 +79,7 @@ fn show(args: &PlanArgs, console: &Console, answer: &Answer) -> Result<()> {
 }
 
 fn known_from_file(file: &std::path::Path) -> Result<Known> {
-    let facts = files::read_facts(file)?;
+    let facts = facts_file::read_facts(file)?;
     let (history, calibration, notes) = (Vec::new(), Vec::new(), Vec::new());
     Ok(Known { facts, history, calibration, spill_free_bytes: None, notes })
 }
@@ -100,7 +93,8 @@ fn known_from_warehouse(global: &Global, args: &PlanArgs, context: &Context<'_>)
         Ok(newest.date)
     };
     let day = Calendar::of(&feed.feed, &latest).single(args.load_date)?;
-    let plan = edition::plan(&project, &feed, day, None, Resources::of(&args.resources), context)?;
+    let plan =
+        edition::plan(&project, &feed, day, Waiting::NotOffered, Resources::of(&args.resources), context)?;
     let history = past_runs(&project, &feed, context)?;
     let look = if args.quick { Look::Files } else { Look::Keys };
     let facts = facts::facts(&plan, look, &history, context)?;
@@ -124,7 +118,8 @@ fn calibrate_one(global: &Global, args: &PlanArgs, percent: u32, console: &Conso
     let context = Context { sink: &*sink, cancel: &console.cancel, clock: &CLOCK };
     let latest = || Ok(newest(&project, &feed, context)?.date);
     let day = Calendar::of(&feed.feed, &latest).single(args.load_date)?;
-    let plan = edition::plan(&project, &feed, day, None, Resources::of(&args.resources), &context)?;
+    let plan =
+        edition::plan(&project, &feed, day, Waiting::NotOffered, Resources::of(&args.resources), &context)?;
     let record = calibrate::one(&project, &feed, &plan, percent, args.calibrate_for, &context)?;
     drop(sink);
     print(&json_line(&record))

@@ -1,5 +1,5 @@
 use super::super::settings::{Allocation, Driver, Executor};
-use super::super::{Fractions, GIB, MIB};
+use super::super::{Cluster, Fractions, GIB, MIB};
 use super::*;
 
 fn shape(allocation: Allocation, manager: Manager) -> Shape {
@@ -9,10 +9,34 @@ fn shape(allocation: Allocation, manager: Manager) -> Shape {
     Shape { allocation, executor, driver, fractions, shuffle_partitions: 600, manager }
 }
 
+fn cluster(manager: Manager, driver: DriverPlace) -> Cluster {
+    Cluster { driver, ..Cluster::new(10, 16, 64 * GIB, manager) }
+}
+
+fn occasion(cluster: &Cluster) -> Occasion<'_> {
+    let arithmetic = &|name: &str| match name {
+        "shuffle" => {
+            vec!["shuffle = 22.4 GiB: 9.3 GiB of rows x 1.2 as Spark has them x 2 shuffles".to_owned()]
+        }
+        "spark.executor.memory" | "spark.driver.memory" => vec!["heap = 1.6 GiB: 3 tasks".to_owned()],
+        _ => Vec::new(),
+    };
+    let (version, feed, load_date, asked) = ("1.2.3", "contracts", "2026-11-20", "--deadline 30m");
+    Occasion { version, feed, load_date, asked, cluster, arithmetic }
+}
+
+fn conf(shape: &Shape) -> String {
+    spark_conf(shape, &occasion(&cluster(shape.manager, DriverPlace::OwnMachine)))
+}
+
+fn submit(shape: &Shape, driver: DriverPlace) -> String {
+    spark_submit(shape, &occasion(&cluster(shape.manager, driver)))
+}
+
 #[test]
 fn executor_settings_of_a_fixed_number() {
     let shape = shape(Allocation::Fixed { executors: 30 }, Manager::Kubernetes);
-    insta::assert_snapshot!(spark_conf(&shape), @r"
+    insta::assert_snapshot!(conf(&shape), @r"
     # Executor settings of a Spark Connect server. spark-submit.sh beside this file starts it.
 
     # As many as cost least among those that meet the deadline.
@@ -63,7 +87,7 @@ fn executor_settings_of_a_fixed_number() {
 #[test]
 fn executor_settings_of_dynamic_allocation() {
     let shape = shape(Allocation::Dynamic { least: 2, most: 30 }, Manager::Standalone);
-    insta::assert_snapshot!(spark_conf(&shape), @r"
+    insta::assert_snapshot!(conf(&shape), @r"
     # Executor settings of a Spark Connect server. spark-submit.sh beside this file starts it.
 
     # spark.executor.instances is not set. Dynamic allocation counts them, and would start with that
@@ -120,7 +144,7 @@ fn executor_settings_of_dynamic_allocation() {
 #[test]
 fn the_script_for_yarn() {
     let shape = shape(Allocation::Fixed { executors: 30 }, Manager::YARN);
-    insta::assert_snapshot!(spark_submit(&shape), @r#"
+    insta::assert_snapshot!(submit(&shape, DriverPlace::OnANode), @r#"
     #!/bin/sh
     # Starts a Spark Connect server with the executor settings in spark.conf beside this file, and stays
     # until it is stopped. Options of spark-submit may follow, and win: ./spark-submit.sh --conf a=b
@@ -181,10 +205,10 @@ fn the_script_for_yarn() {
 
 #[test]
 fn scripts_differ_in_what_managers_need() {
-    let by = |manager| spark_submit(&shape(Allocation::Fixed { executors: 30 }, manager));
+    let by = |manager| submit(&shape(Allocation::Fixed { executors: 30 }, manager), DriverPlace::OwnMachine);
     assert!(by(Manager::Kubernetes).contains("k8s://https://kubernetes.default.svc:443"));
     assert!(by(Manager::Kubernetes).contains("SPARK_IMAGE"));
-    assert!(by(Manager::Standalone).contains("spark://localhost:7077"));
+    assert!(!by(Manager::Standalone).contains("localhost"));
     assert!(!by(Manager::Standalone).contains("SPARK_IMAGE"));
 }
 
@@ -192,8 +216,39 @@ fn scripts_differ_in_what_managers_need() {
 fn nothing_in_the_files_is_longer_than_a_line() {
     for manager in [Manager::YARN, Manager::Kubernetes, Manager::Standalone] {
         let shape = shape(Allocation::Dynamic { least: 0, most: 30 }, manager);
-        for line in [spark_conf(&shape), spark_submit(&shape)].concat().lines() {
+        for line in [conf(&shape), submit(&shape, DriverPlace::OnANode)].concat().lines() {
             assert!(line.len() <= WIDTH, "{}: {line}", line.len());
         }
+    }
+}
+
+#[test]
+fn the_container_is_what_the_manager_makes_of_heap_and_overhead() {
+    let by = |manager| conf(&shape(Allocation::Fixed { executors: 30 }, manager)).replace("\n# ", " ");
+    let exact = Manager::Yarn { minimum: MIB, increment: MIB, maximum: None };
+    assert!(by(Manager::YARN).contains("8896 + 889 = 9785 MiB, which YARN rounds up to 10240 MiB."));
+    assert!(by(exact).contains("8896 + 889 = 9785 MiB, which YARN hands out as they are."));
+    assert!(by(Manager::Kubernetes).contains("8896 + 889 = 9785 MiB, what the pod asks for."));
+    assert!(by(Manager::Standalone).contains("= 9785 MiB. The master counts the heap alone"));
+}
+
+#[test]
+fn a_driver_on_a_node_is_not_one_on_a_machine_of_its_own() {
+    for (manager, told) in [
+        (
+            Manager::YARN,
+            "yarn.nodemanager.resource.cpu-vcores and memory-mb have to leave 2 cores and 4505 MiB",
+        ),
+        (
+            Manager::Standalone,
+            "SPARK_WORKER_CORES and SPARK_WORKER_MEMORY have to leave 2 cores and 4505 MiB",
+        ),
+        (Manager::Kubernetes, "in a pod that requests 2 cores and 4505 MiB"),
+    ] {
+        let shape = shape(Allocation::Fixed { executors: 30 }, manager);
+        let [node, own] = [DriverPlace::OnANode, DriverPlace::OwnMachine]
+            .map(|driver| submit(&shape, driver).replace("\n# ", " "));
+        assert!(node.contains(told) && node.contains("the driver on one of them"), "{node}");
+        assert!(!own.contains(told) && own.contains("a machine with 2 cores and 4505 MiB for it"), "{own}");
     }
 }
