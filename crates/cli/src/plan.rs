@@ -85,7 +85,7 @@ fn known_from_file(file: &std::path::Path) -> Result<Known> {
 }
 
 fn known_from_warehouse(global: &Global, args: &PlanArgs, context: &Context<'_>) -> Result<Known> {
-    let project = Project::load(global)?;
+    let project = Project::load_to_read(global)?;
     let feed = project.feed(global.feed.as_deref())?.parse()?;
     let latest = || {
         let newest = newest(&project, &feed, *context)?;
@@ -112,7 +112,7 @@ fn known_from_warehouse(global: &Global, args: &PlanArgs, context: &Context<'_>)
 
 /// Builds one share of the keys and prints its record, or `null` where its time was over first.
 fn calibrate_one(global: &Global, args: &PlanArgs, percent: u32, console: &Console) -> Result<()> {
-    let project = Project::load(global)?;
+    let project = Project::load_to_read(global)?;
     let feed = project.feed(global.feed.as_deref())?.parse()?;
     let sink = logging::sink(console.progress, &CLOCK);
     let context = Context { sink: &*sink, cancel: &console.cancel, clock: &CLOCK };
@@ -138,7 +138,7 @@ fn outline(plan: &Plan, history: &[PastRun], context: &Context<'_>) -> Result<Fa
 }
 
 fn history(global: &Global, console: &Console) -> Result<()> {
-    let project = Project::load(global)?;
+    let project = Project::load_to_read(global)?;
     let feed = project.feed(global.feed.as_deref())?.parse()?;
     let sink = logging::sink(console.progress, &CLOCK);
     let context = Context { sink: &*sink, cancel: &console.cancel, clock: &CLOCK };

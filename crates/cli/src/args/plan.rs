@@ -170,7 +170,10 @@ pub(super) fn refuse_contradictions(command: &mut Command, matches: &ArgMatches)
     let Some(plan) = matches.subcommand_matches("plan") else { return Ok(()) };
     match contradiction(plan) {
         None => Ok(()),
-        Some(told) => Err(command.error(ErrorKind::ArgumentConflict, told)),
+        Some(told) => {
+            let plan = command.find_subcommand_mut("plan").expect("it was matched");
+            Err(plan.error(ErrorKind::ArgumentConflict, told))
+        }
     }
 }
 
@@ -187,9 +190,7 @@ fn contradiction(plan: &ArgMatches) -> Option<String> {
         && maximum < increment
     {
         let [maximum, increment] = [maximum, increment].map(bytes);
-        return Some(format!(
-            "--yarn-maximum {maximum} is less than --yarn-increment, {increment}: no container"
-        ));
+        return Some(format!("--yarn-maximum {maximum} is less than --yarn-increment, {increment}"));
     }
     if let (Some(reserved), Some(of)) = (cores("reserved_cores"), cores("node_cores"))
         && reserved >= of

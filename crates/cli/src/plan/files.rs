@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use hivecast_estimate::spark::Cluster;
 use hivecast_estimate::spark::files::{CONF_NAME, MADE_BY, Occasion, SUBMIT_NAME, spark_conf, spark_submit};
@@ -26,6 +27,9 @@ pub(super) fn refuse_foreign(args: &PlanArgs) -> Result<()> {
         if seen.contains(&path) {
             return Err(Fault::usage(format!("two results can't be written to {}", path.display()))
                 .advise("name a file for each"));
+        }
+        if let Some(fault) = no_place(&path) {
+            return Err(fault);
         }
         if !is_free(&path, is_ours)? {
             return Err(Fault::usage(format!(
@@ -111,17 +115,23 @@ fn write(file: &Path, text: &str) -> Result<()> {
     std::fs::write(file, text).map_err(|error| unwritable(file, error))
 }
 
-/// A place where no file can be is the user's mistake: a repetition does not mend it.
+/// Why no file can be there, where none can: a mistake that no repetition mends.
+fn no_place(file: &Path) -> Option<Fault> {
+    let what = format!("failed to write {}", file.display());
+    if file.is_dir() {
+        return Some(Fault::usage(format!("{what}: it is a directory")).advise("name a file in it"));
+    }
+    let in_the_way = file.ancestors().skip(1).find(|above| above.exists() && !above.is_dir())?;
+    Some(
+        Fault::usage(format!("{what}: {} is a file, and no directory", in_the_way.display()))
+            .advise("name a place in a directory"),
+    )
+}
+
 fn unwritable(file: &Path, error: std::io::Error) -> Fault {
     let what = format!("failed to write {}", file.display());
-    let in_the_way = file.ancestors().skip(1).find(|above| above.exists() && !above.is_dir());
-    if let Some(in_the_way) = in_the_way {
-        return Fault::usage(format!("{what}: {} is a file, and no directory", in_the_way.display()))
-            .advise("name a place in a directory");
-    }
     match error.kind() {
-        ErrorKind::IsADirectory => Fault::usage(what).because(error).advise("name a file in it"),
-        ErrorKind::InvalidFilename | ErrorKind::InvalidInput | ErrorKind::NotFound => {
+        ErrorKind::InvalidFilename | ErrorKind::InvalidInput => {
             Fault::usage(what).because(error).advise("name another place")
         }
         ErrorKind::PermissionDenied => {
@@ -173,7 +183,7 @@ fn asked(args: &PlanArgs, cluster: &Cluster) -> String {
     };
     add("--for", of.to_owned());
     if let Some(deadline) = args.deadline {
-        add("--deadline", format!("{}s", deadline.as_secs_f64()));
+        add("--deadline", time(deadline));
     }
     if let Some(threads) = args.resources.threads {
         add("--threads", threads.to_string());
@@ -208,6 +218,16 @@ fn asked(args: &PlanArgs, cluster: &Cluster) -> String {
     add("--allocation", allocation.to_owned());
     add("--core-price", args.cluster.core_price.to_string());
     asked
+}
+
+/// A time as an option takes it, in the largest unit that it is a whole number of.
+fn time(time: Duration) -> String {
+    const UNITS: [(&str, u64); 2] = [("h", 3600), ("m", 60)];
+    let seconds = (time.subsec_nanos() == 0).then_some(time.as_secs());
+    let whole =
+        |unit: u64| seconds.filter(|seconds| seconds.is_multiple_of(unit)).map(|seconds| seconds / unit);
+    let found = UNITS.into_iter().find_map(|(name, unit)| Some(format!("{}{name}", whole(unit)?)));
+    found.unwrap_or_else(|| format!("{}s", time.as_secs_f64()))
 }
 
 /// A size as an option takes it, in the largest unit that it is a whole number of.

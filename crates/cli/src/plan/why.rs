@@ -28,6 +28,9 @@ pub(super) fn resolve<'a>(asked: &str, question: &Question, answer: &'a Answer) 
         names.iter().copied().filter(|name| !word.is_empty() && plain(name).contains(&word)).collect();
     match fitting.as_slice() {
         [only] => Ok(only),
+        [] if of_clusters.iter().any(|name| !word.is_empty() && plain(name).contains(&word)) => {
+            Err(no_cluster(asked, answer))
+        }
         [] => Err(unknown(asked, &word, &names, &of_clusters)),
         several => Err(Fault::usage(format!("{asked} may be any of {}", several.len()))
             .advise(format!("write one of these: {}", several.join(", ")))),

@@ -20,6 +20,7 @@ mod metastore_faults;
 mod metastore_tables;
 mod pairs;
 mod plan;
+mod plan_input;
 mod plan_server;
 mod prune_cluster;
 // Of the estimates' own tests.
