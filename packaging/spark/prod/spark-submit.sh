@@ -7,7 +7,7 @@
 # spark.yarn.am.memory come: 1 core, 1.0 GiB.
 # On the nodes' local disks (spark.local.dir), shuffle = 22.4 GiB: 9.3 GiB of rows x 1.2 as Spark
 # has them x 2 shuffles.
-# Asked with: --for publish --deadline 1800s --threads 16 --machine-memory 64GiB --nodes 10
+# Asked with: --for publish --deadline 30m --threads 16 --machine-memory 64GiB --nodes 10
 # --node-cores 16 --node-memory 64GiB --reserved-cores 1 --reserved-memory 8GiB --manager yarn
 # --yarn-increment 1GiB --driver-on own --allocation fixed --core-price 0.05
 #

@@ -7,9 +7,9 @@
 # spark.yarn.am.memory come: 1 core, 1.0 GiB.
 # On the nodes' local disks (spark.local.dir), shuffle = 1.1 GiB: 477.3 MiB of rows x 1.2 as Spark
 # has them x 2 shuffles.
-# Asked with: --for publish --deadline 1800s --threads 8 --machine-memory 32GiB --nodes 3
-# --node-cores 8 --node-memory 32GiB --reserved-cores 1 --reserved-memory 4GiB --manager yarn
-# --yarn-increment 1GiB --driver-on own --allocation fixed --core-price 0.05
+# Asked with: --for publish --deadline 30m --threads 8 --machine-memory 32GiB --nodes 3 --node-cores
+# 8 --node-memory 32GiB --reserved-cores 1 --reserved-memory 4GiB --manager yarn --yarn-increment
+# 1GiB --driver-on own --allocation fixed --core-price 0.05
 #
 # Starts a Spark Connect server with the executor settings in spark.conf beside this file, and stays
 # until it is stopped. Options of spark-submit may follow, and win: ./spark-submit.sh --conf a=b

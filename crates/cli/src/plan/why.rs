@@ -21,9 +21,6 @@ pub(super) fn resolve<'a>(asked: &str, question: &Question, answer: &'a Answer) 
         return Ok(name);
     }
     let of_clusters = of_clusters(question, answer);
-    if answer.cluster.is_none() && of_clusters.iter().any(|name| plain(name) == word) {
-        return Err(no_cluster(asked, answer));
-    }
     let fitting: Vec<&str> =
         names.iter().copied().filter(|name| !word.is_empty() && plain(name).contains(&word)).collect();
     match fitting.as_slice() {
