@@ -22,6 +22,12 @@ class Committed(unittest.TestCase):
         told = run("ci/settings", "--check", "--binary", real_binary())
         self.assertEqual(told, f"ci/settings: as the program makes them: {' '.join(ENVIRONMENTS)}\n")
 
+    def test_no_version_is_in_them_so_that_a_new_one_is_no_drift(self):
+        for name in ENVIRONMENTS:
+            for file, line in zip(FILES, (0, 1)):
+                text = (ROOT / "packaging/spark" / name / file).read_text().splitlines()
+                self.assertEqual(text[line], "# Made by `hivecast plan`. Change nothing here: plan again.")
+
     def test_each_environment_has_them(self):
         self.assertEqual(ENVIRONMENTS, sorted(path.name for path in (ROOT / "packaging/spark").iterdir()))
         for name in ENVIRONMENTS:
@@ -159,11 +165,13 @@ class Made(unittest.TestCase):
         # One before it in order would be written otherwise.
         self.change(self.here / "packaging/spark/prod/spark.conf", "spark.executor.cores ", "spark.executor.cores 1")
         broken = [
-            ("facts.json", facts[:-20], "failed to read the facts packaging/spark/qa/facts.json"),
+            ("facts.json", facts[:-20], "failed to read the facts packaging/spark/qa/facts.json: it is no JSON"),
+            ("facts.json", facts.replace('"stored_bytes"', '"bytes"', 1), "qa/facts.json: field tables[0].stored_bytes is missing"),
             ("facts.json", facts.replace('"version": 1', '"version": 99'), "they have version 99"),
             ("plan.args", arguments + "--no-such-option 1\n", "--no-such-option"),
             ("plan.args", arguments.replace("--nodes 3", "--nodes many"), "'many'"),
-            ("plan.args", arguments.replace("--node-memory 32GiB", "--node-memory 1GiB"), "there are no settings to write"),
+            ("plan.args", arguments.replace("--node-memory 32GiB", "--node-memory 5GiB"), "there are no settings to write"),
+            ("plan.args", arguments.replace("--node-memory 32GiB", "--node-memory 1GiB"), "--reserved-memory 4.0 GiB leaves Spark nothing"),
             ("plan.args", arguments + "nodes 3\n", "plan.args: 'nodes' is no option; each line has one"),
             ("plan.args", re.sub("(?m)^--threads.*", "", arguments), "plan.args has no --threads; without it"),
             ("plan.args", re.sub("(?m)^--machine-memory.*", "", arguments), "plan.args has no --machine-memory; without it"),

@@ -1,13 +1,19 @@
 //! What may be written on the command line, typed by clap. Nothing here reads files or the clock;
 //! `options` turns it into what a command needs.
 
+mod plan;
+mod values;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Command as Line, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use hivecast_contract::{WRITERS_MAX, WriterId};
 
-use crate::dates::DateArg;
+use crate::dates::{DateArg, one_day};
+use values::{parse_duration, parse_size, whole};
+
+pub(crate) use plan::{AllocationArg, ClusterArgs, DriverOn, ManagerArg, PlanArgs, PlanFor};
 
 /// The environment where neither `--env` nor HIVECAST_ENV names one.
 pub(crate) const DEFAULT_ENV: &str = "local";
@@ -31,6 +37,28 @@ pub(crate) struct Cli {
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// Reads the command line. What is wrong is told as clap tells it, with the option that it is about.
+pub(crate) fn parse<I>(line: I) -> Result<Cli, clap::Error>
+where
+    I: IntoIterator,
+    I::Item: Into<std::ffi::OsString> + Clone,
+{
+    let mut command = negative_numbers_are_values(Cli::command());
+    let matches = command.try_get_matches_from_mut(line)?;
+    plan::refuse_contradictions(&mut command, &matches)?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// `--memory -1` is a mistake in `--memory`; clap would look for an option `-1` otherwise.
+fn negative_numbers_are_values(command: Line) -> Line {
+    command
+        .mut_args(|arg| match arg.get_action().takes_values() && !arg.is_positional() {
+            true => arg.allow_negative_numbers(true),
+            false => arg,
+        })
+        .mut_subcommands(negative_numbers_are_values)
 }
 
 /// What every command takes.
@@ -105,15 +133,15 @@ pub(crate) struct InitArgs {
 #[derive(Debug, Args)]
 pub(crate) struct SampleArgs {
     /// Accounts on the first day
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = whole::<u64>(0, u64::MAX))]
     pub(crate) accounts: u64,
 
     /// How many days, of which --load-date is the last
-    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=3660))]
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = whole::<u32>(1, 3660))]
     pub(crate) days: u32,
 
     /// Equal seeds give equal bytes
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole::<u64>(0, u64::MAX))]
     pub(crate) seed: u64,
 
     /// The last day: YYYY-MM-DD, today or yesterday
@@ -121,7 +149,7 @@ pub(crate) struct SampleArgs {
     pub(crate) load_date: DateArg,
 
     /// Give one account this many parties, as skewed data has
-    #[arg(long, value_name = "PARTIES")]
+    #[arg(long, value_name = "PARTIES", value_parser = whole::<u64>(0, u64::MAX))]
     pub(crate) skew: Option<u64>,
 
     /// The files' format
@@ -163,14 +191,14 @@ pub(crate) enum SampleFormat {
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
     /// The day whose files say what columns there are; latest is each table's newest
-    #[arg(long, value_name = "DATE", default_value = "latest")]
+    #[arg(long, value_name = "DATE", default_value = "latest", value_parser = one_day)]
     pub(crate) load_date: DateArg,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct PreviewArgs {
     /// The day: YYYY-MM-DD, today, yesterday or latest
-    #[arg(long, value_name = "DATE", default_value = "latest")]
+    #[arg(long, value_name = "DATE", default_value = "latest", value_parser = one_day)]
     pub(crate) load_date: DateArg,
 
     /// Only the document with this key; may be given several times
@@ -178,7 +206,7 @@ pub(crate) struct PreviewArgs {
     pub(crate) keys: Vec<String>,
 
     /// At most this many documents
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = whole::<u32>(1, u32::MAX.into()))]
     pub(crate) limit: u32,
 
     #[command(flatten)]
@@ -188,12 +216,12 @@ pub(crate) struct PreviewArgs {
 /// What the engine may use.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ResourceArgs {
-    /// Most memory, such as 2GiB [default: a quarter of the machine]
-    #[arg(long, value_name = "SIZE", value_parser = crate::machine::parse_size)]
+    /// Most memory, such as 2GiB or 512m [default: a quarter of the machine]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(crate) memory: Option<u64>,
 
     /// Threads [default: as many as the machine offers]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", value_parser = whole::<u16>(1, 1024))]
     pub(crate) threads: Option<u16>,
 }
 
@@ -204,7 +232,7 @@ pub(crate) struct BuildArgs {
     pub(crate) load_date: DateArg,
 
     /// Wait this long (90s, 30m, 2h) for partitions that are not there or not whole yet
-    #[arg(long, value_name = "TIME", value_parser = crate::machine::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) wait: Option<Duration>,
 
     #[command(flatten)]
@@ -241,7 +269,7 @@ pub(crate) struct PublishArgs {
     pub(crate) writer: WriterId,
 
     /// How long any but writer 1 waits for writer 1, which builds and judges the edition first (90s, 30m, 2h)
-    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = crate::machine::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_duration)]
     pub(crate) writer_wait: Duration,
 }
 
@@ -257,7 +285,7 @@ fn parse_writer(text: &str) -> Result<WriterId, String> {
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
     /// The day: YYYY-MM-DD, today, yesterday, or latest, the one published last
-    #[arg(long, value_name = "DATE", default_value = "latest")]
+    #[arg(long, value_name = "DATE", default_value = "latest", value_parser = one_day)]
     pub(crate) load_date: DateArg,
 
     /// Then write the records into this directory, one NDJSON file for each partition
@@ -268,155 +296,14 @@ pub(crate) struct VerifyArgs {
 #[derive(Debug, Args)]
 pub(crate) struct TablesArgs {
     /// The day whose files are looked at: YYYY-MM-DD, today, yesterday, or latest, each table's newest
-    #[arg(long, value_name = "DATE", default_value = "latest")]
+    #[arg(long, value_name = "DATE", default_value = "latest", value_parser = one_day)]
     pub(crate) load_date: DateArg,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct PlanArgs {
-    /// The day: YYYY-MM-DD, today, yesterday or latest
-    #[arg(long, value_name = "DATE", default_value = "latest")]
-    pub(crate) load_date: DateArg,
-
-    #[command(flatten)]
-    pub(crate) resources: ResourceArgs,
-
-    /// The memory of the machine that will run Hivecast [default: this one's]
-    #[arg(long, value_name = "SIZE", value_parser = crate::machine::parse_size)]
-    pub(crate) machine_memory: Option<u64>,
-
-    /// What the run is for
-    #[arg(long = "for", value_name = "COMMAND", value_enum, default_value_t = PlanFor::Publish)]
-    pub(crate) purpose: PlanFor,
-
-    /// The wall time that the whole run may take (90s, 30m, 2h)
-    #[arg(long, value_name = "TIME", value_parser = crate::machine::parse_duration)]
-    pub(crate) deadline: Option<Duration>,
-
-    #[command(flatten)]
-    pub(crate) cluster: ClusterArgs,
-
-    /// Build 1 to 8 % of the keys with the environment's engine first, for 10 minutes at most, and measure
-    #[arg(long, conflicts_with_all = ["quick", "facts"])]
-    pub(crate) calibrate: bool,
-
-    /// What --calibrate runs in processes of their own: one share of the keys, in percent
-    #[arg(long, hide = true, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub(crate) calibrate_share: Option<u32>,
-
-    /// … for so long at most
-    #[arg(long, hide = true, value_name = "TIME", default_value = "10m", value_parser = crate::machine::parse_duration)]
-    pub(crate) calibrate_for: Duration,
-
-    /// Read no rows: footers and statistics alone. Rows that `where` leaves, and large keys, are then guessed
-    #[arg(long)]
-    pub(crate) quick: bool,
-
-    /// Explain one number or setting, such as spark.executor.memory
-    #[arg(long, value_name = "NAME")]
-    pub(crate) why: Option<String>,
-
-    /// Show what was foretold of the last runs, beside what was measured
-    #[arg(long, conflicts_with_all = ["calibrate", "why", "write", "page"])]
-    pub(crate) history: bool,
-
-    /// Write spark.conf and spark-submit.sh into this directory
-    #[arg(long, value_name = "DIR", requires = "nodes")]
-    pub(crate) write: Option<PathBuf>,
-
-    /// Write the answer as a page with a chart
-    #[arg(long, value_name = "FILE")]
-    pub(crate) page: Option<PathBuf>,
-
-    /// Take what is known of the day from this file, as --save-facts wrote it; no project is needed
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["quick", "load_date"])]
-    pub(crate) facts: Option<PathBuf>,
-
-    /// Write what is known of the day into this file
-    #[arg(long, value_name = "FILE")]
-    pub(crate) save_facts: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum PlanFor {
-    Build,
-    Publish,
-}
-
-/// A Spark cluster.
-#[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "The Spark cluster")]
-pub(crate) struct ClusterArgs {
-    /// Its nodes
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000), requires_all = ["node_cores", "node_memory"])]
-    pub(crate) nodes: Option<u32>,
-
-    /// Cores of a node
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096), requires = "nodes")]
-    pub(crate) node_cores: Option<u32>,
-
-    /// Memory of a node, such as 64GiB
-    #[arg(long, value_name = "SIZE", value_parser = crate::machine::parse_size, requires = "nodes")]
-    pub(crate) node_memory: Option<u64>,
-
-    /// Cores of a node that are not Spark's, but its daemons' [default: 1]
-    #[arg(long, value_name = "N", requires = "nodes")]
-    pub(crate) reserved_cores: Option<u32>,
-
-    /// Memory of a node that is not Spark's [default: an eighth, at least 1GiB]
-    #[arg(long, value_name = "SIZE", value_parser = crate::machine::parse_size, requires = "nodes")]
-    pub(crate) reserved_memory: Option<u64>,
-
-    /// Who hands out the machines
-    #[arg(long, value_enum, default_value_t = ManagerArg::Yarn, requires = "nodes")]
-    pub(crate) manager: ManagerArg,
-
-    /// What YARN rounds containers up to: yarn.scheduler.minimum-allocation-mb, or the FairScheduler's increment
-    #[arg(long, value_name = "SIZE", value_parser = crate::machine::parse_size, default_value = "1GiB", requires = "nodes")]
-    pub(crate) yarn_increment: u64,
-
-    /// The largest container that YARN hands out: yarn.scheduler.maximum-allocation-mb [default: any]
-    #[arg(long, value_name = "SIZE", value_parser = crate::machine::parse_size, requires = "nodes")]
-    pub(crate) yarn_maximum: Option<u64>,
-
-    /// Where the driver runs, with the Spark Connect server in it
-    #[arg(long, value_enum, default_value_t = DriverOn::Node, requires = "nodes")]
-    pub(crate) driver_on: DriverOn,
-
-    /// Executors for as long as the server runs, or as tasks wait for them
-    #[arg(long, value_enum, default_value_t = AllocationArg::Fixed, requires = "nodes")]
-    pub(crate) allocation: AllocationArg,
-
-    /// What a core with 4 GiB costs by the hour
-    #[arg(long, value_name = "MONEY", default_value_t = 0.05, requires = "nodes")]
-    pub(crate) core_price: f64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ManagerArg {
-    Yarn,
-    Kubernetes,
-    Standalone,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum DriverOn {
-    /// One of the nodes
-    Node,
-    /// A machine of its own
-    Own,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum AllocationArg {
-    Fixed,
-    Dynamic,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RunsArgs {
     /// How many, counted from the last
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = whole::<u32>(1, u32::MAX.into()))]
     pub(crate) limit: u32,
 }
 
@@ -425,7 +312,7 @@ fn parse_keep(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("at least 1 load_date is kept".to_owned()),
         Ok(keep) => Ok(keep),
-        Err(error) => Err(format!("{error}")),
+        Err(_) => Err("write a whole number, 1 at least".to_owned()),
     }
 }
 
@@ -472,28 +359,40 @@ pub(crate) struct GenerateArgs {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
     fn nobody_prunes_down_to_nothing() {
         for line in ["hivecast prune --keep 0", "hivecast prune --exports --keep 0"] {
-            let told = Cli::try_parse_from(line.split(' ')).unwrap_err().to_string();
+            let told = parse(line.split(' ')).unwrap_err().to_string();
             assert!(told.contains("at least 1 load_date"), "{told}");
         }
-        assert!(Cli::try_parse_from("hivecast prune --keep 1".split(' ')).is_ok());
+        assert!(parse("hivecast prune --keep 1".split(' ')).is_ok());
     }
 
     #[test]
     fn the_command_line_is_well_formed() {
-        Cli::command().debug_assert();
+        negative_numbers_are_values(Cli::command()).debug_assert();
+    }
+
+    #[test]
+    fn a_negative_number_is_told_with_its_option() {
+        for (line, option) in [
+            ("hivecast plan --memory -1", "--memory"),
+            ("hivecast plan --nodes -1 --node-cores 1 --node-memory 1GiB", "--nodes"),
+            ("hivecast plan --deadline -1.5", "--deadline"),
+            ("hivecast build --load-date -1", "--load-date"),
+            ("hivecast sample --accounts -1", "--accounts"),
+        ] {
+            let told = parse(line.split(' ')).unwrap_err().to_string();
+            assert!(told.starts_with("error: invalid value '-1") && told.contains(option), "{told}");
+        }
     }
 
     #[test]
     fn every_option_of_publish_is_understood() {
         let line = "hivecast --env qa publish --load-date 2026-11-20..2026-11-22 --wait 2h --memory 512MiB --threads 3 --replace --json";
-        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+        let cli = parse(line.split(' ')).unwrap();
         assert_eq!((cli.global.env.as_str(), cli.global.json), ("qa", true));
         let Command::Publish(publish) = cli.command else { panic!("not publish") };
         assert!(publish.replace);
@@ -504,8 +403,7 @@ mod tests {
 
     #[test]
     fn a_writer_is_one_of_several() {
-        let parse =
-            |writer| Cli::try_parse_from(["hivecast", "publish", "--load-date", "today", "--writer", writer]);
+        let parse = |writer| parse(["hivecast", "publish", "--load-date", "today", "--writer", writer]);
         assert!(parse("1/1").is_ok());
         assert!(parse("256/256").is_ok());
         for wrong in ["3/2", "0/2", "1/0", "2", "1/257"] {

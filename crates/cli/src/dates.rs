@@ -63,6 +63,15 @@ impl FromStr for DateArg {
     }
 }
 
+/// `--load-date` of a command that takes no range.
+pub(crate) fn one_day(text: &str) -> Result<DateArg, String> {
+    if text.contains("..") {
+        return Err("a range of load_dates is for build and publish; give one load_date".to_owned());
+    }
+    let day = text.parse::<Day>().map(DateArg::One);
+    day.map_err(|_| format!("{text:?} is no load_date; write YYYY-MM-DD, today, yesterday or latest"))
+}
+
 /// Turns days as written into dates.
 pub(crate) struct Calendar<'a> {
     /// Milliseconds since 1970-01-01T00:00:00Z.
@@ -174,5 +183,12 @@ mod tests {
         for wrong in ["", "tomorrow", "2026-11-22..", "..", "2026-11-31"] {
             assert!(wrong.parse::<DateArg>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn who_takes_one_day_offers_no_range() {
+        assert_eq!(one_day("latest"), Ok(DateArg::One(Day::Latest)));
+        assert!(!one_day("tomorrow").unwrap_err().contains("A..B"));
+        assert!(one_day("2026-11-20..latest").unwrap_err().contains("give one load_date"));
     }
 }

@@ -83,19 +83,32 @@ pub(crate) fn ready(project: &Project, plan: Plan, reuse: Reuse, context: &Conte
     Ok(Ready { checked: plan.checked, edition, origin: Origin::Built })
 }
 
+/// Whether a command can wait for an export that is still coming.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    /// It has no `--wait`, which no advice then names.
+    NotOffered,
+    /// So long at most, with `--wait`.
+    Offered(Option<Duration>),
+}
+
 /// Everything that decides what the edition will be: the feed, checked, and the frozen inputs.
 pub(crate) fn plan(
     project: &Project,
     feed: &FeedFile,
     load_date: LoadDate,
-    wait: Option<Duration>,
+    waiting: Waiting,
     resources: Resources,
     context: &Context<'_>,
 ) -> Result<Plan> {
     // Before anything is waited for.
     require_mask_key(project, feed)?;
     let inputs = step(context, Step::Warehouse, || {
-        let inputs = project.warehouse()?.freeze_when_ready(&feed.feed, load_date, wait, *context);
+        let warehouse = project.warehouse()?;
+        let inputs = match waiting {
+            Waiting::NotOffered => warehouse.freeze_now(&feed.feed, load_date, *context),
+            Waiting::Offered(wait) => warehouse.freeze_when_ready(&feed.feed, load_date, wait, *context),
+        };
         inputs.map_err(|fault| check::as_checked(project, feed, Some(load_date), fault))
     })?;
     let checked = step(context, Step::Check, || hold_against(feed, &inputs))?;

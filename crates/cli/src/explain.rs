@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::args::{BuildArgs, Global};
 use crate::dates::Calendar;
-use crate::edition::{self, Resources};
+use crate::edition::{self, Resources, Waiting};
 use crate::failure::{Output, json_line};
 use crate::logging::{self, print};
 use crate::project::Project;
@@ -53,7 +53,14 @@ pub(crate) fn run(global: &Global, args: &BuildArgs, console: &Console) -> Resul
     let context = Context { sink: &*sink, cancel: &console.cancel, clock: &CLOCK };
     let latest = || Ok(newest(&project, &feed, context)?.date);
     let day = Calendar::of(&feed.feed, &latest).single(args.load_date)?;
-    let plan = edition::plan(&project, &feed, day, args.wait, Resources::of(&args.resources), &context)?;
+    let plan = edition::plan(
+        &project,
+        &feed,
+        day,
+        Waiting::Offered(args.wait),
+        Resources::of(&args.resources),
+        &context,
+    )?;
     let explained = explain(&plan)?;
     // Bars must be gone before the text is printed.
     drop(sink);

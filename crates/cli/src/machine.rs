@@ -1,7 +1,6 @@
-//! What this machine offers, and the sizes and times that people write.
+//! What this machine offers.
 
 use std::path::Path;
-use std::time::Duration;
 
 /// The share of the machine's memory that a run takes where `--memory` does not say: a quarter.
 const MEMORY_SHARE: u64 = 4;
@@ -70,41 +69,6 @@ fn cgroup_limits(root: &Path) -> Vec<u64> {
     limits
 }
 
-/// Reads a size: a number with `B`, `KiB`, `MiB`, `GiB`, `TiB` (or `KB`, `MB`, `GB`, `TB` of 1000).
-pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
-    const UNITS: [(&str, u64); 9] = [
-        ("B", 1),
-        ("KiB", 1 << 10),
-        ("MiB", 1 << 20),
-        ("GiB", 1 << 30),
-        ("TiB", 1 << 40),
-        ("KB", 1_000),
-        ("MB", 1_000_000),
-        ("GB", 1_000_000_000),
-        ("TB", 1_000_000_000_000),
-    ];
-    let wrong = || format!("{text:?} is no size; write it with its unit, such as 512MiB or 2GiB");
-    let split = text.find(|character: char| !character.is_ascii_digit()).ok_or_else(wrong)?;
-    let number: u64 = text[..split].parse().map_err(|_| wrong())?;
-    let unit = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(text[split..].trim()));
-    let (_, factor) = unit.ok_or_else(wrong)?;
-    number.checked_mul(*factor).filter(|bytes| *bytes > 0).ok_or_else(wrong)
-}
-
-/// Reads a duration: a number with `s`, `m` or `h`.
-pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is no duration; write it with its unit, such as 90s, 30m or 2h");
-    let split = text.find(|character: char| !character.is_ascii_digit()).ok_or_else(wrong)?;
-    let number: u64 = text[..split].parse().map_err(|_| wrong())?;
-    let factor = match &text[split..] {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        _ => return Err(wrong()),
-    };
-    number.checked_mul(factor).map(Duration::from_secs).ok_or_else(wrong)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,21 +116,5 @@ mod tests {
             machine(&[MEMINFO, v1, ("sys/fs/cgroup/memory/memory.limit_in_bytes", "536870912\n")]),
             Some(512 << 20)
         );
-    }
-
-    #[test]
-    fn sizes_and_durations() {
-        assert_eq!(parse_size("512MiB"), Ok(512 << 20));
-        assert_eq!(parse_size("2gib"), Ok(2 << 30));
-        assert_eq!(parse_size("3GB"), Ok(3_000_000_000));
-        assert_eq!(parse_size("100 MiB"), Ok(100 << 20));
-        for wrong in ["", "2", "GiB", "0MiB", "-1GiB", "2XiB", "1.5GiB", "99999999999TiB"] {
-            assert!(parse_size(wrong).is_err(), "{wrong}");
-        }
-        assert_eq!(parse_duration("2h"), Ok(Duration::from_secs(7200)));
-        assert_eq!(parse_duration("90s"), Ok(Duration::from_secs(90)));
-        for wrong in ["", "2", "h", "2d", "2 h", "99999999999999999h"] {
-            assert!(parse_duration(wrong).is_err(), "{wrong}");
-        }
     }
 }

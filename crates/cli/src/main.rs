@@ -34,8 +34,6 @@ mod verify;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 /// Many threads allocate columns and records at once; the system's allocator keeps what they free.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -43,7 +41,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     allocator::keep_freed_memory();
     failure::report_panics_as_bugs();
-    let cli = match args::Cli::try_parse() {
+    let cli = match args::parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => return failure::refuse(&error, std::env::args_os()),
     };

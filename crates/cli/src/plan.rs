@@ -2,21 +2,23 @@
 
 mod calibrate;
 mod facts;
+mod facts_file;
 mod files;
 mod learn;
 mod question;
+mod why;
 
 use hivecast_engine::{Look, Plan};
-use hivecast_estimate::{Answer, Facts, Server, answer};
-use hivecast_report::{PastRun, plan_history, plan_page, plan_table};
-use hivecast_run::{Context, Fault, Result};
+use hivecast_estimate::{Answer, Facts, Question, Server, answer};
+use hivecast_report::{PastRun, plan_history, plan_table};
+use hivecast_run::{Context, Result};
 
 use crate::args::{Global, PlanArgs};
 use crate::dates::Calendar;
-use crate::edition::{self, Resources};
+use crate::edition::{self, Resources, Waiting};
 use crate::failure::{Output, json_line};
 use crate::feed_file::FeedFile;
-use crate::history::{History, rfc3339};
+use crate::history::History;
 use crate::logging::{self, print};
 use crate::machine;
 use crate::project::Project;
@@ -46,6 +48,7 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, console: &Console) -> Result
     if let Some(percent) = args.calibrate_share {
         return calibrate_one(global, args, percent, console);
     }
+    files::refuse_foreign(args)?;
     let sink = logging::sink(console.progress, &CLOCK);
     let context = Context { sink: &*sink, cancel: &console.cancel, clock: &CLOCK };
     let known = match &args.facts {
@@ -55,27 +58,16 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, console: &Console) -> Result
     let question = question::question(args, &known)?;
     let mut answer = answer(&question);
     answer.notes.extend(known.notes);
-    if let Some(file) = &args.save_facts {
-        files::write(file, &json_line(&answer.facts))?;
-    }
-    if let Some(file) = &args.page {
-        files::write(file, &plan_page(&answer, &question, &rfc3339(CLOCK.now_ms())))?;
-    }
-    if let Some(dir) = &args.write {
-        files::write_settings(dir, &answer)?;
-    }
+    files::write_all(args, &question, &answer, &context)?;
     // Bars must be gone before the answer is printed.
     drop(sink);
-    show(args, console, &answer)
+    show(args, console, &question, &answer)
 }
 
-fn show(args: &PlanArgs, console: &Console, answer: &Answer) -> Result<()> {
+fn show(args: &PlanArgs, console: &Console, question: &Question, answer: &Answer) -> Result<()> {
     if let Some(name) = &args.why {
+        let name = why::resolve(name, question, answer)?;
         let found = answer.why(name);
-        if found.is_empty() {
-            return Err(Fault::usage(format!("the answer has nothing that is called {name}"))
-                .advise(format!("there are: {}", answer.names().join(", "))));
-        }
         return print(&match console.output {
             Output::Programs => json_line(&serde_json::json!({ "version": 1, "name": name, "why": found })),
             Output::People => found.join("\n") + "\n",
@@ -88,13 +80,13 @@ fn show(args: &PlanArgs, console: &Console, answer: &Answer) -> Result<()> {
 }
 
 fn known_from_file(file: &std::path::Path) -> Result<Known> {
-    let facts = files::read_facts(file)?;
+    let facts = facts_file::read_facts(file)?;
     let (history, notes) = (Vec::new(), Vec::new());
     Ok(Known { facts, history, spill_free_bytes: None, server: None, notes })
 }
 
 fn known_from_warehouse(global: &Global, args: &PlanArgs, context: &Context<'_>) -> Result<Known> {
-    let project = Project::load(global)?;
+    let project = Project::load_to_read(global)?;
     let feed = project.feed(global.feed.as_deref())?.parse()?;
     let latest = || {
         let newest = newest(&project, &feed, *context)?;
@@ -102,7 +94,8 @@ fn known_from_warehouse(global: &Global, args: &PlanArgs, context: &Context<'_>)
         Ok(newest.date)
     };
     let day = Calendar::of(&feed.feed, &latest).single(args.load_date)?;
-    let plan = edition::plan(&project, &feed, day, None, Resources::of(&args.resources), context)?;
+    let plan =
+        edition::plan(&project, &feed, day, Waiting::NotOffered, Resources::of(&args.resources), context)?;
     let mut history = past_runs(&project, &feed, context)?;
     let look = if args.quick { Look::Files } else { Look::Keys };
     let facts = facts::facts(&plan, look, &history, context)?;
@@ -135,13 +128,14 @@ fn server(project: &Project, context: &Context<'_>, notes: &mut Vec<String>) -> 
 
 /// Builds one share of the keys and prints its record, or `null` where its time was over first.
 fn calibrate_one(global: &Global, args: &PlanArgs, percent: u32, console: &Console) -> Result<()> {
-    let project = Project::load(global)?;
+    let project = Project::load_to_read(global)?;
     let feed = project.feed(global.feed.as_deref())?.parse()?;
     let sink = logging::sink(console.progress, &CLOCK);
     let context = Context { sink: &*sink, cancel: &console.cancel, clock: &CLOCK };
     let latest = || Ok(newest(&project, &feed, context)?.date);
     let day = Calendar::of(&feed.feed, &latest).single(args.load_date)?;
-    let plan = edition::plan(&project, &feed, day, None, Resources::of(&args.resources), &context)?;
+    let plan =
+        edition::plan(&project, &feed, day, Waiting::NotOffered, Resources::of(&args.resources), &context)?;
     let record = calibrate::one(&project, &feed, &plan, percent, args.calibrate_for, &context)?;
     drop(sink);
     print(&json_line(&record))
@@ -160,7 +154,7 @@ fn outline(plan: &Plan, history: &[PastRun], context: &Context<'_>) -> Result<Fa
 }
 
 fn history(global: &Global, console: &Console) -> Result<()> {
-    let project = Project::load(global)?;
+    let project = Project::load_to_read(global)?;
     let feed = project.feed(global.feed.as_deref())?.parse()?;
     let sink = logging::sink(console.progress, &CLOCK);
     let context = Context { sink: &*sink, cancel: &console.cancel, clock: &CLOCK };

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::args::{Global, PreviewArgs};
 use crate::dates::Calendar;
-use crate::edition::{self, Resources};
+use crate::edition::{self, Resources, Waiting};
 use crate::failure::{Output, json_line};
 use crate::logging::{self, print};
 use crate::project::Project;
@@ -29,7 +29,7 @@ pub(crate) fn run(global: &Global, args: &PreviewArgs, console: &Console) -> Res
     };
     let day = Calendar::of(&feed.feed, &latest).single(args.load_date)?;
     let resources = Resources::of(&args.resources);
-    let plan = edition::plan(&project, &feed, day, None, resources, &context)?;
+    let plan = edition::plan(&project, &feed, day, Waiting::NotOffered, resources, &context)?;
     let selection = match args.keys.as_slice() {
         [] => Selection::First(args.limit as usize),
         keys => Selection::Keys(keys.to_vec()),

@@ -10,7 +10,8 @@ use hivecast_contract::key_hash;
 use hivecast_edition::{Shared, Store};
 use hivecast_engine::{Embedded, Engine};
 use hivecast_feed::{
-    self as feed, Diagnostics, Environment, MetastorePatience, Setting, StoreTimeouts, Unfit, parse_project,
+    self as feed, Diagnostics, Environment, MetastorePatience, Setting, StoreTimeouts, Unfit, Use,
+    parse_project,
 };
 use hivecast_kafka::{KafkaTarget, Settings};
 use hivecast_metastore::{Address, Metastore, Retries, Timeouts, User};
@@ -56,8 +57,21 @@ impl Project {
         }
     }
 
+    /// As [`Project::load`], for who sends nothing: neither the target nor the mask key is looked up, nor is either
+    /// of any use.
+    pub(crate) fn load_to_read(global: &Global) -> Result<Self> {
+        match Project::open_for(global, Use::Reading)? {
+            (project, None) => Ok(project),
+            (_, Some(unfit)) => Err(unfit.into()),
+        }
+    }
+
     /// As [`Project::load`], with what the environment asks for in vain told apart.
     pub(crate) fn open(global: &Global) -> Result<(Self, Option<Diagnostics>)> {
+        Project::open_for(global, Use::Everything)
+    }
+
+    fn open_for(global: &Global, used: Use) -> Result<(Self, Option<Diagnostics>)> {
         let path = match &global.project {
             Some(path) => absolute(path)?,
             None => find(&absolute(Path::new("."))?)?,
@@ -68,7 +82,7 @@ impl Project {
         let dir = path.parent().unwrap_or(Path::new("/")).to_owned();
         let project = parse_project(&path.display().to_string(), &text)?;
         let secrets = Machine { project_dir: dir.clone() };
-        let environment = project.environment(&global.env, &secrets)?;
+        let environment = project.environment_for(&global.env, used, &secrets)?;
         let feeds = dir.join(&project.feeds).components().collect();
         let unfit = project.unfit(&global.env, unfit(&environment));
         Ok((Project { feeds, dir, environment }, unfit))

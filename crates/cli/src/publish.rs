@@ -23,7 +23,7 @@ use crate::args::{BuildArgs, Global, PublishArgs};
 use crate::check;
 use crate::dates::{Calendar, DateArg};
 use crate::days::{Days, Findings, Series};
-use crate::edition::{self, KEEP_LOAD_DATES, Origin, Ready, Resources, Reuse, step};
+use crate::edition::{self, KEEP_LOAD_DATES, Origin, Ready, Resources, Reuse, Waiting, step};
 use crate::failure::Failed;
 use crate::feed_file::FeedFile;
 use crate::logging;
@@ -124,7 +124,14 @@ impl<'a> Run<'a> {
     }
 
     fn plan(&self, day: LoadDate, context: &Context<'_>) -> Result<Plan> {
-        let plan = edition::plan(self.project, self.feed, day, self.wait, self.resources, context)?;
+        let plan = edition::plan(
+            self.project,
+            self.feed,
+            day,
+            Waiting::Offered(self.wait),
+            self.resources,
+            context,
+        )?;
         // Not part of every plan: a preview never asks a cluster.
         if self.project.spark()?.is_some() {
             hivecast_spark::check(&plan.checked, &plan.inputs)?;

@@ -38,6 +38,6 @@ pub use parse::{
 pub use project::{
     DEFAULT_LEDGER, Engine, Environment, KafkaSettings, Kerberos, LOCAL_ENVIRONMENT, MetastorePatience,
     MetastoreSettings, Project, Property, Secret, Secrets, Setting, StoreSettings, StoreTimeouts, Target,
-    Unfit, Warehouse, parse_project,
+    Unfit, Use, Warehouse, parse_project,
 };
 pub use source::SourceText;

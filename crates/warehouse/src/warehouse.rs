@@ -163,6 +163,12 @@ impl Warehouse {
         let looked = self.watch(feed, date).look(Telling::Newest, Opening::Always, context)?;
         looked.map_err(Blocked::into_fault)
     }
+
+    /// As [`Warehouse::freeze`], for who can't wait: no advice says so.
+    pub fn freeze_now(&self, feed: &Feed, date: LoadDate, context: Context<'_>) -> Result<Inputs> {
+        let looked = self.watch(feed, date).look(Telling::Newest, Opening::Always, context)?;
+        looked.map_err(Blocked::into_fault_of_now)
+    }
 }
 
 /// Asks something of every table of the warehouse; all answers, or all problems in one fault.

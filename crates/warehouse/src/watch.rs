@@ -42,6 +42,14 @@ impl Blocked {
         self.advised(or_wait)
     }
 
+    /// As it is told to one who can't wait.
+    pub(crate) fn into_fault_of_now(self) -> Fault {
+        self.advised(|fault| match fault.advice() {
+            Some(_) => fault,
+            None => fault.advise("run it again once the export has ended"),
+        })
+    }
+
     /// As it is told to one who waited in vain, to whom waiting is no news.
     pub(crate) fn into_late(self) -> Fault {
         self.advised(|fault| fault.advise(LATE))

@@ -21,6 +21,7 @@ mod metastore_tables;
 mod pairs;
 mod plan;
 mod plan_facts;
+mod plan_input;
 mod plan_server;
 mod prune_cluster;
 // Of the estimates' own tests.

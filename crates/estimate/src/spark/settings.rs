@@ -1,9 +1,10 @@
 //! The settings that give a server the shape that was found.
 
+use hivecast_run::format::plural;
 use serde::{Deserialize, Serialize};
 
-use super::Manager;
-use super::memory::{Fractions, mebibytes};
+use super::memory::{Fractions, container, mebibytes, regions};
+use super::{MIB, Manager};
 
 /// One executor. Sizes in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,42 +100,44 @@ pub struct Setting {
 pub fn settings(shape: &Shape) -> Vec<Setting> {
     let mut all = driver(&shape.driver).to_vec();
     all.extend(executors(shape));
-    all.extend(executor(&shape.executor));
+    all.extend(executor(&shape.executor, shape.manager));
     all.extend(shared(shape));
     all
 }
 
 fn driver(driver: &Driver) -> [Setting; 4] {
     let of = Of::Driver;
-    let beside = "; no manager sees to it in client mode: it is what the machine must have";
+    let unseen = "In client mode no manager sees to it: the machine must have";
+    let cores = format!("Planning, and a thread or two for results. {unseen} them.");
+    let Driver { heap, overhead, .. } = *driver;
+    let both = format!("Beside the heap. {unseen} both, {}.", sum(heap, overhead));
     [
-        set(
-            of,
-            "spark.driver.cores",
-            driver.cores,
-            &format!("Planning, and a thread or two for results{beside}."),
-        ),
+        set(of, "spark.driver.cores", driver.cores, &cores),
         set(
             of,
             "spark.driver.memory",
-            size(driver.heap),
+            size(heap),
             "The heap of the Spark Connect server, which is the driver.",
         ),
-        set(of, "spark.driver.memoryOverhead", size(driver.overhead), &format!("Beside the heap{beside}.")),
+        set(of, "spark.driver.memoryOverhead", size(overhead), &both),
         left(of, "spark.driver.memoryOverheadFactor", "The overhead is stated, which makes the factor void."),
     ]
 }
 
-fn executor(executor: &Executor) -> [Setting; 5] {
+fn executor(executor: &Executor, manager: Manager) -> [Setting; 5] {
     let of = Of::Executor;
     let tasks = "Tasks that run at once in one executor and share its heap.";
     let heap = "The heap that gives each of these tasks what it was reckoned to need.";
-    let overhead = "Beside the heap: threads' stacks, classes, buffers. Heap and this are the container.";
+    let overhead = format!(
+        "Beside the heap: threads' stacks, classes, buffers. Heap and this are the container: {}{}.",
+        sum(executor.heap, executor.overhead),
+        becomes(manager, container(executor.heap, executor.overhead))
+    );
     let python = "Nothing here runs in Python: no container has memory for its workers.";
     [
         set(of, "spark.executor.cores", executor.cores, tasks),
         set(of, "spark.executor.memory", size(executor.heap), heap),
-        set(of, "spark.executor.memoryOverhead", size(executor.overhead), overhead),
+        set(of, "spark.executor.memoryOverhead", size(executor.overhead), &overhead),
         left(
             of,
             "spark.executor.memoryOverheadFactor",
@@ -144,15 +147,42 @@ fn executor(executor: &Executor) -> [Setting; 5] {
     ]
 }
 
+/// What a manager makes of a container that is asked for.
+fn becomes(manager: Manager, asked: u64) -> String {
+    let granted = mebibytes(manager.granted(asked));
+    match manager {
+        Manager::Yarn { .. } if granted == mebibytes(asked) => {
+            ", which YARN hands out as they are".to_owned()
+        }
+        Manager::Yarn { .. } => format!(", which YARN rounds up to {granted} MiB"),
+        Manager::Kubernetes => ", what the pod asks for".to_owned(),
+        Manager::Standalone => {
+            ". The master counts the heap alone, and the machine must have both".to_owned()
+        }
+    }
+}
+
 fn shared(shape: &Shape) -> [Setting; 4] {
     let of = Of::Executor;
     let Fractions { memory, storage } = shape.fractions;
-    let unified = "Of the heap without 300 MiB, what joins, sorts and shuffles have. The rest is for the lists of rows.";
-    let kept = "Of that, what cached and broadcast blocks keep. The rest is never theirs for long.";
-    let parts = "Tasks behind a shuffle: each has to have its rows in its part of the heap.";
+    let heap = mebibytes(shape.executor.heap);
+    // Spark refuses a heap for which there is no such sum.
+    let [unified, kept] = regions(shape.executor.heap, shape.fractions)
+        .map_or([0; 2], |regions| [regions.unified, regions.storage].map(|bytes| bytes / MIB));
+    let (memory, storage) = (fraction(memory), fraction(storage));
+    let unified_how = format!(
+        "Of the heap without 300 MiB, what joins, sorts and shuffles have: ({heap} - 300) x {memory} = {unified} MiB. \
+         The rest is for the lists of rows."
+    );
+    let kept_how = format!(
+        "Of that, what cached and broadcast blocks keep: {unified} x {storage} = {kept} MiB. The rest is never theirs \
+         for long."
+    );
+    let parts = "Tasks behind a shuffle: each has to have its rows in its part of the heap. Adaptive execution, \
+                 where it is on, joins small ones.";
     [
-        set(of, "spark.memory.fraction", fraction(memory), unified),
-        set(of, "spark.memory.storageFraction", fraction(storage), kept),
+        set(of, "spark.memory.fraction", memory, &unified_how),
+        set(of, "spark.memory.storageFraction", storage, &kept_how),
         left(of, "spark.python.worker.memory", "No Python worker runs."),
         set(of, "spark.sql.shuffle.partitions", shape.shuffle_partitions, parts),
     ]
@@ -160,18 +190,20 @@ fn shared(shape: &Shape) -> [Setting; 4] {
 
 fn executors(shape: &Shape) -> Vec<Setting> {
     let of = Of::Executor;
-    let cores = shape.allocation.most().saturating_mul(shape.executor.cores);
+    let (most, each) = (shape.allocation.most(), shape.executor.cores);
     let mut all = match shape.allocation {
         Allocation::Fixed { executors } => fixed(executors),
-        Allocation::Dynamic { least, .. } => dynamic(least, shape.allocation.most()),
+        Allocation::Dynamic { least, .. } => dynamic(least, most),
     };
     all.push(match shape.manager {
-        Manager::Standalone => set(
-            of,
-            "spark.cores.max",
-            cores,
-            "A standalone master hands out all cores that it has otherwise.",
-        ),
+        Manager::Standalone => {
+            let why = format!(
+                "A standalone master hands out all cores that it has otherwise: {} of {}.",
+                plural(most.into(), "executor"),
+                plural(each.into(), "core")
+            );
+            set(of, "spark.cores.max", most.saturating_mul(each), &why)
+        }
         Manager::Yarn { .. } | Manager::Kubernetes => {
             left(of, "spark.cores.max", "For a standalone master, which hands out cores.")
         }
@@ -179,23 +211,16 @@ fn executors(shape: &Shape) -> Vec<Setting> {
     all
 }
 
+/// Which shape it is, and why, is the answer's to say.
+const CHOSEN: &str = "As many as the shape has that was chosen.";
+
 fn fixed(executors: u32) -> Vec<Setting> {
     let of = Of::Executor;
-    let unused = "The number of executors is fixed.";
+    let unused = "A fixed number of executors has no use for it.";
+    let also = "The number of executors is fixed, also where a cluster's defaults would change it.";
     vec![
-        set(
-            of,
-            "spark.executor.instances",
-            executors,
-            "As many as cost least among those that meet the deadline.",
-        ),
-        set(
-            of,
-            "spark.dynamicAllocation.enabled",
-            "false",
-            "The number of executors is fixed, also where a cluster's \
-             defaults would change it.",
-        ),
+        set(of, "spark.executor.instances", executors, CHOSEN),
+        set(of, "spark.dynamicAllocation.enabled", "false", also),
         left(of, "spark.dynamicAllocation.minExecutors", unused),
         left(of, "spark.dynamicAllocation.maxExecutors", unused),
         left(of, "spark.dynamicAllocation.initialExecutors", unused),
@@ -215,12 +240,7 @@ fn dynamic(least: u32, most: u32) -> Vec<Setting> {
         ),
         set(of, "spark.dynamicAllocation.enabled", "true", "Executors come as tasks wait, and go when idle."),
         set(of, "spark.dynamicAllocation.minExecutors", least, "Kept while nothing runs."),
-        set(
-            of,
-            "spark.dynamicAllocation.maxExecutors",
-            most,
-            "As many as cost least among those that meet the deadline.",
-        ),
+        set(of, "spark.dynamicAllocation.maxExecutors", most, CHOSEN),
         set(
             of,
             "spark.dynamicAllocation.initialExecutors",
@@ -229,6 +249,12 @@ fn dynamic(least: u32, most: u32) -> Vec<Setting> {
         ),
         set(of, "spark.dynamicAllocation.shuffleTracking.enabled", "true", tracking),
     ]
+}
+
+/// Two sizes and their sum, as Spark counts them.
+fn sum(heap: u64, overhead: u64) -> String {
+    let both = mebibytes(container(heap, overhead));
+    format!("{} + {} = {both} MiB", mebibytes(heap), mebibytes(overhead))
 }
 
 fn set(of: Of, name: &str, value: impl ToString, why: &str) -> Setting {

@@ -4,8 +4,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use hivecast_estimate::spark::files::{CONF_NAME, SUBMIT_NAME, spark_conf, spark_submit};
+use hivecast_estimate::spark::files::{CONF_NAME, SUBMIT_NAME};
 use hivecast_estimate::spark::{Allocation, Driver, Executor, Fractions, GIB, MIB, Manager, Shape};
+
+use crate::files::files;
 
 /// Prints its arguments, one a line, and the token that it was given.
 const PRINT: &str = "#!/bin/sh\nprintf '%s\\n' \"$@\" \"token ${SPARK_CONNECT_AUTHENTICATE_TOKEN:-}\"\n";
@@ -20,8 +22,9 @@ fn shape(manager: Manager) -> Shape {
 /// A directory whose name needs quotes, with both files and a Spark that prints.
 fn directory(manager: Manager) -> tempfile::TempDir {
     let dir = tempfile::Builder::new().prefix("it's $(a) ").tempdir().unwrap();
-    std::fs::write(dir.path().join(CONF_NAME), spark_conf(&shape(manager))).unwrap();
-    std::fs::write(dir.path().join(SUBMIT_NAME), spark_submit(&shape(manager))).unwrap();
+    let (conf, submit) = files(&shape(manager));
+    std::fs::write(dir.path().join(CONF_NAME), conf).unwrap();
+    std::fs::write(dir.path().join(SUBMIT_NAME), submit).unwrap();
     let bin = dir.path().join("spark home/bin");
     std::fs::create_dir_all(&bin).unwrap();
     std::fs::write(bin.join("spark-submit"), PRINT).unwrap();
@@ -116,6 +119,11 @@ fn what_is_missing_is_said() {
     let found = [("SPARK_HOME", home.to_str().unwrap())];
     let no_token = [found[0], ("SPARK_CONNECT_TOKEN_FILE", "/nowhere/token")];
     assert!(said(&no_token).contains("/nowhere/token"));
+    let standalone = directory(Manager::Standalone);
+    let output = run(standalone.path(), &found, &[]);
+    assert_eq!((output.status.code(), &*output.stdout), (Some(1), b"".as_slice()), "no master is made up");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.starts_with("failed to find the cluster: set SPARK_MASTER"), "{told}");
     std::fs::remove_file(dir.path().join(CONF_NAME)).unwrap();
     assert!(said(&found).starts_with("failed to read "));
 }

@@ -3,13 +3,14 @@
 
 use std::path::Path;
 
-use hivecast_estimate::spark::files::{CONF_NAME, SUBMIT_NAME, spark_conf, spark_submit};
+use hivecast_estimate::spark::files::{CONF_NAME, SUBMIT_NAME};
 use hivecast_estimate::spark::memory::{container, fractions_for};
 use hivecast_estimate::spark::{
     Allocation, Driver, Executor, MIB, Manager, Overhead, Shape, TaskNeed, heap_for, regions, settings,
 };
 use serde_json::Value;
 
+use crate::files::files;
 use crate::processes::{Kept, free_port, listens, page, wait_for};
 use crate::spark::ask;
 
@@ -125,9 +126,10 @@ impl Machine<'_> {
 }
 
 fn start(shape: &Shape, dir: &Path, environment: &[(&str, &str)], ui: u16) -> Kept {
-    std::fs::write(dir.join(CONF_NAME), spark_conf(shape)).unwrap();
+    let (conf, submit) = files(shape);
+    std::fs::write(dir.join(CONF_NAME), conf).unwrap();
     let script = dir.join(SUBMIT_NAME);
-    std::fs::write(&script, spark_submit(shape)).unwrap();
+    std::fs::write(&script, submit).unwrap();
     std::fs::write(dir.join("token"), TOKEN).unwrap();
     let [ui, warehouse] = [
         format!("spark.ui.port={ui}"),

@@ -139,6 +139,16 @@ pub struct Unfit {
     pub help: String,
 }
 
+/// What an environment is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// Anything.
+    Everything,
+    /// To read the warehouse and its history, and to mask and send nothing: neither the target nor the mask key is
+    /// looked up. What stands for them is good for nothing but being there.
+    Reading,
+}
+
 impl Project {
     /// What the caller finds wrong with settings of an environment, where they stand in the file. None
     /// where nothing is.
@@ -160,6 +170,16 @@ impl Project {
     /// The environment of this name with its variables and files looked up. An error tells each that
     /// is missing, or that there is no such environment.
     pub fn environment(&self, name: &str, secrets: &dyn Secrets) -> Result<Environment, Diagnostics> {
+        self.environment_for(name, Use::Everything, secrets)
+    }
+
+    /// As [`Project::environment`], with no more looked up than such a use takes.
+    pub fn environment_for(
+        &self,
+        name: &str,
+        used: Use,
+        secrets: &dyn Secrets,
+    ) -> Result<Environment, Diagnostics> {
         let mut mistakes = Mistakes::default();
         let Some(draft) = self.environments.get(name) else {
             let names: Vec<&str> = self.environment_names().collect();
@@ -168,7 +188,7 @@ impl Project {
             mistakes.add_with_help(&self.environments_at, format!("no environment `{name}`"), help);
             return Err(Diagnostics::new(&self.source, mistakes.0));
         };
-        match draft.resolve(name, secrets, &mut mistakes) {
+        match draft.resolve(name, used, secrets, &mut mistakes) {
             Some(environment) => mistakes.into_result(&self.source, environment),
             None => Err(Diagnostics::new(&self.source, mistakes.0)),
         }

@@ -9,7 +9,7 @@ use super::stores::StoresDraft;
 use super::template::Template;
 use super::{
     DEFAULT_LEDGER, Engine, Environment, KafkaSettings, LOCAL_ENVIRONMENT, Project, Property, Setting,
-    Target, Warehouse,
+    Target, Use, Warehouse,
 };
 use crate::diagnostic::{Diagnostics, Mistakes};
 use crate::model::Span;
@@ -324,6 +324,7 @@ impl EnvironmentDraft {
     pub(super) fn resolve(
         &self,
         name: &str,
+        used: Use,
         secrets: &dyn Secrets,
         mistakes: &mut Mistakes,
     ) -> Option<Environment> {
@@ -333,9 +334,13 @@ impl EnvironmentDraft {
             Some(template) => resolve_engine(template, secrets, mistakes),
         };
         let store = resolve_text(&self.store, "store", secrets, mistakes);
-        let target = self.target.resolve(secrets, mistakes);
+        let target = match used {
+            Use::Everything => self.target.resolve(secrets, mistakes),
+            Use::Reading => Some(Target::Dir(PathBuf::new())),
+        };
         let mask_key = match &self.mask_key {
             None => None,
+            Some(_) if used == Use::Reading => Some(Secret::new("")),
             Some(template) => Some(Secret::new(resolve_text(template, "mask_key", secrets, mistakes)?)),
         };
         let stores = self.stores.resolve(secrets, mistakes);
