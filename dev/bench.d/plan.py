@@ -21,6 +21,8 @@ UNSEEN = [40, 75, 200]
 FEED = "contracts"
 # The embedded engine's two ways: all rows in memory, and through spill files.
 WAYS = {"in memory": "4GiB", "in passes": "256MiB"}
+# Other exports of 100 %, by the options of `hivecast sample`.
+OTHERS = {"one account with 100,000 parties": ["--skew", "100000"], "ORC": ["--format", "orc"], "Avro": ["--format", "avro"]}
 # The cluster that is planned for and then started: one executor with both cores of a small machine.
 SPARK_CORES = 2
 CLUSTER = ["--nodes", "1", "--node-cores", str(SPARK_CORES), "--reserved-cores", "0", "--node-memory", "16GiB",
@@ -35,16 +37,17 @@ DRIVER_MEMORY = "1g"
 class Days:
     """A project with one day for each size."""
 
-    def __init__(self, hivecast, root, accounts):
+    def __init__(self, hivecast, at, accounts, percents, options=()):
         self.hivecast = hivecast
-        self.at = root / "plan"
+        self.at = at
         subprocess.run([hivecast, "-q", "init", self.at], check=True, stdout=subprocess.DEVNULL)
         self.days = {}
-        for index, percent in enumerate(PERCENTS + UNSEEN):
+        for index, percent in enumerate(percents):
             # Days before the calibrated one are other exports, no changes of it.
             day = (datetime.date.fromisoformat(LOAD_DATE) - datetime.timedelta(days=index)).isoformat()
             self.days[percent] = day
-            self.run("sample", "--accounts", str(accounts * percent // 100), "--days", "1", "--load-date", day, "--extend")
+            self.run("sample", "--accounts", str(accounts * percent // 100), "--days", "1", "--load-date", day,
+                     *(["--extend"] if index else []), *options)
 
     def run(self, *arguments):
         done = subprocess.run([self.hivecast, "-q", *arguments], cwd=self.at, check=True, stdout=subprocess.PIPE,
@@ -97,7 +100,7 @@ def percentile(values, share):
 
 def measure_plans(hivecast, root, accounts, rounds):
     """Calibrates, foretells, runs; then foretells other days, after having learned from those runs."""
-    days = Days(hivecast, root, accounts)
+    days = Days(hivecast, root / "plan", accounts, PERCENTS + UNSEEN)
     errors = {}
     for way, memory in WAYS.items():
         days.forget()
@@ -109,10 +112,24 @@ def measure_plans(hivecast, root, accounts, rounds):
         show_models(days.json("plan", "--for", "build", "--load-date", days.days[100], "--memory", memory)["models"])
     for after, found in errors.items():
         summary(after, found)
+    measure_others(hivecast, root, accounts, rounds)
+
+
+def measure_others(hivecast, root, accounts, rounds):
+    """The calibrated day of exports of other kinds, all rows in memory."""
+    memory = WAYS["in memory"]
+    foretold, measured = {}, {}
+    for index, (name, options) in enumerate(OTHERS.items()):
+        days = Days(hivecast, root / f"other-{index}", accounts, [100], options)
+        days.run("plan", "--for", "build", "--calibrate", "--load-date", days.days[100], "--memory", memory)
+        foretold[name] = days.plan(100, memory)
+        measured[name] = [days.build(100, memory) for _ in range(rounds)]
+        shutil.rmtree(days.at)
+    show("embedded, other exports, calibrated", foretold, measured, [])
 
 
 def show(title, foretold, measured, errors):
-    rows = [["% of the sample", "wall foretold", "range", "measured", "error", "two runs differ by",
+    rows = [["export", "wall foretold", "range", "measured", "error", "equal runs differ by",
              "peak foretold", "at most", "measured", "error", "within"]]
     for percent, (wall, peak) in foretold.items():
         runs = measured[percent]
@@ -154,13 +171,13 @@ def summary(after, errors):
 
 def measure_spark(hivecast, root, accounts, rounds):
     """The same for Apache Spark's wall time, and the heap."""
-    days = Days(hivecast, root, accounts)
+    days = Days(hivecast, root / "plan", accounts, PERCENTS)
     with running(root / "spark", "4g") as server:
         days.use(server.address)
         days.run("plan", "--for", "build", "--calibrate", "--load-date", days.days[100])
         foretold = {percent: days.plan_cluster(percent)[0] for percent in PERCENTS}
         measured = {percent: [days.build(percent, "4GiB")[0] for _ in range(rounds)] for percent in PERCENTS}
-    rows = [["% of the sample", "wall foretold", "range", "measured", "error", "two runs differ by"]]
+    rows = [["% of the sample", "wall foretold", "range", "measured", "error", "equal runs differ by"]]
     errors = []
     for percent, wall in foretold.items():
         seconds = statistics.median(measured[percent])

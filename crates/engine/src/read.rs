@@ -8,7 +8,7 @@ use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
 use hivecast_run::{Fault, Result};
 
-use crate::arrays::{batch_bytes, fixed_bytes};
+use crate::arrays::{self, batch_bytes, compact, fixed_bytes};
 use crate::nodes::{Arity, NodePlan, Origin, Privacy};
 use crate::row_gates::{HIDDEN, RowGate, Separation, SetAside, Tally};
 use hivecast_edition::Exclusion;
@@ -20,6 +20,9 @@ use hivecast_sql::{Expression, SqlBinder, to_text};
 const SLOT_BYTES: usize = 16 << 20;
 /// Rows of a part that are evaluated before anything is known of them.
 const FIRST_ROWS: usize = 1;
+/// Where a smaller part of a batch than this is kept, be it a piece or what `where` leaves, its rows get buffers of
+/// their own: else they would keep, and not be counted for, those that they were read into.
+const COMPACT_BELOW: (usize, usize) = (3, 4);
 /// How much larger than the last a piece may be.
 const PACE_GROWTH: usize = 8;
 
@@ -162,13 +165,13 @@ impl Reader {
     ) -> Result<()> {
         let mut pace = Pace::default();
         for batch in self.source.open(part, &self.columns)? {
-            let batch = batch?;
+            let batch = tight(batch?)?;
             let mut start = 0;
             while start < batch.num_rows() {
                 let piece = batch.slice(start, pace.rows.min(batch.num_rows() - start));
                 let read = piece.num_rows();
                 start += read;
-                let rows = self.rows(piece, tally)?;
+                let rows = self.rows(piece, batch.num_rows(), tally)?;
                 pace.follow(read, batch_bytes(&rows.slots));
                 count(read as u64);
                 if !rows.is_empty() {
@@ -179,7 +182,8 @@ impl Reader {
         Ok(())
     }
 
-    fn rows(&self, batch: RecordBatch, tally: &mut Tally) -> Result<Rows> {
+    /// The rows of a piece of a batch that has so many rows.
+    fn rows(&self, batch: RecordBatch, of: usize, tally: &mut Tally) -> Result<Rows> {
         tally.rows_read += batch.num_rows() as u64;
         let (kept, left_out) = match &self.filter {
             None => (batch, None),
@@ -188,8 +192,12 @@ impl Reader {
         let separation = if self.document_key.is_some() { Separation::Mark } else { Separation::Remove };
         let kept = tally.judge(&self.gates, kept, separation)?;
         tally.rows += kept.num_rows() as u64;
-        let slots: Vec<ArrayRef> =
+        let mut slots: Vec<ArrayRef> =
             (0..self.slots.len()).map(|slot| self.slot(slot, &kept)).collect::<Result<_>>()?;
+        if kept.num_rows() * COMPACT_BELOW.1 < of * COMPACT_BELOW.0 {
+            slots = slots.iter().map(compact).collect::<Result<_>>()?;
+        }
+        slots.iter_mut().for_each(Array::shrink_to_fit);
         let mut excluded = Vec::new();
         if let Some(key) = self.document_key.filter(|_| !tally.marked.is_empty()) {
             let keys = to_text(&slots[key])?;
@@ -277,6 +285,14 @@ impl Reader {
         };
         Ok((select(&batch, &keep)?, left_out))
     }
+}
+
+/// The batch without what its arrays were given room for and did not use: builders double theirs, and what is
+/// counted against the memory limit is what rows use.
+fn tight(batch: RecordBatch) -> Result<RecordBatch> {
+    let (schema, mut columns, rows) = batch.into_parts();
+    columns.iter_mut().for_each(Array::shrink_to_fit);
+    arrays::batch(&schema, columns, rows)
 }
 
 /// The rows for which `keep` is true.

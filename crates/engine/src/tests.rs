@@ -3,6 +3,7 @@
 
 mod changed;
 mod gates;
+mod held;
 mod listed;
 mod nested;
 mod random;

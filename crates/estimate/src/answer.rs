@@ -252,6 +252,7 @@ fn on_server(question: &Question, cores: u32) -> (ServerPlan, Vec<Quantity>) {
         limit_bytes: 0.0,
         spilled_bytes: 0.0,
         sends: 0.0,
+        hashed_rows: 0.0,
     };
     let (wall, mut quantities) = times(facts, Subject::BuildSpark, &load, *purpose, models);
     let how = "by the server's own settings; what its executors have of memory is its own affair";

@@ -384,6 +384,7 @@ impl Sizing<'_> {
             limit_bytes: 0.0,
             spilled_bytes: 0.0,
             sends: 0.0,
+            hashed_rows: 0.0,
         }
     }
 

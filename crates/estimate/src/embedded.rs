@@ -136,6 +136,7 @@ pub fn embedded_load(
         limit_bytes: limit_bytes as f64,
         spilled_bytes,
         sends: if purpose == Purpose::Publish { 1.0 } else { 0.0 },
+        hashed_rows: 0.0,
     }
 }
 

@@ -26,6 +26,9 @@ const PRIOR_WEIGHT_OF_MEMORY: f64 = 0.1;
 const DEFAULT_DOUBT: (f64, f64) = (0.5, 1.5);
 /// No model of times is more exact than this: two equal runs differ by as much.
 const LEAST_DOUBT_OF_TIMES: f64 = 0.12;
+/// Nor one of times that has seen shares of a day, and no whole day: what a share does not show is off in all of
+/// them.
+const LEAST_DOUBT_OF_SHARES: f64 = 0.2;
 /// Nor one of memory: who believes it gives a process no more than that, so it had better hold.
 const LEAST_DOUBT_OF_MEMORY: f64 = 0.2;
 /// How much wider than the worst error so far the range is.
@@ -70,6 +73,9 @@ pub struct Load {
     pub spilled_bytes: f64,
     /// 1 where the process sends, too; 0 where it only builds.
     pub sends: f64,
+    /// Rows whose keys are hashed to choose a share of them, which a run for its own sake does not do.
+    #[serde(default)]
+    pub hashed_rows: f64,
 }
 
 impl Load {
@@ -93,20 +99,21 @@ const fn term(name: &'static str, of: &'static str, feature: fn(&Load) -> f64, d
     Term { name, of, feature, default }
 }
 
-static BUILD_EMBEDDED: [Term; 7] = [
-    term("start", "once", |_| 1.0, 0.05),
-    term("rows", "million rows / threads", |load| load.work.rows / MILLION / load.threads, 0.7),
-    term("bytes", "GiB read / threads", |load| load.work.read_bytes / GIB / load.threads, 1.0),
+static BUILD_EMBEDDED: [Term; 8] = [
+    term("start", "once", |_| 1.0, 0.03),
+    term("rows", "million rows / threads", |load| load.work.rows / MILLION / load.threads, 0.35),
+    term("bytes", "GiB read / threads", |load| load.work.read_bytes / GIB / load.threads, 0.5),
     term(
         "documents",
         "million documents / threads",
         |load| load.work.documents / MILLION / load.threads,
-        4.0,
+        1.9,
     ),
-    term("spill", "GiB spilled", |load| load.spilled_bytes / GIB, 1.0),
-    term("passes", "where rows are spilled", |load| if load.spilled_bytes > 0.0 { 1.0 } else { 0.0 }, 0.1),
+    term("spill", "GiB spilled", |load| load.spilled_bytes / GIB, 1.8),
+    term("passes", "where rows are spilled", |load| if load.spilled_bytes > 0.0 { 1.0 } else { 0.0 }, 0.05),
     // Pages that a process has not touched before cost the kernel's time, on virtual machines seconds for a GiB.
-    term("pages", "GiB of rows held", |load| (load.work.kept_bytes - load.spilled_bytes) / GIB, 2.0),
+    term("pages", "GiB of rows held", |load| (load.work.kept_bytes - load.spilled_bytes) / GIB, 0.95),
+    term("sampling", "million keys hashed / threads", |load| load.hashed_rows / MILLION / load.threads, 0.29),
 ];
 
 static BUILD_SPARK: [Term; 4] = [
@@ -279,7 +286,7 @@ impl Model {
         let mut model = Model { basis, ..Model::default_of(subject) };
         model.coefficients = fitted(subject, newest);
         model.observed = newest.iter().map(|seen| model.value(&seen.load)).fold(0.0, f64::max);
-        model.doubt = doubt(subject, newest);
+        model.doubt = doubt(subject, newest, basis);
         model
     }
 
@@ -383,12 +390,13 @@ fn fitted(subject: Subject, observations: &[Observation]) -> Vec<f64> {
 }
 
 /// How far predictions are off, below and above, for observations that the model did not learn from.
-fn doubt(subject: Subject, observations: &[Observation]) -> (f64, f64) {
+fn doubt(subject: Subject, observations: &[Observation], basis: Basis) -> (f64, f64) {
     if observations.len() < OBSERVATIONS_FOR_DOUBT {
         return (DOUBT_OF_FEW, DOUBT_OF_FEW);
     }
-    let least = match subject.unit() {
-        Unit::Bytes => LEAST_DOUBT_OF_MEMORY,
+    let least = match (subject.unit(), basis) {
+        (Unit::Bytes, _) => LEAST_DOUBT_OF_MEMORY,
+        (_, Basis::Calibrated { runs: 0, .. }) => LEAST_DOUBT_OF_SHARES,
         _ => LEAST_DOUBT_OF_TIMES,
     };
     let mut worst = (least, least);

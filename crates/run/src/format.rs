@@ -70,7 +70,7 @@ fn decimals_of(value: f64, usual: usize, most: usize) -> usize {
     (usual..most).find(is_seen).unwrap_or(most)
 }
 
-/// A duration: `0.0042 s`, `0.042 s`, `7.4 s`, `3 min 20 s`, `2 h 05 min`.
+/// A duration: `0.0004 s`, `0.042 s`, `7.4 s`, `3 min 20 s`, `2 h 05 min`.
 pub fn seconds(seconds: f64) -> String {
     seconds_like(seconds, seconds)
 }
@@ -78,7 +78,7 @@ pub fn seconds(seconds: f64) -> String {
 /// A duration in the unit and with the decimals that another is shown in, to be compared with it: `0.9 s` beside
 /// `2.1 s`.
 pub fn seconds_like(seconds: f64, like: f64) -> String {
-    const DECIMALS: [(f64, usize); 3] = [(0.00995, 4), (0.9995, 3), (59.95, 1)];
+    const DECIMALS: [(f64, usize); 2] = [(0.9995, 3), (59.95, 1)];
     let seconds = seconds.max(0.0);
     if seconds == 0.0 {
         return "0 s".to_owned();
@@ -129,7 +129,7 @@ mod tests {
         );
         assert_eq!(
             [0.9996, 0.009_96, 0.001_24, 0.000_01].map(seconds),
-            ["1.0 s", "0.010 s", "0.0012 s", "0.0000 s"]
+            ["1.0 s", "0.010 s", "0.001 s", "0.0000 s"]
         );
     }
 

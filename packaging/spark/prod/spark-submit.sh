@@ -1,12 +1,12 @@
 #!/bin/sh
 # Made by `hivecast plan`. Change nothing here: plan again.
 # Feed contracts, load_date 2026-11-21, and days that are no larger.
-# Cluster: 10 nodes of 16 cores and 64.0 GiB, of which each keeps 1 core and 8.0 GiB; YARN, with
-# containers in steps of 1.0 GiB; the driver on a machine of its own.
+# Cluster: 10 nodes of 16 cores and 64 GiB, of which each keeps 1 core and 8 GiB; YARN, with
+# containers in steps of 1 GiB; the driver on a machine of its own.
 # Beside the executors there is room for YARN's application master, as spark.yarn.am.cores and
-# spark.yarn.am.memory come: 1 core, 1.0 GiB.
-# On the nodes' local disks (spark.local.dir), shuffle = 22.4 GiB: 9.3 GiB of rows x 1.2 as Spark
-# has them x 2 shuffles.
+# spark.yarn.am.memory come: 1 core, 1 GiB.
+# On the nodes' local disks (spark.local.dir), shuffle = 22.4 GiB: 9.3 GiB of rows that `where`
+# leaves x 1.2 as Spark has them x 2 shuffles.
 # Asked with: --for publish --deadline 30m --threads 16 --machine-memory 64GiB --nodes 10
 # --node-cores 16 --node-memory 64GiB --reserved-cores 1 --reserved-memory 8GiB --manager yarn
 # --yarn-increment 1GiB --driver-on own --allocation fixed --core-price 0.05
@@ -51,13 +51,14 @@ fi
 set -- --conf spark.driver.cores=2 "$@"
 
 # The heap of the Spark Connect server, which is the driver.
-# driver heap = 1.0 GiB: 768.0 MiB of its own, with the Spark Connect server, and 32.0 KiB for each
-# of 180 tasks and the files, in steps of 256 MiB
+# driver heap = 1 GiB: 768 MiB of its own, with the Spark Connect server, and 32.0 KiB for each file
+# and each of 320 tasks, which is what all cores of the cluster get behind a shuffle, in steps of
+# 256 MiB
 set -- --conf spark.driver.memory=1024m "$@"
 
 # Beside the heap. In client mode no manager sees to it: the machine must have both, 1024 + 384 =
 # 1408 MiB.
-# driver overhead = 384.0 MiB: the greater of 384 MiB and 1.0 GiB x 0.1
+# driver overhead = 384 MiB: the greater of 384 MiB and 1 GiB x 0.1
 set -- --conf spark.driver.memoryOverhead=384m "$@"
 
 # spark.driver.memoryOverheadFactor is not set. The overhead is stated, which makes the factor void.

@@ -25,6 +25,11 @@ use crate::project::Project;
 
 /// The shares of the keys that are built, in percent.
 const PERCENTS: [u32; 4] = [1, 2, 4, 8];
+/// And these, too, while that is quick: what a run of a second takes says little of one of minutes, since what differs
+/// from one run to the next is then as much as what another share takes.
+const MORE_PERCENTS: [u32; 2] = [16, 32];
+/// Quick is a run that takes no longer than this.
+const QUICK: Duration = Duration::from_secs(5);
 /// Wall time of all of them.
 const TIME_MAX: Duration = Duration::from_secs(600);
 /// A share is built so often while that is cheap, since single runs are off by chance …
@@ -82,7 +87,7 @@ impl ShareCommand {
     }
 }
 
-/// Builds 1 to 8 % of the keys, and measures. What ten minutes do not suffice for is left out, and said.
+/// Builds 1 to 8 % of the keys, or more while that is quick, and measures. What ten minutes do not suffice for is left out, and said.
 pub(super) fn calibrate(
     command: &ShareCommand,
     context: &Context<'_>,
@@ -91,7 +96,10 @@ pub(super) fn calibrate(
     let started = Instant::now();
     let mut records = Vec::new();
     let mut last = Duration::ZERO;
-    for percent in PERCENTS {
+    for percent in PERCENTS.into_iter().chain(MORE_PERCENTS) {
+        if MORE_PERCENTS.contains(&percent) && last > QUICK {
+            break;
+        }
         let began = Instant::now();
         for run in 0..RUNS_A_SHARE {
             context.check_cancelled()?;
@@ -136,28 +144,37 @@ pub(super) fn one(
         None => None,
     };
     let facts = super::outline(plan, &[], context)?;
-    let sampled = sampled(feed, plan, percent)?;
-    within(limit, context, &|context| build(project, &sampled, &facts, cores, context))
+    let share = share(feed, plan, percent)?;
+    within(limit, context, &|context| build(project, &share, &facts, cores, context))
+}
+
+/// A share of the keys.
+struct Share {
+    plan: Plan,
+    /// The tables whose keys are hashed for it.
+    hashed: Vec<String>,
 }
 
 /// The plan for the keys whose MD5 begins so low, of the document and of what joins by its key.
-fn sampled(feed: &FeedFile, plan: &Plan, percent: u32) -> Result<Plan> {
+fn share(feed: &FeedFile, plan: &Plan, percent: u32) -> Result<Share> {
     let mut draft = feed.draft();
+    let mut hashed = Vec::new();
     if let Some(found) = &mut draft.feed {
-        narrow(found, percent);
+        hashed = narrow(found, percent);
         found.name = format!("{}.calibration", found.name);
     }
     let columns =
         plan.inputs.tables.iter().map(|table| (table.table.clone(), table.schema.clone())).collect();
     let checked = draft.check(&columns, &SqlBinder::default())?;
     let edition = edition_id(&checked, &plan.inputs);
-    Ok(Plan { checked, edition, ..plan.clone() })
+    Ok(Share { plan: Plan { checked, edition, ..plan.clone() }, hashed })
 }
 
-fn narrow(feed: &mut Feed, percent: u32) {
+/// Leaves a share of the rows of some tables, and says of which.
+fn narrow(feed: &mut Feed, percent: u32) -> Vec<String> {
     let bound = 16_u32.pow(DIGITS) * percent / 100;
     let condition = |key: &str| format!("substr(md5(cast({key} as string)), 1, {DIGITS}) < '{bound:04x}'");
-    let Some(key) = feed.document.key.clone() else { return };
+    let Some(key) = feed.document.key.clone() else { return Vec::new() };
     let mut conditions = vec![(feed.document.table.value.clone(), condition(&key.value))];
     for field in &feed.document.fields {
         let (Shape::One(node) | Shape::Many(node)) = &field.shape else { continue };
@@ -169,14 +186,17 @@ fn narrow(feed: &mut Feed, percent: u32) {
             conditions.push((node.table.value.clone(), condition(child)));
         }
     }
+    let mut narrowed = Vec::new();
     for (name, condition) in conditions {
         let Some(table) = feed.tables.iter_mut().find(|table| table.name == name) else { continue };
+        narrowed.push(name);
         let condition = match &table.filter {
             Some(filter) => format!("({}) and {condition}", filter.value),
             None => condition,
         };
         table.filter = Some(Spanned { value: condition, span: key.span.clone() });
     }
+    narrowed
 }
 
 /// How many levels read a table.
@@ -201,7 +221,7 @@ fn uses_of(shape: &Shape, table: &str) -> usize {
 /// Builds, and removes what was built.
 fn build(
     project: &Project,
-    plan: &Plan,
+    Share { plan, hashed }: &Share,
     facts: &Facts,
     cores: Option<u32>,
     context: &Context<'_>,
@@ -226,7 +246,10 @@ fn build(
     let threads = u32::try_from(plan.threads).unwrap_or(u32::MAX);
     let own = embedded_load(facts, threads, plan.memory_bytes as u64, &rule(), Purpose::Build);
     let spilled_bytes = if own.spilled_bytes > 0.0 { work.kept_bytes } else { 0.0 };
-    let load = Load { work, spilled_bytes, cores: f64::from(cores.unwrap_or(0)), ..own };
+    let hashed_rows: u64 =
+        summary.tables.iter().filter(|of| hashed.contains(&of.table)).map(|of| of.rows_read).sum();
+    let cores_used = f64::from(cores.unwrap_or(0));
+    let load = Load { work, spilled_bytes, cores: cores_used, hashed_rows: hashed_rows as f64, ..own };
     let build = if cores.is_some() { Subject::BuildSpark } else { Subject::BuildEmbedded };
     let memory = if load.spilled_bytes > 0.0 { Subject::MemoryOfPasses } else { Subject::MemoryOfRows };
     let number = |subject, measured: f64| Foretold {

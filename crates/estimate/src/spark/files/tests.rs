@@ -39,8 +39,8 @@ fn executor_settings_of_a_fixed_number() {
     insta::assert_snapshot!(conf(&shape), @r"
     # Made by `hivecast plan` 1.2.3. Change nothing here: plan again.
     # Feed contracts, load_date 2026-11-20, and days that are no larger.
-    # Cluster: 10 nodes of 16 cores and 64.0 GiB, of which each keeps 1 core and 8.0 GiB; Kubernetes;
-    # the driver on a machine of its own.
+    # Cluster: 10 nodes of 16 cores and 64 GiB, of which each keeps 1 core and 8 GiB; Kubernetes; the
+    # driver on a machine of its own.
     # On the nodes' local disks (spark.local.dir), shuffle = 22.4 GiB: 9.3 GiB of rows x 1.2 as Spark
     # has them x 2 shuffles.
     # Asked with: --deadline 30m
@@ -98,7 +98,7 @@ fn executor_settings_of_dynamic_allocation() {
     insta::assert_snapshot!(conf(&shape), @r"
     # Made by `hivecast plan` 1.2.3. Change nothing here: plan again.
     # Feed contracts, load_date 2026-11-20, and days that are no larger.
-    # Cluster: 10 nodes of 16 cores and 64.0 GiB, of which each keeps 1 core and 8.0 GiB; Spark's own
+    # Cluster: 10 nodes of 16 cores and 64 GiB, of which each keeps 1 core and 8 GiB; Spark's own
     # manager; the driver on a machine of its own.
     # On the nodes' local disks (spark.local.dir), shuffle = 22.4 GiB: 9.3 GiB of rows x 1.2 as Spark
     # has them x 2 shuffles.
@@ -168,10 +168,10 @@ fn the_script_for_yarn() {
     #!/bin/sh
     # Made by `hivecast plan` 1.2.3. Change nothing here: plan again.
     # Feed contracts, load_date 2026-11-20, and days that are no larger.
-    # Cluster: 10 nodes of 16 cores and 64.0 GiB, of which each keeps 1 core and 8.0 GiB; YARN, with
-    # containers in steps of 1.0 GiB; the driver on one of them.
+    # Cluster: 10 nodes of 16 cores and 64 GiB, of which each keeps 1 core and 8 GiB; YARN, with
+    # containers in steps of 1 GiB; the driver on one of them.
     # Beside the executors there is room for YARN's application master, as spark.yarn.am.cores and
-    # spark.yarn.am.memory come: 1 core, 1.0 GiB.
+    # spark.yarn.am.memory come: 1 core, 1 GiB.
     # On the nodes' local disks (spark.local.dir), shuffle = 22.4 GiB: 9.3 GiB of rows x 1.2 as Spark
     # has them x 2 shuffles.
     # Asked with: --deadline 30m
