@@ -15,7 +15,7 @@ const EXAMPLES: usize = 5;
 fn keys(salt: u64, distinct: u64) -> Int64Array {
     let key = |row: u64| {
         let bits = crate::keys::mix(row ^ salt << 32);
-        (bits % 97 != 0).then_some((bits % distinct) as i64)
+        (!bits.is_multiple_of(97)).then_some((bits % distinct) as i64)
     };
     (0..ROWS).map(key).collect()
 }

@@ -351,10 +351,10 @@ fn number(per: f64, unit: Unit, term: &Term) -> String {
 
 /// How much there is of a term, and of what.
 fn amount_of(amount: f64, term: &Term) -> String {
-    match term.of {
-        of if of.starts_with("bytes of ") => format!("{} {of}", Unit::Bytes.show(amount)),
-        "threads" => plural(amount as u64, "thread"),
-        of => format!("{amount:.3} {of}"),
+    match (term.of.strip_prefix("bytes "), term.of) {
+        (Some(of), _) => format!("{} {of}", Unit::Bytes.show(amount)),
+        (None, "threads") => plural(amount as u64, "thread"),
+        (None, of) => format!("{amount:.3} {of}"),
     }
 }
 

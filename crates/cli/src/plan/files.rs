@@ -45,13 +45,16 @@ pub(super) fn refuse_foreign(args: &PlanArgs) -> Result<()> {
     Ok(())
 }
 
+/// Whether a file that begins so was written by `plan`.
+type IsOurs = fn(&str) -> bool;
+
 /// Every file that is to be written, and how one of ours is known.
-fn targets(args: &PlanArgs) -> Vec<(PathBuf, fn(&str) -> bool)> {
-    let mut targets: Vec<(PathBuf, fn(&str) -> bool)> = Vec::new();
-    targets.extend(args.save_facts.clone().map(|file| (file, are_facts as fn(&str) -> bool)));
-    targets.extend(args.page.clone().map(|file| (file, is_marked as fn(&str) -> bool)));
+fn targets(args: &PlanArgs) -> Vec<(PathBuf, IsOurs)> {
+    let mut targets: Vec<(PathBuf, IsOurs)> = Vec::new();
+    targets.extend(args.save_facts.clone().map(|file| (file, are_facts as IsOurs)));
+    targets.extend(args.page.clone().map(|file| (file, is_marked as IsOurs)));
     for name in [CONF_NAME, SUBMIT_NAME] {
-        targets.extend(args.write.as_ref().map(|dir| (dir.join(name), is_marked as fn(&str) -> bool)));
+        targets.extend(args.write.as_ref().map(|dir| (dir.join(name), is_marked as IsOurs)));
     }
     targets
 }
@@ -67,7 +70,7 @@ fn are_facts(start: &str) -> bool {
 
 /// Whether nothing is lost by writing there: no file, an empty one, or one of ours. What is no file, a pipe for one,
 /// loses nothing either.
-fn is_free(path: &Path, is_ours: fn(&str) -> bool) -> Result<bool> {
+fn is_free(path: &Path, is_ours: IsOurs) -> Result<bool> {
     let what = || format!("failed to look at {}", path.display());
     match std::fs::metadata(path) {
         Ok(found) if found.is_file() && found.len() > 0 => {}

@@ -18,7 +18,7 @@ const ROWS: usize = 60_000;
 fn held_and_counted(one_of: usize) -> (usize, usize) {
     let mut accounts = String::from("account_id,branch,active\n");
     for row in 0..ROWS {
-        let active = usize::from(row % one_of == 0);
+        let active = usize::from(row.is_multiple_of(one_of));
         writeln!(accounts, "account number {row:012},the branch in street {:08},{active}", row % 7).unwrap();
     }
     let root = tables(&[
