@@ -28,7 +28,7 @@ use crate::run::{CLOCK, Console};
 pub(crate) use learn::{Done, Engine, Foreseen, foresee};
 
 /// So many past runs are learned from, and shown by `--history`.
-const RUNS_MAX: usize = 200;
+const RUNS_MAX: usize = 500;
 
 /// What is known before anything is reckoned.
 struct Known {

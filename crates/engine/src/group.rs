@@ -104,7 +104,7 @@ impl Groups {
         let shares = workers.shares(parents.len());
         let sorted = workers.run(shares, |share| {
             let range = parents.len() * share / shares..parents.len() * (share + 1) / shares;
-            Ok(sort_share(grouping, range, &parent_of_child))
+            sort_share(grouping, range, &parent_of_child, workers)
         })?;
         let mut starts = Vec::with_capacity(parents.len() + 1);
         let mut members = Vec::with_capacity(grouping.children.len());
@@ -193,7 +193,12 @@ struct Sorted {
     findings: Findings,
 }
 
-fn sort_share(grouping: &Grouping<'_>, range: Range<usize>, parent_of_child: &[Vec<u32>]) -> Sorted {
+fn sort_share(
+    grouping: &Grouping<'_>,
+    range: Range<usize>,
+    parent_of_child: &[Vec<u32>],
+    workers: Workers<'_>,
+) -> Result<Sorted> {
     let own = |parent: u32| (parent as usize).checked_sub(range.start).filter(|place| *place < range.len());
     let mut starts = vec![0u32; range.len() + 1];
     for place in parent_of_child.iter().flatten().filter_map(|parent| own(*parent)) {
@@ -205,6 +210,7 @@ fn sort_share(grouping: &Grouping<'_>, range: Range<usize>, parent_of_child: &[V
     let mut next = starts.clone();
     let mut members = vec![0u32; starts[range.len()] as usize];
     for (row, parent) in parent_of_child.iter().flatten().enumerate() {
+        workers.check(row)?;
         if let Some(place) = own(*parent) {
             members[next[place] as usize] = row as u32;
             next[place] += 1;
@@ -215,7 +221,7 @@ fn sort_share(grouping: &Grouping<'_>, range: Range<usize>, parent_of_child: &[V
     if !findings.ambiguous_rows.is_empty() {
         leave_out(&findings.ambiguous_rows, &mut starts, &mut members);
     }
-    Sorted { starts, members, findings }
+    Ok(Sorted { starts, members, findings })
 }
 
 /// Rows of a `one` that no parent asks for. Its key must be unique all the same: which of them would

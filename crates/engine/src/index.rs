@@ -28,6 +28,7 @@ impl<'a> KeyIndex<'a> {
             let mut table = HashTable::with_capacity(keys.len() / shares);
             let mut repeated = Vec::new();
             for (row, hash) in hashes.iter().flatten().copied().enumerate() {
+                workers.check(row)?;
                 if share_of(hash, shares) != share || keys.is_null(row) {
                     continue;
                 }

@@ -57,6 +57,7 @@ type Batches = Vec<Vec<ArrayRef>>;
 #[derive(Default)]
 struct PartRows {
     batches: Batches,
+    len: usize,
     /// For each child whose orphans are judged, the keys of rows that were left out.
     dead: Vec<Batches>,
 }
@@ -64,6 +65,7 @@ struct PartRows {
 /// A level's rows.
 struct LevelRows {
     slots: Vec<ArrayRef>,
+    len: usize,
     /// For each child whose orphans are judged, its place among the children and the keys of rows left out.
     dead: Vec<(usize, Vec<ArrayRef>)>,
 }
@@ -97,14 +99,16 @@ impl<'a> Reading<'a> {
         used: &AtomicUsize,
         budget: usize,
     ) -> Result<Option<LevelRows>> {
-        let mut rows = PartRows { batches: Vec::new(), dead: vec![Vec::new(); self.judged.len()] };
+        let mut rows = PartRows { batches: Vec::new(), len: 0, dead: vec![Vec::new(); self.judged.len()] };
         job.read_part(self.node, &self.reader, part, |read| {
             read(&mut |batch| {
-                let bytes = batch_bytes(&batch.slots);
+                let dead = batch.dead.iter().map(|keys| batch_bytes(keys)).sum::<usize>();
+                let bytes = batch_bytes(&batch.slots) + dead;
                 if used.fetch_add(bytes, Ordering::Relaxed) + bytes > budget {
                     return Err(Fault::usage("the rows need more memory than there is"));
                 }
                 rows.batches.push(batch.slots);
+                rows.len += batch.len;
                 for (kept, keys) in rows.dead.iter_mut().zip(batch.dead) {
                     kept.extend((!keys.is_empty()).then_some(keys));
                 }
@@ -125,9 +129,10 @@ impl<'a> Reading<'a> {
             let types = slots.iter().map(|slot| self.node.slots[*slot].data_type());
             dead.push((*child, joined(batches, types)?));
         }
+        let len = parts.iter().map(|part| part.len).sum();
         let types = self.node.slots.iter().map(|slot| slot.data_type());
         let slots = joined(parts.into_iter().flat_map(|part| part.batches), types)?;
-        Ok(LevelRows { slots, dead })
+        Ok(LevelRows { slots, len, dead })
     }
 }
 
@@ -135,7 +140,8 @@ impl<'a> Reading<'a> {
 fn read(job: &Job<'_>, budget: usize) -> Result<Option<Vec<LevelRows>>> {
     let nodes = job.root.walk();
     let levels = nodes.iter().map(|node| Reading::new(job, node)).collect::<Result<Vec<_>>>()?;
-    // The largest first: while a level is put together, its rows are in memory twice.
+    // The largest first: while a level is put together, each of its columns in turn is in memory twice, and that is
+    // best where the least else is.
     let mut order: Vec<usize> = (0..levels.len()).collect();
     order.sort_by_key(|level| std::cmp::Reverse(levels[*level].reader.estimated_bytes()));
     let parts = |level: usize| (0..levels[level].reader.parts()).map(move |part| (level, part));
@@ -161,8 +167,8 @@ fn level<'a>(
     node: &'a NodePlan,
     rows: &mut std::vec::IntoIter<LevelRows>,
 ) -> Result<Level<'a>> {
-    let LevelRows { slots, dead } = rows.next().ok_or_else(|| Fault::bug("a level's rows were not read"))?;
-    let len = job.found().level(node).tally.rows as usize;
+    let LevelRows { slots, len, dead } =
+        rows.next().ok_or_else(|| Fault::bug("a level's rows were not read"))?;
     let mut children = Vec::with_capacity(node.children.len());
     for (index, child) in node.children.iter().enumerate() {
         let level = level(job, &child.node, rows)?;

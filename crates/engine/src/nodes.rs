@@ -181,6 +181,8 @@ struct Binding<'a> {
 struct Draft<'a> {
     schema: &'a SchemaRef,
     path: String,
+    /// The mappings and list elements of the level that what is bound now lies in: `left.` or `titles[0].`.
+    within: String,
     slots: Vec<Expression>,
     origins: Vec<Origin>,
     children: Vec<ChildPlan>,
@@ -195,6 +197,7 @@ impl Binding<'_> {
         let mut draft = Draft {
             schema,
             path: path.clone(),
+            within: String::new(),
             slots: Vec::new(),
             origins: Vec::new(),
             children: Vec::new(),
@@ -250,13 +253,14 @@ impl Binding<'_> {
                 (Part::Slot(slot), Column::new(name, draft.slots[slot].data_type().clone(), true))
             }
             Shape::Fields(inner) => {
-                let (parts, fields) = self.parts(draft, inner)?;
+                let (parts, fields) = self.parts_within(draft, name, inner)?;
                 (Part::Struct(parts, fields.clone()), Column::new(name, DataType::Struct(fields), false))
             }
             Shape::List(elements) => {
                 let elements = elements
                     .iter()
-                    .map(|element| self.element(draft, element))
+                    .enumerate()
+                    .map(|(index, element)| self.element(draft, &format!("{name}[{index}]"), element))
                     .collect::<Result<Vec<_>>>()?;
                 let column = |(index, element): (usize, &ListElement)| {
                     Column::new(index.to_string(), DataType::Struct(element.fields.clone()), true)
@@ -269,18 +273,34 @@ impl Binding<'_> {
         })
     }
 
-    fn element(&self, draft: &mut Draft<'_>, element: &Element) -> Result<ListElement> {
+    /// The fields of a mapping or of a list's element.
+    fn parts_within(
+        &self,
+        draft: &mut Draft<'_>,
+        name: &str,
+        fields: &[Field],
+    ) -> Result<(Vec<Part>, Fields)> {
+        let outside = draft.within.len();
+        draft.within.push_str(name);
+        draft.within.push('.');
+        let parts = self.parts(draft, fields);
+        draft.within.truncate(outside);
+        parts
+    }
+
+    fn element(&self, draft: &mut Draft<'_>, name: &str, element: &Element) -> Result<ListElement> {
         let when = element
             .when
             .as_ref()
             .map(|when| self.slot(draft, &when.value, "`when`", &when.span))
             .transpose()?;
-        let (parts, fields) = self.parts(draft, &element.fields)?;
+        let (parts, fields) = self.parts_within(draft, name, &element.fields)?;
         Ok(ListElement { when, parts, fields })
     }
 
     fn child(&self, draft: &mut Draft<'_>, name: &str, node: &Node, arity: Arity) -> Result<(Part, Column)> {
-        let path = if draft.path.is_empty() { name.to_owned() } else { format!("{}.{name}", draft.path) };
+        let above = if draft.path.is_empty() { String::new() } else { format!("{}.", draft.path) };
+        let path = format!("{above}{}{name}", draft.within);
         let parent_slots = node
             .on
             .iter()

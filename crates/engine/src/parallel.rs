@@ -21,7 +21,8 @@ pub(crate) struct Workers<'a> {
 }
 
 impl Workers<'_> {
-    /// Runs tasks 0 to `tasks`; their results in order. The first failure stops the rest.
+    /// Runs tasks 0 to `tasks`; their results in order. A failure stops what is not begun; of several that of the
+    /// first task is told.
     pub(crate) fn run<T: Send>(
         &self,
         tasks: usize,
@@ -29,7 +30,7 @@ impl Workers<'_> {
     ) -> Result<Vec<T>> {
         let next = AtomicUsize::new(0);
         let results: Mutex<Vec<Option<T>>> = Mutex::new((0..tasks).map(|_| None).collect());
-        let failure: Mutex<Option<Fault>> = Mutex::new(None);
+        let failure: Mutex<Option<(usize, Fault)>> = Mutex::new(None);
         let work = || {
             loop {
                 let task = next.fetch_add(1, Ordering::Relaxed);
@@ -40,7 +41,10 @@ impl Workers<'_> {
                     Ok(result) => lock(&results)[task] = Some(result),
                     Err(fault) => {
                         next.store(tasks, Ordering::Relaxed);
-                        lock(&failure).get_or_insert(fault);
+                        let mut first = lock(&failure);
+                        if first.as_ref().is_none_or(|(other, _)| task < *other) {
+                            *first = Some((task, fault));
+                        }
                     }
                 }
             }
@@ -51,7 +55,7 @@ impl Workers<'_> {
             }
             work();
         });
-        if let Some(fault) = lock(&failure).take() {
+        if let Some((_, fault)) = lock(&failure).take() {
             return Err(fault);
         }
         let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -66,6 +70,11 @@ impl Workers<'_> {
     ) -> Result<Vec<T>> {
         let size = rows.div_ceil(self.threads).clamp(PIECE_ROWS_MIN, PIECE_ROWS_MAX);
         self.run(rows.div_ceil(size), |piece| run(piece * size..rows.min((piece + 1) * size)))
+    }
+
+    /// Fails where the run should stop; asked for each row, it looks only now and then.
+    pub(crate) fn check(&self, row: usize) -> Result<()> {
+        if row.is_multiple_of(PIECE_ROWS_MAX) { self.context.check_cancelled() } else { Ok(()) }
     }
 
     /// In how many shares so many rows are worked on, where every share has to look at all of them.

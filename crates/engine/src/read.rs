@@ -8,7 +8,7 @@ use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
 use hivecast_run::{Fault, Result};
 
-use crate::arrays::{self, batch_bytes, compact, fixed_bytes};
+use crate::arrays::{self, batch_bytes, bytes_of, compact, fixed_bytes};
 use crate::nodes::{Arity, NodePlan, Origin, Privacy};
 use crate::row_gates::{HIDDEN, RowGate, Separation, SetAside, Tally};
 use hivecast_edition::Exclusion;
@@ -23,6 +23,8 @@ const FIRST_ROWS: usize = 1;
 /// Where a smaller part of a batch than this is kept, be it a piece or what `where` leaves, its rows get buffers of
 /// their own: else they would keep, and not be counted for, those that they were read into.
 const COMPACT_BELOW: (usize, usize) = (3, 4);
+/// What is computed gets buffers of its own where it holds more than so many times what it shows.
+const HELD_MOST: usize = 2;
 /// How much larger than the last a piece may be.
 const PACE_GROWTH: usize = 8;
 
@@ -194,8 +196,13 @@ impl Reader {
         tally.rows += kept.num_rows() as u64;
         let mut slots: Vec<ArrayRef> =
             (0..self.slots.len()).map(|slot| self.slot(slot, &kept)).collect::<Result<_>>()?;
-        if kept.num_rows() * COMPACT_BELOW.1 < of * COMPACT_BELOW.0 {
-            slots = slots.iter().map(compact).collect::<Result<_>>()?;
+        let are_few = kept.num_rows() * COMPACT_BELOW.1 < of * COMPACT_BELOW.0;
+        for slot in &mut slots {
+            // What is computed may be a part of each value, and look into the whole ones.
+            let is_computed = !kept.columns().iter().any(|column| Arc::ptr_eq(column, slot));
+            if are_few || (is_computed && slot.get_buffer_memory_size() > HELD_MOST * bytes_of(slot)) {
+                *slot = compact(slot)?;
+            }
         }
         slots.iter_mut().for_each(Array::shrink_to_fit);
         let mut excluded = Vec::new();
@@ -210,7 +217,7 @@ impl Reader {
         }
         let dead = self.dead_keys.iter().map(|keys| match &left_out {
             None => Ok(Vec::new()),
-            Some(batch) => keys.iter().map(|slot| self.slot(*slot, batch)).collect(),
+            Some(batch) => keys.iter().map(|slot| compact(&self.slot(*slot, batch)?)).collect(),
         });
         Ok(Rows {
             slots,

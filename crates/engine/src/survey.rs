@@ -130,8 +130,8 @@ fn count_keys(job: &Job<'_>, node: &NodePlan) -> Result<LevelSurvey> {
     })
 }
 
-/// What parts found, merged in the parts' order, whatever thread was faster. Parts are begun in order, so no more
-/// wait than there are threads.
+/// What parts found, merged in the parts' order, whatever thread was faster: what is found then does not hang on it.
+/// Behind a part that takes long others wait, each with the keys that it counts.
 #[derive(Debug, Default)]
 struct InOrder {
     next: usize,

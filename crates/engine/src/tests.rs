@@ -5,6 +5,7 @@ mod changed;
 mod gates;
 mod held;
 mod listed;
+mod namesakes;
 mod nested;
 mod random;
 mod skew;

@@ -193,7 +193,13 @@ pub fn answer(question: &Question) -> Answer {
     };
     let server = question.server.filter(|_| unfit.is_none()).and_then(|server| server.cores);
     let server = server.map(|cores| on_server(question, cores));
-    let choice = choose(&embedded, plan.as_ref(), lacks.as_deref(), server.as_ref(), wanted.deadline);
+    let choice = choose(
+        &embedded,
+        plan.as_ref(),
+        lacks.as_deref(),
+        server.as_ref().map(|(server, _)| server),
+        wanted.deadline,
+    );
     let mut sections = vec![
         Section { title: "the day", quantities: day(facts) },
         Section { title: "embedded engine", quantities: embedded.quantities.clone() },
@@ -318,117 +324,110 @@ fn choose(
     embedded: &Embedded,
     plan: Option<&ClusterPlan>,
     lacks: Option<&str>,
-    server: Option<&(ServerPlan, Vec<Quantity>)>,
+    server: Option<&ServerPlan>,
     deadline: Option<f64>,
 ) -> Choice {
-    let show = |seconds: f64| Unit::Seconds.show(seconds);
-    let alone = embedded.wall.expected;
-    let in_time = deadline.is_none_or(|deadline| alone <= deadline);
-    let able = embedded.lacks.is_empty();
-    let choice = |engine, why: String| Choice { engine, why };
-    let Some(plan) = plan else {
-        let cluster = lacks.map_or_else(String::new, |lacks| format!("; {lacks}"));
-        let here = match able {
-            true => format!("this machine does it in {}", show(alone)),
-            false => embedded.lacks.join("; "),
-        };
-        if let Some((server, _)) = server {
-            return choose_server(server, able, alone, &here, deadline);
-        }
-        return match (able, in_time) {
-            (true, true) => choice(Chosen::Embedded, format!("{here}{cluster}")),
-            (true, false) => choice(
-                Chosen::Neither,
-                format!(
-                    "this machine takes {}, and the deadline is {}{cluster}",
-                    show(alone),
-                    show(deadline.unwrap_or_default())
-                ),
-            ),
-            (false, _) => choice(Chosen::Neither, format!("{here}{cluster}")),
-        };
-    };
-    let chosen = plan.chosen().point;
-    let with_cluster = chosen.wall.expected;
-    match (&plan.deadline, able && in_time) {
-        (Met::Never { would_do }, false) => {
-            let here =
-                if able { format!("this machine takes {}", show(alone)) } else { embedded.lacks.join("; ") };
-            choice(
-                Chosen::Neither,
-                format!(
-                    "{here}; this cluster at its fastest takes {}, and the deadline is {}: {would_do}",
-                    show(with_cluster),
-                    show(deadline.unwrap_or_default())
-                ),
-            )
-        }
-        (Met::Never { .. }, true) => choice(
-            Chosen::Embedded,
-            format!("this machine does it in {}, which no shape of the cluster does in time", show(alone)),
-        ),
-        (_, true) if alone <= with_cluster * WORTH_A_CLUSTER => choice(
-            Chosen::Embedded,
-            format!(
-                "this machine does it in {}, the cluster's cheapest shape in {} and its fastest in {}: that is not \
-                 worth a cluster",
-                show(alone),
-                show(with_cluster),
-                show(plan.fastest.point.wall.expected)
-            ),
-        ),
-        (_, true) if deadline.is_some() => {
-            choice(Chosen::Embedded, format!("this machine does it in {}, which is in time", show(alone)))
-        }
-        (_, true) => choice(
-            Chosen::Spark,
-            format!(
-                "the cluster does it in {} with {}, this machine in {}",
-                show(with_cluster),
-                plural(chosen.executors.into(), "executor"),
-                show(alone)
-            ),
-        ),
-        (_, false) => {
-            let here = if able {
-                format!("takes {}", show(alone))
-            } else {
-                format!("can't: {}", embedded.lacks.join("; "))
-            };
-            choice(
-                Chosen::Spark,
-                format!(
-                    "the cluster does it in {} with {}, and this machine {here}",
-                    show(with_cluster),
-                    plural(chosen.executors.into(), "executor")
-                ),
-            )
+    let alone = Alone { embedded, deadline };
+    match (plan, server) {
+        (Some(plan), _) => beside_cluster(&alone, plan),
+        (None, Some(server)) => beside_server(&alone, server),
+        (None, None) => by_itself(&alone, lacks),
+    }
+}
+
+fn show(seconds: f64) -> String {
+    Unit::Seconds.show(seconds)
+}
+
+/// This machine, held against a deadline.
+struct Alone<'a> {
+    embedded: &'a Embedded,
+    deadline: Option<f64>,
+}
+
+impl Alone<'_> {
+    fn seconds(&self) -> f64 {
+        self.embedded.wall.expected
+    }
+
+    /// As far as can be expected.
+    fn is_in_time(&self) -> bool {
+        let in_time = self.deadline.is_none_or(|deadline| self.seconds() <= deadline);
+        self.embedded.lacks.is_empty() && in_time
+    }
+
+    fn is_surely_in_time(&self) -> bool {
+        self.is_in_time() && self.deadline.is_none_or(|deadline| self.embedded.wall.high <= deadline)
+    }
+
+    /// What it does, or why it doesn't.
+    fn words(&self) -> String {
+        match (self.embedded.lacks.as_slice(), self.deadline.filter(|deadline| self.seconds() > *deadline)) {
+            ([], None) => format!("this machine does it in {}", show(self.seconds())),
+            ([], Some(deadline)) => {
+                format!("this machine takes {}, and the deadline is {}", show(self.seconds()), show(deadline))
+            }
+            (lacks, _) => lacks.join("; "),
         }
     }
 }
 
+fn by_itself(alone: &Alone<'_>, lacks: Option<&str>) -> Choice {
+    let cluster = lacks.map_or_else(String::new, |lacks| format!("; {lacks}"));
+    let engine = if alone.is_in_time() { Chosen::Embedded } else { Chosen::Neither };
+    Choice { engine, why: format!("{}{cluster}", alone.words()) }
+}
+
+/// Between this machine and a cluster that could be had.
+fn beside_cluster(alone: &Alone<'_>, plan: &ClusterPlan) -> Choice {
+    let chosen = plan.chosen().point;
+    let (here, there) = (alone.words(), chosen.wall.expected);
+    let executors = plural(chosen.executors.into(), "executor");
+    let with = format!("the cluster does it in {} with {executors}", show(there));
+    let (engine, why) = match &plan.deadline {
+        Met::Never { would_do } if !alone.is_in_time() => {
+            let fastest = format!("this cluster at its fastest takes {}", show(there));
+            (Chosen::Neither, format!("{here}; {fastest}: {would_do}"))
+        }
+        Met::Never { .. } => {
+            (Chosen::Embedded, format!("{here}, which no shape of the cluster does in time"))
+        }
+        _ if !alone.is_in_time() => (Chosen::Spark, format!("{with}; {here}")),
+        Met::Surely if !alone.is_surely_in_time() => {
+            let [most, alone_most] = [chosen.wall.high, alone.embedded.wall.high].map(show);
+            let here = format!("{here}, and may take {alone_most}");
+            (Chosen::Spark, format!("{with}, in {most} at most, which is surely in time; {here}"))
+        }
+        Met::Surely | Met::Likely => (Chosen::Embedded, format!("{here}, which is in time")),
+        Met::NoDeadline if alone.seconds() > there * WORTH_A_CLUSTER => {
+            (Chosen::Spark, format!("{with}; {here}"))
+        }
+        Met::NoDeadline => {
+            let fastest = show(plan.fastest.point.wall.expected);
+            let cheapest = format!("the cluster's cheapest shape in {}", show(there));
+            let rule = format!(
+                "the cheapest would have to be {WORTH_A_CLUSTER} times as fast to be worth a cluster"
+            );
+            (Chosen::Embedded, format!("{here}, {cheapest} and its fastest in {fastest}; {rule}"))
+        }
+    };
+    Choice { engine, why }
+}
+
 /// Between this machine and the server that the environment builds with.
-fn choose_server(server: &ServerPlan, able: bool, alone: f64, here: &str, deadline: Option<f64>) -> Choice {
-    let show = |seconds: f64| Unit::Seconds.show(seconds);
-    let there = server.wall.expected;
-    let why = format!(
-        "this environment's Spark server does it in {} with {}; {here}",
-        show(there),
-        plural(server.cores.into(), "core")
-    );
-    let in_time = |seconds: f64| deadline.is_none_or(|deadline| seconds <= deadline);
-    let engine = match (able && in_time(alone), in_time(there)) {
+fn beside_server(alone: &Alone<'_>, server: &ServerPlan) -> Choice {
+    let there = server.wall;
+    let within = |seconds: f64| alone.deadline.is_none_or(|deadline| seconds <= deadline);
+    let engine = match (alone.is_in_time(), within(there.expected)) {
         (false, false) => Chosen::Neither,
         (false, true) => Chosen::Spark,
-        (true, false) => Chosen::Embedded,
-        (true, true) if alone <= there * WORTH_A_CLUSTER => Chosen::Embedded,
-        (true, true) => Chosen::Spark,
+        (true, true) if !alone.is_surely_in_time() && within(there.high) => Chosen::Spark,
+        (true, true) if alone.seconds() > there.expected * WORTH_A_CLUSTER => Chosen::Spark,
+        (true, _) => Chosen::Embedded,
     };
-    let late = match (engine, deadline) {
-        (Chosen::Neither, Some(deadline)) => format!("; the deadline is {}", show(deadline)),
-        _ => String::new(),
-    };
-    Choice { engine, why: format!("{why}{late}") }
+    let with = plural(server.cores.into(), "core");
+    let server = format!("this environment's Spark server does it in {} with {with}", show(there.expected));
+    Choice { engine, why: format!("{server}; {}", alone.words()) }
 }
 
 /// What is told of where it is not measured.

@@ -1,5 +1,7 @@
 //! What a Spark cluster needs for the join and the nesting, and which shape of it is cheapest, and fastest.
 
+pub(crate) mod tasks;
+
 use hivecast_run::format::{bytes, count, plural};
 use serde::{Deserialize, Serialize};
 
@@ -10,44 +12,18 @@ use crate::quantity::{Quantity, Range, Unit};
 use crate::spark::pack::USUAL_EXECUTOR_CORES;
 use crate::spark::{
     Allocation, Candidate, Cluster, Driver, DriverPlace, Fractions, Manager, Overhead, Packing, Room,
-    Setting, Shape, TaskNeed, TooSmall, candidates, settings,
+    Setting, Shape, TooSmall, candidates, settings,
 };
+use tasks::{PARTITION_BYTES, Tasks, tasks};
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
-/// Bytes that a task behind a shuffle should have: enough to be worth its start, few enough to be sorted in
-/// memory.
-const PARTITION_BYTES: f64 = 64.0 * MIB as f64;
-/// Bytes of a row in Spark's own form for each byte of ours: 8 bytes a field and nulls' bits on top of what texts
-/// have (`UnsafeRow`).
-const ROW_FACTOR: f64 = 1.2;
-/// How much more than the mean a partition has, by chance.
-const UNEVEN: f64 = 1.5;
-/// What a task sorts with, for each byte that it sorts: the rows, pointers to them, and the other side of the join.
-const SORT_FACTOR: f64 = 2.0;
-/// What Spark takes at once for a task that sorts, and for each side of a join (`TaskMemoryManager` hands out pages).
-const PAGES_BYTES: f64 = 16.0 * MIB as f64;
-/// Java's objects for each byte of rows that `collect_list` has gathered.
-const OBJECT_FACTOR: f64 = 3.0;
-/// Groups that an aggregation with objects has in memory before it sorts
-/// (`spark.sql.objectHashAggregate.sortBased.fallbackThreshold`).
-const GROUPS_IN_MEMORY: f64 = 128.0;
-/// What a task holds of the file that it writes before it is cut, at most: `parquet.block.size`.
-const ROW_GROUP_BYTES: f64 = 128.0 * MIB as f64;
-/// Bytes of that for each byte of rows: its columns are encoded as they come.
-const ENCODED_FACTOR: f64 = 0.5;
-/// Decoded columns of the files that a task reads.
-const READER_BYTES: f64 = 8.0 * MIB as f64;
-/// An executor's own objects.
-const EXECUTOR_OWN_BYTES: u64 = 72 * MIB;
 /// The driver's, with the Spark Connect server in it.
 const DRIVER_OWN_BYTES: u64 = 768 * MIB;
 /// What the driver holds of each task and of each file.
 const DRIVER_BYTES_PER_TASK: u64 = 32 << 10;
 const DRIVER_CORES: u32 = 2;
-/// Times that a row goes through a shuffle: with its join, and with its document.
-const SHUFFLES: f64 = 2.0;
 /// A core is priced with so much memory; who takes more for a core pays for more cores.
 const PRICED_BYTES_PER_CORE: f64 = 4.0 * GIB as f64;
 pub(crate) const SECONDS_PER_HOUR: f64 = 3600.0;
@@ -140,97 +116,6 @@ pub enum Met {
         /// What would do, in words.
         would_do: String,
     },
-}
-
-/// What tasks need, and how many there are.
-#[derive(Clone, Debug)]
-pub(crate) struct Tasks {
-    /// Of each.
-    need: TaskNeed,
-    /// Behind a shuffle.
-    partitions: u32,
-    /// Bytes of all rows as Spark has them, at most.
-    rows: f64,
-    quantities: Vec<Quantity>,
-}
-
-#[cfg(test)]
-impl Tasks {
-    pub(crate) fn need(&self) -> TaskNeed {
-        self.need
-    }
-}
-
-/// What the feed's day needs of a task.
-pub(crate) fn tasks(facts: &Facts) -> Tasks {
-    let kept = facts.kept_bytes();
-    // What is too small fails, and what is too large costs a little: the high end counts.
-    let rows = kept.high * ROW_FACTOR;
-    let partitions = (rows / PARTITION_BYTES).ceil().max(1.0);
-    // Not what the cut leaves of it, which for more rows may be less.
-    let mean = rows.min(PARTITION_BYTES);
-    let even = mean * UNEVEN;
-    let key = facts.largest_key_bytes() * ROW_FACTOR;
-    let largest = even + key;
-    let documents = facts.documents().value.expected.max(1.0);
-    let groups = (GROUPS_IN_MEMORY * rows / documents).min(even) + key;
-    let execution = largest * SORT_FACTOR + PAGES_BYTES;
-    let row_group = (largest * ENCODED_FACTOR).min(ROW_GROUP_BYTES);
-    let outside = groups * OBJECT_FACTOR + row_group + READER_BYTES;
-    let need = TaskNeed {
-        execution_per_task: execution as u64,
-        outside_per_task: outside as u64,
-        outside_fixed: EXECUTOR_OWN_BYTES,
-        storage: 0,
-    };
-    let show = |value: f64| bytes(value as u64);
-    let exact = Range::exact;
-    let quantities = vec![
-        Quantity::new(
-            "shuffle",
-            Unit::Bytes,
-            kept.times(ROW_FACTOR * SHUFFLES),
-            format!(
-                "{} of rows that `where` leaves x {ROW_FACTOR} as Spark has them x {SHUFFLES} shuffles",
-                show(kept.expected)
-            ),
-        ),
-        Quantity::new(
-            "largest task",
-            Unit::Bytes,
-            Range { low: mean, expected: mean + key, high: largest },
-            format!(
-                "{} of rows, which are cut into tasks of {} at most, + {} of the largest key; by chance a task has \
-                 {UNEVEN} times as many rows",
-                show(mean),
-                show(PARTITION_BYTES),
-                show(key)
-            ),
-        ),
-        Quantity::new(
-            "execution memory a task",
-            Unit::Bytes,
-            exact(execution),
-            format!(
-                "{} of the largest task at most x {SORT_FACTOR}, for rows and what sorts them, + {} of pages that \
-                 Spark takes at once",
-                show(largest),
-                show(PAGES_BYTES)
-            ),
-        ),
-        Quantity::new(
-            "objects a task",
-            Unit::Bytes,
-            exact(outside),
-            format!(
-                "{} that collect_list gathers x {OBJECT_FACTOR} as Java's objects + {} of a row group that is written + {} of a reader; outside of what Spark accounts for",
-                show(groups),
-                show(row_group),
-                show(READER_BYTES)
-            ),
-        ),
-    ];
-    Tasks { need, partitions: partitions as u32, rows, quantities }
 }
 
 /// Plans a run on a cluster.
@@ -437,20 +322,28 @@ impl Sizing<'_> {
     }
 
     fn quantities(&self, chosen: &Sized, which: &str) -> Vec<Quantity> {
+        let mut quantities = vec![Quantity::new(
+            "shuffle partitions",
+            Unit::Count,
+            Range::exact(f64::from(chosen.shape.shuffle_partitions)),
+            format!(
+                "the greater of {} / {} a task, and {} x {TASKS_PER_CORE}",
+                bytes(self.tasks.rows as u64),
+                bytes(PARTITION_BYTES as u64),
+                plural(chosen.point.cores.into(), "core")
+            ),
+        )];
+        quantities.extend(self.executor_quantities(chosen, which));
+        quantities.extend(self.driver_quantities());
+        quantities.extend(self.times(chosen.point.cores).1);
+        quantities.push(self.cost(chosen));
+        quantities
+    }
+
+    fn executor_quantities(&self, chosen: &Sized, which: &str) -> [Quantity; 5] {
         let executor = chosen.shape.executor;
         let packing = self.packing(chosen);
-        let mut quantities = vec![
-            Quantity::new(
-                "shuffle partitions",
-                Unit::Count,
-                Range::exact(f64::from(chosen.shape.shuffle_partitions)),
-                format!(
-                    "the greater of {} / {} a task, and {} x {TASKS_PER_CORE}",
-                    bytes(self.tasks.rows as u64),
-                    bytes(PARTITION_BYTES as u64),
-                    plural(chosen.point.cores.into(), "core")
-                ),
-            ),
+        [
             Quantity::new(
                 "executors",
                 Unit::Count,
@@ -510,10 +403,12 @@ impl Sizing<'_> {
                     }
                 ),
             ),
-        ];
-        quantities.extend(self.driver_quantities());
-        quantities.extend(self.times(chosen.point.cores).1);
-        quantities.push(Quantity::new(
+        ]
+    }
+
+    fn cost(&self, chosen: &Sized) -> Quantity {
+        let packing = self.packing(chosen);
+        Quantity::new(
             "cost",
             Unit::Money,
             chosen.point.cost,
@@ -531,8 +426,7 @@ impl Sizing<'_> {
                 plural(self.machine.threads.into(), "thread"),
                 self.wanted.core_price
             ),
-        ));
-        quantities
+        )
     }
 
     fn packing(&self, chosen: &Sized) -> Option<Packing> {

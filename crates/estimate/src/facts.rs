@@ -99,14 +99,14 @@ impl LevelFacts {
         }
     }
 
-    /// Bytes in memory of the rows that are left.
+    /// Bytes in memory of the rows that are left: of the bytes of all rows the share that is left of them.
     pub fn kept_bytes(&self) -> Range {
-        let read = self.read.value.expected.max(1.0);
-        let (rows, bytes) = (self.rows.value, self.read_bytes.value);
+        let (rows, read, bytes) = (self.rows.value, self.read.value, self.read_bytes.value);
+        let share = |rows: f64, read: f64| if read > 0.0 { rows / read } else { 0.0 };
         Range {
-            low: rows.low * bytes.low / read,
-            expected: rows.expected * self.row_bytes(),
-            high: rows.high * bytes.high / read,
+            low: bytes.low * share(rows.low, read.low),
+            expected: bytes.expected * share(rows.expected, read.expected),
+            high: bytes.high * share(rows.high, read.high),
         }
     }
 
@@ -173,14 +173,17 @@ impl Facts {
     /// What a model foretells of this day, from what is least of it to what is most.
     pub fn foretell(&self, model: &Model, load: &Load) -> Range {
         let (below, above) = self.doubt();
+        let document = self.document_bytes.value;
+        let scaled = |factor: f64, document_bytes: f64| {
+            let mut load = load.times(factor);
+            load.work.sent_bytes *= document_bytes / document.expected.max(1.0);
+            model.predict(&load)
+        };
         let expected = model.predict(load);
-        match (below, above) {
-            (0.0, 0.0) => expected,
-            _ => Range {
-                low: model.predict(&load.times((1.0 - below).max(0.0))).low.min(expected.low),
-                expected: expected.expected,
-                high: model.predict(&load.times(1.0 + above)).high.max(expected.high),
-            },
+        Range {
+            low: scaled((1.0 - below).max(0.0), document.low).low.min(expected.low),
+            expected: expected.expected,
+            high: scaled(1.0 + above, document.high).high.max(expected.high),
         }
     }
 
@@ -200,11 +203,15 @@ impl Facts {
     /// hangs on a row of it on average.
     pub fn largest_document_bytes(&self) -> f64 {
         let mut bytes = 0.0;
+        let is_nested = |level: &LevelFacts| {
+            self.levels.iter().any(|above| !above.path.is_empty() && is_below(&level.path, &above.path))
+        };
         for (index, level) in self.levels.iter().enumerate() {
             let below = self.levels.iter().skip(index + 1).filter(|other| is_below(&other.path, &level.path));
             let rows = level.rows.value.expected.max(1.0);
             let hanging: f64 = below.map(|other| other.kept_bytes().expected / rows).sum();
-            let direct = !level.path.contains('.');
+            // A dot alone says nothing: a level may lie in a mapping of the document.
+            let direct = !is_nested(level);
             if level.path.is_empty() {
                 bytes += level.row_bytes();
             } else if direct {

@@ -50,7 +50,7 @@ pub fn learn(subject: Subject, records: &[Record]) -> Model {
             Some((record.origin, Observation { load: record.load, measured: number.measured? }))
         })
         .collect();
-    let newest = &observed[observed.len().saturating_sub(OBSERVATIONS_MAX)..];
+    let newest = newest_of(&observed);
     let shares = newest.iter().filter(|(origin, _)| *origin == Origin::Calibration).count();
     let basis = match (newest.len() - shares, shares) {
         (runs, 0) => Basis::Learned { runs },
@@ -58,4 +58,26 @@ pub fn learn(subject: Subject, records: &[Record]) -> Model {
     };
     let seen: Vec<Observation> = newest.iter().map(|(_, seen)| *seen).collect();
     Model::fit(subject, &seen, basis)
+}
+
+/// So many runs on shares are learned from: those of one calibration. More of them would say no more, and leave
+/// no room for whole days.
+const SHARES_MAX: usize = 18;
+
+/// The newest observations in their order, of each kind so many.
+fn newest_of(observed: &[(Origin, Observation)]) -> Vec<(Origin, Observation)> {
+    let (mut shares, mut runs) = (SHARES_MAX, OBSERVATIONS_MAX - SHARES_MAX);
+    let mut newest: Vec<(Origin, Observation)> = observed
+        .iter()
+        .rev()
+        .filter(|(origin, _)| {
+            let left = if *origin == Origin::Calibration { &mut shares } else { &mut runs };
+            let is_taken = *left > 0;
+            *left = left.saturating_sub(1);
+            is_taken
+        })
+        .copied()
+        .collect();
+    newest.reverse();
+    newest
 }

@@ -50,7 +50,7 @@ fn facts(accounts: f64, largest: u64) -> Facts {
 
 /// An executor's heap for so many tasks at once.
 fn heap(facts: &Facts, cores: u32) -> u64 {
-    heap_for(&cluster::tasks(facts).need(), cores, Fractions::default())
+    heap_for(&cluster::tasks::tasks(facts).need, cores, Fractions::default())
 }
 
 fn machine(threads: u32) -> Machine {
@@ -91,7 +91,7 @@ proptest! {
         prop_assert!(many.way != few.way || many.peak.expected >= few.peak.expected);
         prop_assert!(many.wall.expected >= few.wall.expected);
         prop_assert!(many.spill.expected >= few.spill.expected);
-        let need = |facts: &Facts| cluster::tasks(facts).need();
+        let need = |facts: &Facts| cluster::tasks::tasks(facts).need;
         let (few, many) = (need(&small), need(&large));
         prop_assert!(many.execution_per_task >= few.execution_per_task);
         prop_assert!(many.outside_per_task >= few.outside_per_task);
@@ -356,6 +356,88 @@ fn models_know_shares_from_whole_days() {
     assert_eq!(words(&[share, day.clone()]), "learned from 1 run, and calibrated by 1 more");
     assert_eq!(words(&[day.clone(), day]), "learned from 2 runs");
     assert_eq!(words(&[]), "stated defaults; nothing was measured");
+}
+
+#[test]
+fn a_doubt_is_counted_once_and_by_who_it_concerns() {
+    let guess = |value: f64| Counted { value: Range::around(value, 0.6, 2.0), source: Source::Sizes };
+    let mut day = facts(1e6, 10);
+    for level in &mut day.levels {
+        level.read = guess(level.read.value.expected);
+        level.read_bytes = guess(level.read_bytes.value.expected);
+        level.rows = level.read;
+    }
+    let (all, kept) = (day.levels[0].read_bytes.value, day.levels[0].kept_bytes());
+    assert_eq!((kept.low, kept.expected, kept.high), (all.low, all.expected, all.high), "all rows are left");
+    // How large documents are concerns who sends them, and nobody else.
+    let times = |bytes: Range| {
+        let mut day = facts(1e6, 10);
+        day.document_bytes.value = bytes;
+        let found = answer(&question(day, 2, None, None));
+        let time = |name: &str| {
+            let mut all = found.embedded.quantities.iter();
+            all.find(|quantity| quantity.name == name).unwrap().value
+        };
+        ["build time", "publish time", "verify time"].map(time)
+    };
+    let [build, publish, verify] = times(Range::exact(1_500.0));
+    let [same, longer, later] = times(Range { low: 100.0, expected: 1_500.0, high: 150_000.0 });
+    assert_eq!(build, same);
+    assert!(longer.high > publish.high * 5.0 && longer.low < publish.low && later.high > verify.high * 5.0);
+    assert_eq!((longer.expected, later.expected), (publish.expected, verify.expected));
+}
+
+#[test]
+fn surely_in_time_comes_before_likely() {
+    let ask = |deadline| {
+        let asked = question(facts(3e7, 10), 16, Some(yarn(20, 16, 64 * GIB)), deadline);
+        answer(&Question { purpose: Purpose::Build, ..asked })
+    };
+    let free = ask(None);
+    let (alone, fastest) = (free.embedded.wall, free.cluster.unwrap().fastest.point.wall);
+    assert!(fastest.high < alone.high && alone.expected < fastest.high, "{alone:?} {fastest:?}");
+    let deadline = (fastest.high + alone.high) / 2.0;
+    let held = ask(Some(deadline));
+    assert_eq!(held.choice.engine, Chosen::Spark, "{:?}", held.choice);
+    assert!(held.choice.why.contains("surely in time"), "{:?}", held.choice);
+    assert_eq!(ask(Some(alone.high + 1.0)).choice.engine, Chosen::Embedded);
+}
+
+#[test]
+fn a_level_in_a_mapping_is_the_documents_own() {
+    let mut day = facts(1e5, 5_000);
+    let plain = day.largest_document_bytes();
+    let first = day.levels[1].path.clone();
+    for level in &mut day.levels[1..] {
+        level.path = level.path.replacen(&first, &format!("left.{first}"), 1);
+    }
+    assert_eq!(day.largest_document_bytes(), plain);
+}
+
+#[test]
+fn calibrations_leave_room_for_whole_days() {
+    let record = |origin| Record {
+        origin,
+        load: Load {
+            work: Work { documents: 1e6, rows: 1e6, ..Work::default() },
+            threads: 2.0,
+            cores: 0.0,
+            limit_bytes: 0.0,
+            spilled_bytes: 0.0,
+            sends: 0.0,
+            hashed_rows: 0.0,
+        },
+        numbers: vec![Foretold {
+            subject: Subject::BuildEmbedded,
+            predicted: Range::exact(1.0),
+            basis: Basis::Default,
+            measured: Some(10.0),
+        }],
+    };
+    let mut records = vec![record(Origin::Run); 5];
+    records.extend(vec![record(Origin::Calibration); 200]);
+    let basis = learn(Subject::BuildEmbedded, &records).basis;
+    assert_eq!(basis, Basis::Calibrated { shares: 18, runs: 5 });
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use hivecast_engine::{Plan, SqlBinder, edition_id};
 use hivecast_estimate::{
     Basis, Facts, Foretold, Load, Origin, Purpose, Range, Record, Subject, embedded_load,
 };
-use hivecast_feed::{Feed, JoinColumn, Shape, Spanned};
+use hivecast_feed::{Feed, JoinColumn, Rule, Shape, Spanned};
 use hivecast_report::{peak_memory_bytes, seconds};
 use hivecast_run::{Cancel, Class, Context, Fault, Result};
 
@@ -38,6 +38,8 @@ const RUNS_A_SHARE: usize = 3;
 const CHEAP: Duration = Duration::from_secs(20);
 /// Digits of the keys' MD5 that are compared.
 const DIGITS: u32 = 4;
+/// What a process gets to end by itself, and to remove what it made.
+const GRACE: Duration = Duration::from_secs(10);
 /// How often a calibration looks whether its time is over.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -66,17 +68,20 @@ pub(super) fn command(global: &Global, args: &PlanArgs, day: LoadDate) -> ShareC
 
 impl ShareCommand {
     /// Runs it: none where its time was over first.
-    fn run(&self, percent: u32, limit: Duration) -> Result<Option<Record>> {
+    fn run(&self, percent: u32, limit: Duration, context: &Context<'_>) -> Result<Option<Record>> {
         let what = || format!("failed to calibrate by {percent} % of the keys");
         let program = std::env::current_exe().map_err(|error| Fault::io(what(), error))?;
-        let done = Command::new(program)
+        let child = Command::new(program)
             .args(&self.arguments)
             .args(["--calibrate-share", &percent.to_string()])
             .args(["--calibrate-for", &format!("{}s", limit.as_secs().max(1))])
             .stdin(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .output()
+            .spawn()
             .map_err(|error| Fault::io(what(), error))?;
+        let done = ended(child, limit + GRACE, context).map_err(|error| Fault::io(what(), error))?;
+        context.check_cancelled()?;
         if done.status.success() {
             return serde_json::from_slice(&done.stdout).map_err(|error| Fault::bug(what()).because(error));
         }
@@ -85,6 +90,27 @@ impl ShareCommand {
         let class = done.status.code().and_then(Class::of_exit_code).unwrap_or(Class::Infrastructure);
         Err(Fault::new(class, what()).because(told))
     }
+}
+
+/// Waits until a process has ended. It is told to end where this one is to, or where it takes longer than `limit`, and is
+/// ended where it does not within a while: its own time limit and its own signals should have come first. What it says is
+/// a record or an error, which a pipe holds.
+fn ended(mut child: Child, limit: Duration, context: &Context<'_>) -> std::io::Result<Output> {
+    let started = Instant::now();
+    let mut told: Option<Instant> = None;
+    while child.try_wait()?.is_none() {
+        match told {
+            None if context.cancel.is_cancelled() || started.elapsed() > limit => {
+                let process = rustix::process::Pid::from_child(&child);
+                rustix::process::kill_process(process, rustix::process::Signal::TERM)?;
+                told = Some(Instant::now());
+            }
+            Some(told) if told.elapsed() > GRACE => child.kill()?,
+            _ => {}
+        }
+        std::thread::sleep(LOOK);
+    }
+    child.wait_with_output()
 }
 
 /// Builds 1 to 8 % of the keys, or more while that is quick, and measures. What ten minutes do not suffice for is left out, and said.
@@ -115,7 +141,7 @@ pub(super) fn calibrate(
                 break;
             }
             let begun = Instant::now();
-            let Some(record) = command.run(percent, left)? else {
+            let Some(record) = command.run(percent, left, context)? else {
                 notes.push(format!("calibration was stopped after ten minutes, at {percent} % of the keys"));
                 return Ok(records);
             };
@@ -161,6 +187,8 @@ fn share(feed: &FeedFile, plan: &Plan, percent: u32) -> Result<Share> {
     let mut hashed = Vec::new();
     if let Some(found) = &mut draft.feed {
         hashed = narrow(found, percent);
+        // Rows of the other keys would all be orphans, or be kept to see that they are none.
+        found.gates.retain(|gate| !matches!(gate.rule, Rule::Orphans { .. }));
         found.name = format!("{}.calibration", found.name);
     }
     let columns =

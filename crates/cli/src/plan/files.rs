@@ -10,6 +10,7 @@ use hivecast_estimate::{Answer, Chosen, Question};
 use hivecast_report::plan_page;
 use hivecast_run::{Clock, Context, Fault, Result};
 
+use super::why;
 use crate::args::{AllocationArg, DriverOn, PlanArgs, PlanFor};
 use crate::failure::json_line;
 use crate::history::rfc3339;
@@ -161,8 +162,9 @@ fn unwritable(file: &Path, error: std::io::Error) -> Fault {
 fn write_settings(dir: &Path, args: &PlanArgs, question: &Question, answer: &Answer) -> Result<()> {
     let (Some(plan), Some(cluster)) = (&answer.cluster, &question.cluster) else {
         let why = answer.cluster_lacks.as_deref().unwrap_or("no cluster was given");
-        return Err(Fault::usage(format!("there are no settings to write: {why}"))
-            .advise("describe a larger cluster with --nodes, --node-cores and --node-memory"));
+        return Err(
+            Fault::usage(format!("there are no settings to write: {why}")).advise(why::larger(answer))
+        );
     };
     let shape = &plan.chosen().shape;
     let asked = asked(args, cluster);

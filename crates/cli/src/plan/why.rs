@@ -45,7 +45,9 @@ fn of_clusters(question: &Question, answered: &Answer) -> Vec<String> {
     }
     let (nodes, cores, memory) = AMPLE;
     let ample = Cluster::new(nodes, cores, memory, Manager::YARN);
-    let with = answer(&Question { cluster: Some(ample), ..question.clone() });
+    let mut facts = question.facts.clone();
+    facts.unfit_for_spark = None;
+    let with = answer(&Question { cluster: Some(ample), facts, ..question.clone() });
     let without = answered.names();
     with.names().into_iter().filter(|name| !without.contains(name)).map(str::to_owned).collect()
 }
@@ -53,9 +55,16 @@ fn of_clusters(question: &Question, answered: &Answer) -> Vec<String> {
 fn no_cluster(asked: &str, answer: &Answer) -> Fault {
     let told = format!("{asked} is of a Spark cluster, and");
     match &answer.cluster_lacks {
-        Some(lacks) => Fault::usage(format!("{told} the one that was described is too small: {lacks}"))
-            .advise("describe a larger one with --nodes, --node-cores and --node-memory"),
+        Some(lacks) => Fault::usage(format!("{told} none can be planned: {lacks}")).advise(larger(answer)),
         None => Fault::usage(format!("{told} none was described")).advise(DESCRIBE),
+    }
+}
+
+/// What to do where no cluster can be planned.
+pub(super) fn larger(answer: &Answer) -> &'static str {
+    match answer.facts.unfit_for_spark {
+        Some(_) => "build with the embedded engine; docs/spark.md says what Spark can build",
+        None => "describe a larger cluster with --nodes, --node-cores and --node-memory",
     }
 }
 

@@ -291,6 +291,14 @@ fn what_the_project_asks_for_in_vain_is_told_with_the_feeds_mistakes() {
        |
        = help: name a directory, or a URL that begins with hdfs://, s3:// or s3a://
 
+    error: `engine: sc://spark:port` is no Spark Connect endpoint: its port is no number
+      --> [dir]/hivecast.yaml:22:13
+       |
+    22 |     engine: sc://spark:port
+       |             ^^^^^^^^^^^^^^^
+       |
+       = help: write it as sc://host:15002, or sc://host:443/;use_ssl=true;token=${SPARK_TOKEN}
+
     error: `dir` must be a directory in this version, and is `s3://…`
       --> [dir]/hivecast.yaml:23:20
        |
@@ -307,7 +315,7 @@ fn what_the_project_asks_for_in_vain_is_told_with_the_feeds_mistakes() {
        |
        = help: add `mask_key: "${NAME}"` to the environment in the project file
 
-    3 mistakes in [dir]/hivecast.yaml, 1 mistake in [dir]/feeds/contracts.yaml
+    4 mistakes in [dir]/hivecast.yaml, 1 mistake in [dir]/feeds/contracts.yaml
     "#);
     let json = scratch.hivecast(["--env", "qa", "check", "--json"]).json();
     assert_eq!(json["error"]["mistakes"].as_array().unwrap().len(), 5, "{json}");

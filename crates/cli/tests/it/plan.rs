@@ -87,7 +87,8 @@ fn calibration_measures_small_shares_and_leaves_nothing_but_its_records() {
     let documents = expected(&answer, "rows of documents");
     let shares: Vec<f64> =
         records.iter().map(|run| run["documents"].as_f64().unwrap() / documents * 100.0).collect();
-    for (least, most, at) in [(0.3, 2.0, 0), (5.0, 11.0, shares.len() - 1)] {
+    // So small a day goes quickly, so that larger shares are built, too.
+    for (least, most, at) in [(0.3, 2.0, 0), (25.0, 40.0, shares.len() - 1)] {
         assert!(least <= shares[at] && shares[at] <= most, "{shares:?}");
     }
     let left: Vec<String> = scratch.files("editions").into_keys().collect();
@@ -214,9 +215,9 @@ fn settings_and_page_are_written_and_explained() {
     let executors = format!("executors = {}: ", expected(&answer, "executors"));
     for told in [
         "Feed contracts, load_date 2026-11-20",
-        "Cluster: 10 nodes of 16 cores and 64.0 GiB",
+        "Cluster: 10 nodes of 16 cores and 64 GiB",
         "--for publish --deadline 2h --nodes 10",
-        "executor heap = 512.0 MiB: 300 MiB + ",
+        "executor heap = 512 MiB: 300 MiB + ",
         "512 + 384 = 896 MiB, which YARN rounds up to 1024 MiB.",
         "(512 - 300) x 0.6 = 127 MiB",
         &executors,

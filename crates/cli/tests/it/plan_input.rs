@@ -81,7 +81,7 @@ fn who_asks_for_a_setting_of_spark_without_a_cluster_is_told_how_to_describe_one
     }
     let small = ["--nodes", "1", "--node-cores", "2", "--node-memory", "1GiB", "--why", "executors"];
     let told = refused(&scratch, &small);
-    assert!(told.contains("too small: failed to place the driver"), "{told}");
+    assert!(told.contains("the cluster is too small: the driver takes"), "{told}");
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn what_was_written_is_said() {
     for told in [
         "wrote what is known of the day to facts.json\n",
         "wrote the page to plan.html\n",
-        "wrote Spark's settings to spark/spark.conf and spark/spark-submit.sh\n",
+        "wrote Spark's settings to spark/spark.conf and spark/spark-submit.sh, although the answer is not to use",
     ] {
         assert!(said.stderr.contains(told) && !said.stdout.contains(told), "{said:?}");
     }

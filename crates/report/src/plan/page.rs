@@ -81,7 +81,7 @@ fn cluster(answer: &Answer) -> String {
     const TITLE: &str = "Spark cluster, by number of executors";
     let Some(plan) = &answer.cluster else {
         let why = match &answer.cluster_lacks {
-            Some(lacks) => format!("The Spark cluster is too small: {lacks}."),
+            Some(lacks) => format!("{}.", words::capital(lacks)),
             None => format!("No Spark cluster was given: {}.", words::NO_CLUSTER),
         };
         return section(ID, "Spark cluster", &format!("<p>{}</p>\n", prose(&why)));

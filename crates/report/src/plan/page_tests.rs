@@ -1,5 +1,5 @@
 use hivecast_estimate::spark::{Cluster, DriverPlace, GIB, Manager};
-use hivecast_estimate::{Answer, Chosen, Dynamic, Purpose, Question, Unit, answer};
+use hivecast_estimate::{Answer, Chosen, Dynamic, Purpose, Question, Server, Unit, answer};
 use roxmltree::{Document, Node, ParsingOptions};
 
 use super::chart::{POINTS_MAX, thinned};
@@ -263,12 +263,25 @@ fn without_a_cluster_there_is_the_sentence_why() {
     let lacks = small.cluster_lacks.clone().unwrap();
     let page = complete(&question, &small);
     let document = parsed(&page);
-    let said = all(&document, "p")
-        .into_iter()
-        .map(text)
-        .any(|text| text == format!("The Spark cluster is too small: {lacks}."));
-    assert!(said, "{page}");
+    let reason = lacks.strip_prefix("the cluster is too small: ").unwrap();
+    let said = |wanted: &str| all(&document, "p").into_iter().map(text).any(|text| text == wanted);
+    assert!(said(&format!("The cluster is too small: {reason}.")), "{page}");
     assert!(!plan_table_in(&small, WIDTH).contains("--nodes"), "a cluster was given");
+}
+
+#[test]
+fn a_deadline_that_the_environments_server_meets_is_met() {
+    let mut question = question(60_000_000);
+    question.purpose = Purpose::Build;
+    question.cluster = None;
+    question.server = Some(Server { cores: Some(400) });
+    let wall = answer(&question).server.unwrap().wall;
+    question.wanted.deadline = Some(wall.high + 1.0);
+    question.machine.memory_bytes = 64 << 20;
+    let answer = answer(&question);
+    assert_eq!(answer.choice.engine, Chosen::Spark, "{:?}", answer.choice);
+    let page = complete(&question, &answer);
+    assert!(page.contains("surely met"), "{page}");
 }
 
 #[test]

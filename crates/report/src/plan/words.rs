@@ -44,7 +44,10 @@ pub(super) fn deadline(answer: &Answer) -> Option<(Verdict, String)> {
     let of = format!("Deadline {}", show(deadline));
     let wall = match answer.choice.engine {
         Chosen::Embedded => Some(answer.embedded.wall),
-        Chosen::Spark => answer.cluster.as_ref().map(|plan| plan.chosen().point.wall),
+        Chosen::Spark => {
+            let cluster = answer.cluster.as_ref().map(|plan| plan.chosen().point.wall);
+            cluster.or(answer.server.as_ref().map(|server| server.wall))
+        }
         Chosen::Neither => None,
     };
     let Some(wall) = wall else { return Some((Verdict::Missed, format!("{of}: missed"))) };
