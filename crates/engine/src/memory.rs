@@ -140,6 +140,10 @@ impl<'a> Reading<'a> {
 fn read(job: &Job<'_>, budget: usize) -> Result<Option<Vec<LevelRows>>> {
     let nodes = job.root.walk();
     let levels = nodes.iter().map(|node| Reading::new(job, node)).collect::<Result<Vec<_>>>()?;
+    // A table without rows is in the findings all the same.
+    for node in &nodes {
+        job.found().level(node);
+    }
     // The largest first: while a level is put together, each of its columns in turn is in memory twice, and that is
     // best where the least else is.
     let mut order: Vec<usize> = (0..levels.len()).collect();
