@@ -45,6 +45,7 @@ pub(crate) struct Project {
     dir: PathBuf,
     feeds: PathBuf,
     environment: Environment,
+    used: Use,
 }
 
 impl Project {
@@ -85,7 +86,7 @@ impl Project {
         let environment = project.environment_for(&global.env, used, &secrets)?;
         let feeds = dir.join(&project.feeds).components().collect();
         let unfit = project.unfit(&global.env, unfit(&environment));
-        Ok((Project { feeds, dir, environment }, unfit))
+        Ok((Project { feeds, dir, environment, used }, unfit))
     }
 
     /// The same, asking a metastore that is away once instead of waiting for it: for whoever wants to know how
@@ -236,6 +237,10 @@ impl Project {
 
     /// Where documents go. Nothing is connected yet.
     pub(crate) fn open_target(&self) -> Result<Box<dyn Target>> {
+        if self.used == Use::Reading {
+            // Nor is there a key to mask with: nothing may be sent with what stands for it.
+            return Err(Fault::bug("a project that was opened to read has no target"));
+        }
         match &self.environment.target {
             feed::Target::Dir(dir) => Ok(Box::new(DirTarget::new(self.join(dir), Box::new(random_topic_id)))),
             feed::Target::Kafka(kafka) => {

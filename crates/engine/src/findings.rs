@@ -42,13 +42,13 @@ impl Joined {
     pub(crate) fn take(&mut self, counts: &LevelCounts) {
         if let Some((orphans, examples)) = &counts.orphans {
             self.orphans += orphans;
-            extend(&mut self.orphan_examples, examples.clone());
+            extend(&mut self.orphan_examples, examples.clone(), MAX_EXAMPLES);
         }
         if let Some(found) = &counts.ambiguous {
             self.ambiguous += found.keys;
             self.surplus += found.surplus;
             self.set_aside += found.set_aside;
-            extend(&mut self.ambiguous_examples, found.examples.clone());
+            extend(&mut self.ambiguous_examples, found.examples.clone(), MAX_EXAMPLES);
         }
     }
 }
@@ -65,8 +65,8 @@ impl AllFindings {
         joined.ambiguous += found.ambiguous;
         joined.surplus += found.surplus;
         joined.set_aside += found.ambiguous_rows.len() as u64;
-        extend(&mut joined.orphan_examples, found.orphan_examples);
-        extend(&mut joined.ambiguous_examples, found.ambiguous_examples);
+        extend(&mut joined.orphan_examples, found.orphan_examples, MAX_EXAMPLES);
+        extend(&mut joined.ambiguous_examples, found.ambiguous_examples, MAX_EXAMPLES);
     }
 
     /// What was read of each table: of a table that several levels use, what one of them read, and
@@ -175,7 +175,8 @@ fn severity_of(feed: &Feed, rule: &Rule) -> Severity {
     feed.gates.iter().find(|gate| gate.rule == *rule).map_or(Severity::Fail, |gate| gate.severity)
 }
 
-fn extend(examples: &mut Vec<String>, more: Vec<String>) {
-    let room = MAX_EXAMPLES.saturating_sub(examples.len());
+/// Takes more examples, up to so many in all.
+pub(crate) fn extend(examples: &mut Vec<String>, more: Vec<String>, most: usize) {
+    let room = most.saturating_sub(examples.len());
     examples.extend(more.into_iter().take(room));
 }

@@ -6,6 +6,7 @@ use arrow_array::UInt64Array;
 use hashbrown::HashTable;
 use hivecast_run::{Fault, Result};
 
+use crate::findings::extend;
 use crate::index::KeyIndex;
 use crate::keys::{KeyOrder, Keys};
 use crate::nodes::Arity;
@@ -134,15 +135,11 @@ impl Groups {
 impl Findings {
     /// Adds what was found in the piece that follows.
     fn take(&mut self, piece: Findings, examples: usize) {
-        let extend = |own: &mut Vec<String>, more: Vec<String>| {
-            let room = examples.saturating_sub(own.len());
-            own.extend(more.into_iter().take(room));
-        };
         self.orphans += piece.orphans;
         self.ambiguous += piece.ambiguous;
         self.surplus += piece.surplus;
-        extend(&mut self.orphan_examples, piece.orphan_examples);
-        extend(&mut self.ambiguous_examples, piece.ambiguous_examples);
+        extend(&mut self.orphan_examples, piece.orphan_examples, examples);
+        extend(&mut self.ambiguous_examples, piece.ambiguous_examples, examples);
         self.orphan_rows.extend(piece.orphan_rows);
         self.ambiguous_rows.extend(piece.ambiguous_rows);
     }

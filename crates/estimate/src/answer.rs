@@ -251,15 +251,7 @@ fn cost_alone(embedded: &Embedded, core_price: f64) -> Quantity {
 /// The environment's server with so many cores, and its numbers.
 fn on_server(question: &Question, cores: u32) -> (ServerPlan, Vec<Quantity>) {
     let Question { facts, machine, purpose, models, .. } = question;
-    let load = Load {
-        work: facts.work(),
-        threads: f64::from(machine.threads),
-        cores: useful_cores(facts, cores),
-        limit_bytes: 0.0,
-        spilled_bytes: 0.0,
-        sends: 0.0,
-        hashed_rows: 0.0,
-    };
+    let load = Load::plain(facts.work(), machine.threads, useful_cores(facts, cores));
     let (wall, mut quantities) = times(facts, Subject::BuildSpark, &load, *purpose, models);
     let how = "by the server's own settings; what its executors have of memory is its own affair";
     quantities.insert(0, Quantity::new("cores", Unit::Count, Range::exact(f64::from(cores)), how));

@@ -262,15 +262,7 @@ impl Sizing<'_> {
     }
 
     fn load(&self, cores: f64) -> Load {
-        Load {
-            work: self.facts.work(),
-            threads: f64::from(self.machine.threads),
-            cores,
-            limit_bytes: 0.0,
-            spilled_bytes: 0.0,
-            sends: 0.0,
-            hashed_rows: 0.0,
-        }
+        Load::plain(self.facts.work(), self.machine.threads, cores)
     }
 
     fn times(&self, cores: u32) -> (Range, Vec<Quantity>) {

@@ -79,6 +79,13 @@ pub struct Load {
 }
 
 impl Load {
+    /// So much work on so many threads and, where a cluster joins, on its cores: nothing is limited, spilled, sent
+    /// or hashed.
+    pub(crate) fn plain(work: Work, threads: u32, cores: f64) -> Load {
+        let threads = f64::from(threads);
+        Load { work, threads, cores, limit_bytes: 0.0, spilled_bytes: 0.0, sends: 0.0, hashed_rows: 0.0 }
+    }
+
     /// As much of everything to do, under the same conditions.
     pub(crate) fn times(&self, factor: f64) -> Load {
         Load { work: self.work.times(factor), spilled_bytes: self.spilled_bytes * factor, ..*self }

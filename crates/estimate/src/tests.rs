@@ -167,9 +167,9 @@ proptest! {
     fn models_find_what_made_their_observations(
         start in 0.0..10.0_f64, per_row in 0.0..5.0_f64, per_document in 0.1..20.0_f64, sizes in prop::collection::vec((1e5..1e8_f64, 1.0..20.0_f64), 6..20),
     ) {
-        let load = |(rows, share): (f64, f64)| Load {
-            work: Work { rows, documents: rows / share, ..Work::default() },
-            threads: 2.0, cores: 4.0, limit_bytes: 0.0, spilled_bytes: 0.0, sends: 0.0, hashed_rows: 0.0,
+        let load = |(rows, share): (f64, f64)| {
+            let work = Work { rows, documents: rows / share, ..Work::default() };
+            Load::plain(work, 2, 4.0)
         };
         let truth = |load: &Load| start + (per_row * load.work.rows + per_document * load.work.documents) / 1e6 / 4.0;
         let seen: Vec<Observation> =
@@ -329,27 +329,20 @@ fn a_missed_deadline_says_that_the_fastest_is_meant() {
     assert_eq!(executors.value.expected, f64::from(plan.fastest.point.executors));
 }
 
+/// A build of so many documents that was measured.
+fn record(origin: Origin, documents: f64) -> Record {
+    let work = Work { documents, rows: documents, ..Work::default() };
+    let foretold = Foretold {
+        subject: Subject::BuildEmbedded,
+        predicted: Range::exact(1.0),
+        basis: Basis::Default,
+        measured: Some(documents / 1e5),
+    };
+    Record { origin, load: Load::plain(work, 2, 0.0), numbers: vec![foretold] }
+}
+
 #[test]
 fn models_know_shares_from_whole_days() {
-    let load = |documents| Load {
-        work: Work { documents, rows: documents, ..Work::default() },
-        threads: 2.0,
-        cores: 0.0,
-        limit_bytes: 0.0,
-        spilled_bytes: 0.0,
-        sends: 0.0,
-        hashed_rows: 0.0,
-    };
-    let record = |origin, documents: f64| Record {
-        origin,
-        load: load(documents),
-        numbers: vec![Foretold {
-            subject: Subject::BuildEmbedded,
-            predicted: Range::exact(1.0),
-            basis: Basis::Default,
-            measured: Some(documents / 1e5),
-        }],
-    };
     let (share, day) = (record(Origin::Calibration, 1e4), record(Origin::Run, 1e6));
     let words = |records: &[Record]| learn(Subject::BuildEmbedded, records).basis.words();
     assert_eq!(words(&[share.clone(), share.clone()]), "calibrated by 2 runs");
@@ -416,26 +409,8 @@ fn a_level_in_a_mapping_is_the_documents_own() {
 
 #[test]
 fn calibrations_leave_room_for_whole_days() {
-    let record = |origin| Record {
-        origin,
-        load: Load {
-            work: Work { documents: 1e6, rows: 1e6, ..Work::default() },
-            threads: 2.0,
-            cores: 0.0,
-            limit_bytes: 0.0,
-            spilled_bytes: 0.0,
-            sends: 0.0,
-            hashed_rows: 0.0,
-        },
-        numbers: vec![Foretold {
-            subject: Subject::BuildEmbedded,
-            predicted: Range::exact(1.0),
-            basis: Basis::Default,
-            measured: Some(10.0),
-        }],
-    };
-    let mut records = vec![record(Origin::Run); 5];
-    records.extend(vec![record(Origin::Calibration); 200]);
+    let mut records = vec![record(Origin::Run, 1e6); 5];
+    records.extend(vec![record(Origin::Calibration, 1e4); 200]);
     let basis = learn(Subject::BuildEmbedded, &records).basis;
     assert_eq!(basis, Basis::Calibrated { shares: 18, runs: 5 });
 }

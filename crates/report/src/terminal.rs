@@ -1,3 +1,5 @@
+//! How wide the terminal is that people read on.
+
 /// Columns of the terminal that standard output is; none where it is a file or a pipe, or does not say.
 pub(crate) fn columns() -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;

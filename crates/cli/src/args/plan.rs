@@ -36,7 +36,8 @@ pub(crate) struct PlanArgs {
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
 
-    /// Build 1 to 8 % of the keys with the environment's engine first, for 10 minutes at most, and measure
+    /// Build 1 to 8 % of the keys with the environment's engine first, up to 32 % where that is quick, for 10
+    /// minutes at most, and measure
     #[arg(long, conflicts_with_all = ["quick", "facts"])]
     pub(crate) calibrate: bool,
 

@@ -113,7 +113,8 @@ fn ended(mut child: Child, limit: Duration, context: &Context<'_>) -> std::io::R
     child.wait_with_output()
 }
 
-/// Builds 1 to 8 % of the keys, or more while that is quick, and measures. What ten minutes do not suffice for is left out, and said.
+/// Builds 1 to 8 % of the keys, or more while that is quick, and measures. What ten minutes do not suffice for is left
+/// out, and said.
 pub(super) fn calibrate(
     command: &ShareCommand,
     context: &Context<'_>,
@@ -356,5 +357,30 @@ mod tests {
         cancel.cancel();
         let context = Context { sink: &Silent, cancel: &cancel, clock: &FixedClock(0) };
         assert_eq!(within(TIME_MAX, &context, &endless).unwrap_err().class(), Class::Interrupted);
+    }
+
+    /// A process that goes on for a minute, unless it is told to end.
+    fn minute() -> Child {
+        let piped = |command: &mut Command| command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        piped(Command::new("sleep").arg("60")).unwrap()
+    }
+
+    #[test]
+    fn the_process_of_a_share_ends_with_its_time_and_with_who_asked_for_it() {
+        let cancel = Cancel::default();
+        let context = Context { sink: &Silent, cancel: &cancel, clock: &FixedClock(0) };
+        assert!(!ended(minute(), Duration::ZERO, &context).unwrap().status.success(), "its time was over");
+        cancel.cancel();
+        assert!(!ended(minute(), TIME_MAX, &context).unwrap().status.success(), "it was interrupted");
+    }
+
+    #[test]
+    fn what_a_process_says_before_it_ends_is_kept() {
+        let cancel = Cancel::default();
+        let context = Context { sink: &Silent, cancel: &cancel, clock: &FixedClock(0) };
+        let child = Command::new("echo").arg("said").stdout(Stdio::piped()).spawn().unwrap();
+        let done = ended(child, TIME_MAX, &context).unwrap();
+        assert!(done.status.success());
+        assert_eq!(done.stdout, b"said\n");
     }
 }
