@@ -171,7 +171,7 @@ class Made(unittest.TestCase):
             ("plan.args", arguments + "--no-such-option 1\n", "--no-such-option"),
             ("plan.args", arguments.replace("--nodes 3", "--nodes many"), "'many'"),
             ("plan.args", arguments.replace("--node-memory 32GiB", "--node-memory 5GiB"), "there are no settings to write"),
-            ("plan.args", arguments.replace("--node-memory 32GiB", "--node-memory 1GiB"), "--reserved-memory 4.0 GiB leaves Spark nothing"),
+            ("plan.args", arguments.replace("--node-memory 32GiB", "--node-memory 1GiB"), "--reserved-memory 4 GiB leaves Spark nothing"),
             ("plan.args", arguments + "nodes 3\n", "plan.args: 'nodes' is no option; each line has one"),
             ("plan.args", re.sub("(?m)^--threads.*", "", arguments), "plan.args has no --threads; without it"),
             ("plan.args", re.sub("(?m)^--machine-memory.*", "", arguments), "plan.args has no --machine-memory; without it"),
